@@ -1,0 +1,24 @@
+// What every view gets: plain data and callbacks. A view never sees a widget model or a payload.
+import type { Theme } from "../draw/colour";
+import type { Answer } from "../host/contract";
+import type { Result, Selection } from "../wire/types";
+
+export interface ViewProps<R extends Result = Result> {
+  result: R;
+  /** Changes with every new result: key for caches. */
+  resultId: number;
+  /** Pinned selection, shared with Python. */
+  selection: Selection;
+  select(patch: Partial<Selection>): void;
+  /** Style options, synced but never causing a computation. */
+  options: Record<string, unknown>;
+  setOption(name: string, value: unknown): void;
+  ask(what: string, params: Record<string, unknown>, signal?: AbortSignal): Promise<Answer>;
+  /** False on a frozen page: what needs a kernel is shown disabled and says so. */
+  live: boolean;
+  theme: Theme;
+  /** Width available, CSS pixels. */
+  width: number;
+  /** Speaks to screen readers through the shell's live region. */
+  announce(text: string): void;
+}

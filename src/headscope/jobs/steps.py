@@ -1,0 +1,27 @@
+"""What an analysis hands its runner: a generator of steps that returns the result."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Step:
+    """A point where the runner may pause, report or stop.
+
+    Args:
+        fraction: Share of the work done, 0 to 1, never falling.
+        message: What is being done, for the status line.
+        partial: A result as far as it is known, to be drawn meanwhile.
+    """
+
+    fraction: float
+    message: str = ""
+    partial: Any = None
+
+
+Steps = Generator[Step, None, T]

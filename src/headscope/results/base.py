@@ -1,0 +1,48 @@
+"""What every result kind can do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+    from headscope.results import Result
+
+
+@dataclass(frozen=True)
+class NextToken:
+    """A candidate for the token after the prompt.
+
+    Args:
+        token_id: Its id.
+        text: Its text.
+        probability: Softmax of the model's own logits at the last position.
+    """
+
+    token_id: int
+    text: str
+    probability: float
+
+
+class ResultBase:
+    """Saving and figures, the same for every kind."""
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """The numbers, tidy: one row per value."""
+        raise NotImplementedError
+
+    def to_plotly(self, **choices: Any) -> Any:
+        """The result as a Plotly figure (`plotly.graph_objects.Figure`)."""
+        from headscope.export.plotly import figure
+
+        return figure(self, **choices)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the result as a safetensors file (no pickle); `hs.load_result(path)` reads it."""
+        from headscope.wire.files import save
+
+        return save(cast("Result", self), path)

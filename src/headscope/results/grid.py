@@ -1,0 +1,155 @@
+"""`Grid`: values over named axes, drawn as a heatmap."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+
+from headscope.errors import ResultError
+from headscope.results.axes import Axis, Float32, Int32, Scale, check_array
+from headscope.results.base import NextToken, ResultBase
+from headscope.results.provenance import Provenance
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One quantity over all the grid's cells.
+
+    Args:
+        name: Key, such as `probability`.
+        title: What a reader sees, such as "Probability".
+        unit: `logits`, `nats`, `probability`, `rank`, or "" for a plain ratio.
+        definition: One or two sentences: how it is computed, its sign, its normalisation.
+        values: float32, one per cell; NaN where a cell is not applicable.
+        scale: How values become colour.
+    """
+
+    name: str
+    title: str
+    unit: str
+    definition: str
+    values: Float32
+    scale: Scale
+
+
+@dataclass(frozen=True)
+class TopTokens:
+    """The best tokens of every cell.
+
+    Args:
+        ids: int32 `[*cells, k]`, best first.
+        values: float32, same shape: their probability.
+        texts: Token id (as decimal string) to token text, for every id in `ids`.
+    """
+
+    ids: Int32
+    values: Float32
+    texts: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Term:
+    """A labelled number."""
+
+    label: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Identity:
+    """An equation that the result obeys, with the error it was found to have.
+
+    Args:
+        terms: What is added up.
+        target: What the terms must sum to, computed independently.
+        residue: Largest absolute difference over every place where the equation was checked.
+        checked: How many places that was.
+    """
+
+    terms: tuple[Term, ...]
+    target: Term
+    residue: float
+    checked: int
+
+
+@dataclass(frozen=True)
+class Grid(ResultBase):
+    """Values over named axes.
+
+    The last two axes are the rows and columns of the heatmap; any axes before them are choosers.
+
+    Args:
+        title: What the figure shows.
+        axes: Two or more named axes.
+        measures: One or more quantities over the same cells, the default one first.
+        provenance: Where it came from.
+        top: The best tokens of each cell, where cells are predictions.
+        identity: The equation the values obey, where there is one.
+        next_tokens: What the model predicts after the prompt.
+    """
+
+    title: str
+    axes: tuple[Axis, ...]
+    measures: tuple[Measure, ...]
+    provenance: Provenance
+    top: TopTokens | None = None
+    identity: Identity | None = None
+    next_tokens: tuple[NextToken, ...] = ()
+    kind: Literal["grid"] = "grid"
+
+    result_kind: ClassVar[str] = "grid"
+
+    def __post_init__(self) -> None:
+        if len(self.axes) < 2 or not self.measures:
+            raise ResultError("A grid needs at least two axes and one measure.")
+        for measure in self.measures:
+            check_array(f"Measure {measure.name!r}", measure.values, "float32", self.shape)
+        if self.top is not None:
+            k = self.top.ids.shape[-1]
+            check_array("Top token ids", self.top.ids, "int32", (*self.shape, k))
+            check_array("Top token values", self.top.values, "float32", (*self.shape, k))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of every axis."""
+        return tuple(len(axis) for axis in self.axes)
+
+    @property
+    def values(self) -> Float32:
+        """Values of the first measure."""
+        return self.measures[0].values
+
+    def __getitem__(self, measure: str) -> Float32:
+        """Values of the measure called `measure`.
+
+        Raises:
+            ResultError: No measure has that name.
+        """
+        for candidate in self.measures:
+            if candidate.name == measure:
+                return candidate.values
+        names = ", ".join(repr(m.name) for m in self.measures)
+        raise ResultError(f"This grid has no measure {measure!r}.", f"It has {names}.")
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """One row per cell: an index column and a label column per axis, a column per measure."""
+        import pandas as pd
+
+        columns: dict[str, object] = {}
+        for axis, index in zip(self.axes, np.indices(self.shape), strict=True):
+            flat = index.ravel()
+            columns[axis.name] = flat
+            columns[f"{axis.name}_label"] = [axis.labels[i] for i in flat]
+        for measure in self.measures:
+            columns[measure.name] = measure.values.ravel()
+        if self.top is not None:
+            columns["top_token"] = [
+                self.top.texts[str(i)] for i in self.top.ids[..., 0].ravel().tolist()
+            ]
+        return pd.DataFrame(columns)

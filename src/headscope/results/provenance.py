@@ -1,0 +1,63 @@
+"""Where a result came from: enough to run it again and to read its sign."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Union
+
+JsonScalar = Union[str, int, float, bool, None]
+# One level of nesting is enough for every request; deeper structures would hide from diff and table.
+JsonValue = Union[JsonScalar, tuple[JsonScalar, ...]]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt exactly as it ran.
+
+    Args:
+        text: What the user typed ("" when token ids were given).
+        tokens: The text of every token that ran, the beginning-of-sequence token included.
+        token_ids: Their ids, same length.
+    """
+
+    text: str
+    tokens: tuple[str, ...]
+    token_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """The record that travels with every number.
+
+    Args:
+        analysis: Registry name of the analysis.
+        model: Model name, as the bridge knows it.
+        architecture: Class of the wrapped model, such as `GPT2LMHeadModel`.
+        dtype: Parameter dtype, such as `float32`.
+        device: Where it ran, such as `cpu`.
+        processed_weights: Whether TransformerLens had folded and centred the weights.
+        prompts: The prompts as they ran (clean first, then corrupted, where there are two).
+        parameters: The request's other fields.
+        sign: What a positive number means.
+        normalisation: What 0 and 1 mean, or which norm was applied.
+        versions: Package name to version.
+        revision: Hub revision, where known.
+        seed: Seed of anything random.
+        notes: Whatever the reader must know: fallbacks, truncations, estimates.
+    """
+
+    analysis: str
+    model: str
+    architecture: str
+    dtype: str
+    device: str
+    processed_weights: bool
+    prompts: tuple[Prompt, ...]
+    parameters: Mapping[str, JsonValue]
+    sign: str
+    normalisation: str
+    versions: Mapping[str, str]
+    revision: str | None = None
+    seed: int | None = None
+    notes: tuple[str, ...] = field(default=())

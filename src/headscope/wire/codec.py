@@ -1,0 +1,190 @@
+"""Encode and decode results by their own dataclass definitions.
+
+The dataclasses in `headscope.results` are the schema: a field added there travels without another
+line here, and `headscope.wire.codegen` writes the TypeScript types from the same definitions.
+
+A payload is `{"header": {...}, "buffers": [bytes, ...]}`. The header holds `version`, `kind`,
+`arrays` (one `{dtype, shape}` per buffer, little-endian, C order) and `data`, in which an array is
+replaced by `{"$array": index}`. Not-a-number exists in buffers only, never in JSON.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Hashable, Mapping, Sequence
+from functools import cache
+from typing import Annotated, Any, Literal, TypedDict, Union, get_args, get_origin
+
+import numpy as np
+
+from headscope.errors import WireError
+from headscope.results import Grid, Patterns, Result
+from headscope.results.axes import ArraySpec
+
+VERSION = 1
+
+KINDS: Mapping[str, type[Grid] | type[Patterns]] = {
+    kind.result_kind: kind for kind in get_args(Result)
+}
+
+DTYPES = ("float32", "float16", "int32", "uint8")
+
+
+class ArrayHeader(TypedDict):
+    """dtype and shape of one buffer."""
+
+    dtype: Literal["float32", "float16", "int32", "uint8"]
+    shape: list[int]
+
+
+class Header(TypedDict):
+    """The JSON half of a payload."""
+
+    version: int
+    kind: str
+    arrays: list[ArrayHeader]
+    data: dict[str, Any]
+
+
+class Payload(TypedDict):
+    """A result on the wire."""
+
+    header: Header
+    buffers: list[bytes]
+
+
+def encode(result: Result, *, exact: bool = False) -> Payload:
+    """Turn a result into a payload.
+
+    Args:
+        result: Any result kind.
+        exact: Keep every array's own dtype (saved files) instead of the narrower one in which it
+            travels to the browser.
+    """
+    arrays: list[ArrayHeader] = []
+    buffers: list[bytes] = []
+
+    def pack(value: Any, hint: Any) -> Any:
+        spec = _array_spec(hint)
+        if spec is not None:
+            dtype = spec.dtype if exact or spec.wire is None else spec.wire
+            array = np.ascontiguousarray(value, dtype=np.dtype(dtype).newbyteorder("<"))
+            arrays.append({"dtype": typing.cast("Any", dtype), "shape": list(array.shape)})
+            buffers.append(array.tobytes())
+            return {"$array": len(buffers) - 1}
+        if dataclasses.is_dataclass(value):
+            hints = _hints(type(value))
+            return {
+                f.name: pack(getattr(value, f.name), hints[f.name])
+                for f in dataclasses.fields(value)
+            }
+        if isinstance(value, tuple):
+            item = _item_hint(hint)
+            return [pack(v, item) for v in value]
+        if isinstance(value, Mapping):
+            return {str(k): pack(v, Any) for k, v in value.items()}
+        if isinstance(value, float) and not math.isfinite(value):
+            raise WireError(f"{value} cannot be written as JSON: keep it in an array.")
+        return value
+
+    data = pack(result, type(result))
+    header: Header = {
+        "version": VERSION,
+        "kind": result.result_kind,
+        "arrays": arrays,
+        "data": data,
+    }
+    return {"header": header, "buffers": buffers}
+
+
+def decode(payload: Mapping[str, Any]) -> Result:
+    """Read a payload back, validating version, kind, dtypes, shapes and lengths.
+
+    Raises:
+        WireError: The payload is malformed or of another version.
+    """
+    try:
+        header, buffers = payload["header"], payload["buffers"]
+        version, kind, entries = header["version"], header["kind"], header["arrays"]
+    except (KeyError, TypeError) as missing:
+        raise WireError(f"This is not a Headscope payload: {missing} is missing.") from missing
+    if version != VERSION:
+        raise WireError(
+            f"The payload is version {version}, this is version {VERSION}.",
+            "Open it with the Headscope release that wrote it.",
+        )
+    if kind not in KINDS:
+        raise WireError(f"Unknown result kind {kind!r}.", f"Known: {', '.join(KINDS)}.")
+    if len(entries) != len(buffers):
+        raise WireError(f"{len(entries)} arrays are announced, {len(buffers)} buffers came.")
+    arrays = [_array(e, b, i) for i, (e, b) in enumerate(zip(entries, buffers, strict=True))]
+    try:
+        return typing.cast("Result", _unpack(header["data"], KINDS[kind], arrays))
+    except (KeyError, TypeError, IndexError, ValueError, AttributeError) as broken:
+        raise WireError(f"The payload does not describe a {kind}: {broken}.") from broken
+
+
+def _array(entry: ArrayHeader, buffer: bytes, index: int) -> np.ndarray[Any, Any]:
+    if entry["dtype"] not in DTYPES:
+        raise WireError(f"Array {index} has the unknown dtype {entry['dtype']!r}.")
+    if any(not isinstance(n, int) or n < 0 for n in entry["shape"]):
+        raise WireError(f"Array {index} has the impossible shape {entry['shape']}.")
+    dtype = np.dtype(entry["dtype"]).newbyteorder("<")
+    expected = math.prod(entry["shape"]) * dtype.itemsize
+    if len(buffer) != expected:
+        raise WireError(f"Array {index} needs {expected} bytes, {len(buffer)} came.")
+    return np.frombuffer(buffer, dtype=dtype).reshape(entry["shape"])
+
+
+def _unpack(value: Any, hint: Any, arrays: Sequence[np.ndarray[Any, Any]]) -> Any:
+    spec = _array_spec(hint)
+    if spec is not None:
+        return arrays[value["$array"]].astype(spec.dtype)
+    origin = get_origin(hint)
+    if origin in (Union, types.UnionType):
+        if value is None:
+            return None
+        options = [a for a in get_args(hint) if a is not type(None)]
+        if len(options) == 1:
+            return _unpack(value, options[0], arrays)
+        return tuple(value) if isinstance(value, list) else value
+    if dataclasses.is_dataclass(hint):
+        hints = _hints(hint)
+        known = {f.name for f in dataclasses.fields(hint)}
+        if extra := set(value) - known:
+            raise WireError(f"Unknown fields {sorted(extra)} in {getattr(hint, '__name__', hint)}.")
+        return typing.cast("type", hint)(
+            **{k: _unpack(v, hints[k], arrays) for k, v in value.items()}
+        )
+    if origin is tuple:
+        item = _item_hint(hint)
+        return tuple(_unpack(v, item, arrays) for v in value)
+    if isinstance(value, dict):
+        item = get_args(hint)[1]
+        return {k: _unpack(v, item, arrays) for k, v in value.items()}
+    return value
+
+
+@cache
+def _hints(cls: Hashable) -> dict[str, Any]:
+    """Resolved annotations, also of names imported for type checking only."""
+    return typing.get_type_hints(cls, include_extras=True)
+
+
+def _array_spec(hint: Any) -> ArraySpec | None:
+    if get_origin(hint) is Annotated:
+        for extra in get_args(hint)[1:]:
+            if isinstance(extra, ArraySpec):
+                return extra
+    return None
+
+
+def _item_hint(hint: Any) -> Any:
+    """The item type of `tuple[X, ...]`, also inside a union."""
+    for candidate in (hint, *get_args(hint)):
+        if get_origin(candidate) is tuple:
+            return get_args(candidate)[0]
+    return Any

@@ -1,0 +1,136 @@
+"""What passes between page and kernel besides results.
+
+Traits (synced, last value wins, survive in a saved notebook) and custom messages (transient). All
+keys are snake_case on both sides; `headscope.wire.codegen` writes their TypeScript twins.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypedDict, Union
+
+from headscope.wire.codec import ArrayHeader
+
+
+class Selection(TypedDict):
+    """What is pinned. The same shape on every widget; None: nothing."""
+
+    layer: int | None
+    head: int | None
+    dest: int | None
+    src: int | None
+    token: int | None
+
+
+class JobStatus(TypedDict):
+    """Where the current computation stands.
+
+    `job` counts up by one for each computation of a widget. `fraction` is the share done, `eta_s`
+    the seconds left (None while unknown).
+    """
+
+    job: int
+    state: Literal["idle", "running", "done", "cancelled", "error"]
+    fraction: float
+    eta_s: float | None
+    message: str
+
+
+class ErrorInfo(TypedDict):
+    """An error as the page shows it: its kind, what was wrong, what to do."""
+
+    kind: str
+    message: str
+    hint: str
+
+
+class Choice(TypedDict):
+    """One option of a choice field."""
+
+    value: str
+    title: str
+
+
+class FieldSpec(TypedDict):
+    """One field of a request, so that the page can offer a control for it.
+
+    `name` is the synced trait that holds the value; `choices` belongs to `choice` fields.
+    """
+
+    name: str
+    title: str
+    type: Literal["token", "choice", "integer", "flag"]
+    choices: list[Choice]
+    help: str
+
+
+class WidgetState(TypedDict):
+    """The synced traits that every widget has; each field in `_fields` is one more."""
+
+    _widget: str
+    _fields: list[FieldSpec]
+    _result: dict[str, Any]
+    _status: JobStatus
+    _error: ErrorInfo | None
+    prompt: str
+    selection: Selection
+    view: dict[str, Any]
+
+
+class Ask(TypedDict):
+    """Page to kernel: answer one question. Exactly one `Reply` with the same id follows."""
+
+    type: Literal["ask"]
+    id: int
+    what: str
+    params: dict[str, Any]
+
+
+class CancelAsk(TypedDict):
+    """Page to kernel: the answer to `id` is no longer wanted."""
+
+    type: Literal["cancel_ask"]
+    id: int
+
+
+class CancelJob(TypedDict):
+    """Page to kernel: stop the running computation, keep what there is."""
+
+    type: Literal["cancel_job"]
+
+
+class RunJob(TypedDict):
+    """Page to kernel: compute again (after a cancel or an error)."""
+
+    type: Literal["run_job"]
+
+
+class AckProgress(TypedDict):
+    """Page to kernel: progress has been drawn; the next may be sent."""
+
+    type: Literal["ack_progress"]
+
+
+class Reply(TypedDict):
+    """Kernel to page: the answer to the ask with that id.
+
+    With `ok`, `value` is JSON and arrays are described as in a payload's header, one buffer each;
+    otherwise `error` says why.
+    """
+
+    type: Literal["reply"]
+    id: int
+    ok: bool
+    value: Any
+    arrays: list[ArrayHeader]
+    error: ErrorInfo | None
+
+
+class Progress(TypedDict):
+    """Kernel to page: the running job's status, at most ten a second."""
+
+    type: Literal["progress"]
+    status: JobStatus
+
+
+PageMessage = Union[Ask, CancelAsk, CancelJob, RunJob, AckProgress]
+KernelMessage = Union[Reply, Progress]
