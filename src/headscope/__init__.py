@@ -1,0 +1,81 @@
+"""Headscope: see how a transformer computes, inside the notebook.
+
+    >>> import headscope as hs
+    >>> model = hs.load_demo()                       # or hs.load("gpt2"), or your own bridge
+    >>> hs.AttentionPatterns(model, "the cat sat. the cat")
+
+Public names are imported when first used, so that `import headscope` is light and opening a saved
+result needs neither torch nor a model.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from headscope._version import __version__
+from headscope.errors import (
+    Cancelled,
+    HeadscopeError,
+    ModelError,
+    PromptError,
+    RequestError,
+    ResultError,
+    WireError,
+)
+
+if TYPE_CHECKING:
+    from headscope import demo
+    from headscope.demo import load_demo
+    from headscope.export.html import save_html
+    from headscope.model import load
+    from headscope.results import Grid, Patterns
+    from headscope.widgets import AttentionPatterns, LogitAttribution, LogitLens
+    from headscope.wire.files import load_result
+
+__all__ = [
+    "AttentionPatterns",
+    "Cancelled",
+    "Grid",
+    "HeadscopeError",
+    "LogitAttribution",
+    "LogitLens",
+    "ModelError",
+    "Patterns",
+    "PromptError",
+    "RequestError",
+    "ResultError",
+    "WireError",
+    "__version__",
+    "demo",
+    "load",
+    "load_demo",
+    "load_result",
+    "save_html",
+]
+
+_HOMES = {
+    "AttentionPatterns": "headscope.widgets",
+    "Grid": "headscope.results",
+    "LogitAttribution": "headscope.widgets",
+    "LogitLens": "headscope.widgets",
+    "Patterns": "headscope.results",
+    "load": "headscope.model",
+    "load_demo": "headscope.demo",
+    "load_result": "headscope.wire.files",
+    "save_html": "headscope.export.html",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "demo":
+        return import_module("headscope.demo")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'headscope' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

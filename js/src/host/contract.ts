@@ -1,12 +1,5 @@
 // What a front end needs of whoever holds the data: a live kernel or a frozen page.
-import type {
-  ErrorInfo,
-  FieldSpec,
-  JobStatus,
-  NdArray,
-  Result,
-  Selection,
-} from "../wire/types";
+import type { ErrorInfo, FieldSpec, JobStatus, NdArray, Result, Selection } from "../wire/types";
 
 /** The answer to a question: JSON plus any arrays. */
 export interface Answer {

@@ -1,0 +1,35 @@
+"""Analyses: each turns a frozen request into steps that end in a result.
+
+`run(model, request)` is a generator: it yields a `Step` wherever the runner may pause, report or
+stop, and never inside a hook or a gradient mode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from headscope.analyses import attention, logit_attribution, logit_lens
+from headscope.jobs.steps import Steps
+from headscope.results import Result
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """An entry of the registry.
+
+    Args:
+        request: Its request: a frozen dataclass whose first field is `prompt`.
+        run: `(model, request)` to steps that return a result.
+    """
+
+    request: type[Any]
+    run: Callable[[Any, Any], Steps[Result]]
+
+
+REGISTRY: Mapping[str, Analysis] = {
+    "attention": Analysis(attention.AttentionRequest, attention.run),
+    "logit_lens": Analysis(logit_lens.LogitLensRequest, logit_lens.run),
+    "logit_attribution": Analysis(logit_attribution.LogitAttributionRequest, logit_attribution.run),
+}

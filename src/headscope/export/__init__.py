@@ -1,0 +1,1 @@
+"""Results outside the notebook: self-contained pages and Plotly figures."""

@@ -39,7 +39,7 @@ class ResultBase:
         """The result as a Plotly figure (`plotly.graph_objects.Figure`)."""
         from headscope.export.plotly import figure
 
-        return figure(self, **choices)
+        return figure(cast("Result", self), **choices)
 
     def save(self, path: str | Path) -> Path:
         """Write the result as a safetensors file (no pickle); `hs.load_result(path)` reads it."""

@@ -14,11 +14,12 @@ import dataclasses
 import math
 import types
 import typing
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, Literal, TypedDict, Union, get_args, get_origin
 
 import numpy as np
+import numpy.typing as npt
 
 from headscope.errors import WireError
 from headscope.results import Grid, Patterns, Result
@@ -29,6 +30,8 @@ VERSION = 1
 KINDS: Mapping[str, type[Grid] | type[Patterns]] = {
     kind.result_kind: kind for kind in get_args(Result)
 }
+
+_SCALARS = (str, bool, int, float)
 
 DTYPES = ("float32", "float16", "int32", "uint8")
 
@@ -71,9 +74,9 @@ def encode(result: Result, *, exact: bool = False) -> Payload:
         spec = _array_spec(hint)
         if spec is not None:
             dtype = spec.dtype if exact or spec.wire is None else spec.wire
-            array = np.ascontiguousarray(value, dtype=np.dtype(dtype).newbyteorder("<"))
-            arrays.append({"dtype": typing.cast("Any", dtype), "shape": list(array.shape)})
-            buffers.append(array.tobytes())
+            header, buffer = pack_array(value, dtype)
+            arrays.append(header)
+            buffers.append(buffer)
             return {"$array": len(buffers) - 1}
         if dataclasses.is_dataclass(value):
             hints = _hints(type(value))
@@ -100,6 +103,20 @@ def encode(result: Result, *, exact: bool = False) -> Payload:
     return {"header": header, "buffers": buffers}
 
 
+def pack_array(array: npt.NDArray[Any], dtype: str | None = None) -> tuple[ArrayHeader, bytes]:
+    """One array as it travels: little-endian, C order, in its own dtype unless another is given.
+
+    Raises:
+        WireError: The dtype does not travel.
+    """
+    name = dtype or array.dtype.name
+    if name not in DTYPES:
+        raise WireError(f"An array of {name} does not travel.", f"Cast it: {', '.join(DTYPES)}.")
+    packed = np.ascontiguousarray(array, dtype=np.dtype(name).newbyteorder("<"))
+    # ascontiguousarray makes a scalar one-dimensional; the shape is that of what was given.
+    return {"dtype": typing.cast("Any", name), "shape": list(array.shape)}, packed.tobytes()
+
+
 def decode(payload: Mapping[str, Any]) -> Result:
     """Read a payload back, validating version, kind, dtypes, shapes and lengths.
 
@@ -111,7 +128,7 @@ def decode(payload: Mapping[str, Any]) -> Result:
         version, kind, entries = header["version"], header["kind"], header["arrays"]
     except (KeyError, TypeError) as missing:
         raise WireError(f"This is not a Headscope payload: {missing} is missing.") from missing
-    if version != VERSION:
+    if version != VERSION or isinstance(version, bool):
         raise WireError(
             f"The payload is version {version}, this is version {VERSION}.",
             "Open it with the Headscope release that wrote it.",
@@ -120,8 +137,8 @@ def decode(payload: Mapping[str, Any]) -> Result:
         raise WireError(f"Unknown result kind {kind!r}.", f"Known: {', '.join(KINDS)}.")
     if len(entries) != len(buffers):
         raise WireError(f"{len(entries)} arrays are announced, {len(buffers)} buffers came.")
-    arrays = [_array(e, b, i) for i, (e, b) in enumerate(zip(entries, buffers, strict=True))]
     try:
+        arrays = [_array(e, b, i) for i, (e, b) in enumerate(zip(entries, buffers, strict=True))]
         return typing.cast("Result", _unpack(header["data"], KINDS[kind], arrays))
     except (KeyError, TypeError, IndexError, ValueError, AttributeError) as broken:
         raise WireError(f"The payload does not describe a {kind}: {broken}.") from broken
@@ -142,7 +159,7 @@ def _array(entry: ArrayHeader, buffer: bytes, index: int) -> np.ndarray[Any, Any
 def _unpack(value: Any, hint: Any, arrays: Sequence[np.ndarray[Any, Any]]) -> Any:
     spec = _array_spec(hint)
     if spec is not None:
-        return arrays[value["$array"]].astype(spec.dtype)
+        return _field_array(arrays, value["$array"], spec)
     origin = get_origin(hint)
     if origin in (Union, types.UnionType):
         if value is None:
@@ -165,13 +182,34 @@ def _unpack(value: Any, hint: Any, arrays: Sequence[np.ndarray[Any, Any]]) -> An
     if isinstance(value, dict):
         item = get_args(hint)[1]
         return {k: _unpack(v, item, arrays) for k, v in value.items()}
+    if origin is Literal and value not in get_args(hint):
+        raise WireError(f"{value!r} is none of {', '.join(map(repr, get_args(hint)))}.")
+    if hint in _SCALARS and not _is_scalar(value, hint):
+        raise WireError(f"{value!r} stands where a {hint.__name__} belongs.")
     return value
 
 
-@cache
-def _hints(cls: Hashable) -> dict[str, Any]:
-    """Resolved annotations, also of names imported for type checking only."""
+def _is_scalar(value: Any, hint: type) -> bool:
+    if isinstance(value, bool):
+        return hint is bool
+    return isinstance(value, (float, int) if hint is float else hint)
+
+
+def _field_array(
+    arrays: Sequence[np.ndarray[Any, Any]], index: int, spec: ArraySpec
+) -> np.ndarray[Any, Any]:
+    if not 0 <= index < len(arrays):
+        raise WireError(f"There is no array {index}: {len(arrays)} came.")
+    if arrays[index].dtype.name not in (spec.dtype, spec.wire):
+        raise WireError(f"Array {index} is {arrays[index].dtype.name}, expected {spec.dtype}.")
+    return arrays[index].astype(spec.dtype)
+
+
+def _resolve(cls: Any) -> dict[str, Any]:
     return typing.get_type_hints(cls, include_extras=True)
+
+
+_hints: Callable[[Any], dict[str, Any]] = cache(_resolve)
 
 
 def _array_spec(hint: Any) -> ArraySpec | None:

@@ -1,0 +1,150 @@
+// A line chart over an ordered axis of named places, such as the read-outs of a model.
+
+import type { Scale } from "../wire/types";
+import { fraction, type Theme } from "./colour";
+import { labelEvery, niceTicks } from "./layout";
+import { palette } from "./palette";
+import type { Box, Mark, Scene } from "./scene";
+import { formatNumber, textWidth } from "./text";
+
+export interface Series {
+  label: string;
+  /** One per place; NaN leaves a gap. */
+  values: ArrayLike<number>;
+  colour: string;
+}
+
+export interface Chart {
+  title: string;
+  /** Names of the places along the horizontal axis. */
+  places: readonly string[];
+  series: readonly Series[];
+  /** Vertical domain; `log` spaces by log(1 + value), `reverse` puts the low end at the top. */
+  scale: Scale;
+  /** Values with a tick, where the default round ones do not serve (a logarithm's exponents). */
+  ticks?: readonly number[];
+  format?(value: number): string;
+}
+
+const SIZE = 10.5;
+const TITLE = 12;
+const SIDE = 22;
+/** Room for the names of the places and, under them, what the names share. */
+const BOTTOM = 38;
+const GAP = 8;
+
+/** Where the lines are drawn inside a chart of this size. */
+function plotBox(chart: Chart, width: number, height: number): Box {
+  const format = chart.format ?? formatNumber;
+  const left = Math.max(...ticksOf(chart).map((t) => textWidth(format(t), SIZE, false))) + 14;
+  const top = TITLE + 16;
+  return { x: left, y: top, width: width - left - SIDE, height: height - top - BOTTOM };
+}
+
+/** The part that all places end in, from a space on: "L0 resid_post", "L1 resid_post". */
+function commonEnd(places: readonly string[]): string {
+  const [first = ""] = places;
+  const end = first.slice(first.indexOf(" "));
+  return first.includes(" ") && places.every((place) => place.endsWith(end)) ? end : "";
+}
+
+function ticksOf(chart: Chart): readonly number[] {
+  const { scale } = chart;
+  if (chart.ticks) return chart.ticks;
+  if (!scale.log) return niceTicks(scale.low, scale.high, 5);
+  const powers = [1, 10, 100, 1e3, 1e4, 1e5, 1e6].filter((v) => v < scale.high);
+  return [scale.low, ...powers.filter((v) => v > scale.low)];
+}
+
+export function chartScene(chart: Chart, theme: Theme, width: number, height: number): Scene {
+  const { text, muted, rule, paper } = palette(theme);
+  const box = plotBox(chart, width, height);
+  const format = chart.format ?? formatNumber;
+  const count = chart.places.length;
+  const toX = (i: number): number =>
+    box.x + (count < 2 ? box.width / 2 : (i * box.width) / (count - 1));
+  const toY = (value: number): number => {
+    const t = fraction(chart.scale, value);
+    return box.y + (chart.scale.reverse ? t : 1 - t) * box.height;
+  };
+  const marks: Mark[] = [
+    { kind: "text", x: box.x, y: TITLE, text: chart.title, fill: text, size: TITLE, weight: 600 },
+  ];
+  let last = Number.POSITIVE_INFINITY;
+  for (const tick of ticksOf(chart)) {
+    const y = toY(tick);
+    if (Math.abs(y - last) < SIZE) continue;
+    last = y;
+    marks.push(
+      { kind: "line", x1: box.x, y1: y, x2: box.x + box.width, y2: y, stroke: rule },
+      {
+        kind: "text",
+        x: box.x - 6,
+        y,
+        text: format(tick),
+        fill: muted,
+        size: SIZE,
+        anchor: "end",
+        baseline: "middle",
+      },
+    );
+  }
+  const end = commonEnd(chart.places);
+  const names = chart.places.map((place) => place.slice(0, place.length - end.length));
+  const longest = Math.max(...names.map((name) => textWidth(name, SIZE)));
+  const every = labelEvery(count < 2 ? box.width : box.width / (count - 1), longest + GAP);
+  for (let i = 0; i < count; i += every) {
+    marks.push({
+      kind: "text",
+      x: toX(i),
+      y: box.y + box.height + 7,
+      text: names[i] ?? "",
+      fill: muted,
+      size: SIZE,
+      mono: true,
+      anchor: "middle",
+      baseline: "top",
+    });
+  }
+  if (end) {
+    marks.push({
+      kind: "text",
+      x: box.x + box.width / 2,
+      y: height - 4,
+      text: end.trim(),
+      fill: muted,
+      size: SIZE,
+      anchor: "middle",
+    });
+  }
+  for (const { values, colour } of chart.series) {
+    let d = "";
+    let drawing = false;
+    for (let i = 0; i < count; i++) {
+      const value = values[i] ?? Number.NaN;
+      if (Number.isNaN(value)) {
+        drawing = false;
+        continue;
+      }
+      d += `${drawing ? "L" : "M"}${toX(i).toFixed(1)},${toY(value).toFixed(1)}`;
+      drawing = true;
+    }
+    marks.push({ kind: "path", d, stroke: colour, lineWidth: 2 });
+    if (count > box.width / 8) continue;
+    for (let i = 0; i < count; i++) {
+      const value = values[i] ?? Number.NaN;
+      if (Number.isNaN(value)) continue;
+      marks.push({
+        kind: "rect",
+        x: toX(i) - 3,
+        y: toY(value) - 3,
+        width: 6,
+        height: 6,
+        radius: 3,
+        fill: colour,
+        stroke: paper,
+      });
+    }
+  }
+  return { title: chart.title, width, height, background: paper, marks };
+}

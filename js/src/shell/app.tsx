@@ -1,0 +1,113 @@
+// The frame around every view: title, prompt, fields, status, result, provenance.
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import type { Host, HostState } from "../host/contract";
+import { tokenGlyphs } from "../state/tokens";
+import type { Result } from "../wire/types";
+import { ErrorBox } from "./error-box";
+import { Fields } from "./fields";
+import { useHost, useInSight, useTheme, useWidth } from "./hooks";
+import { NextTokens } from "./next-tokens";
+import { PromptInput } from "./prompt";
+import { ProvenanceDetails } from "./provenance";
+import { ResultView } from "./result";
+import { Status } from "./status";
+
+export function App({ host }: { host: Host }) {
+  const state = useHost(host);
+  const theme = useTheme();
+  const stage = useRef<HTMLDivElement>(null);
+  const width = useWidth(stage);
+  const inSight = useInSight(stage);
+  const [editing, setEditing] = useState(false);
+  const [spoken, announce] = useState("");
+  useAnnouncedStatus(state, announce);
+
+  const setOption = useCallback(
+    (name: string, value: unknown) => host.setView({ [name]: value }),
+    [host],
+  );
+  const { result, status } = state;
+  const running = status.state === "running";
+  // What is shown is then of an older prompt or of other fields.
+  const superseded = status.state !== "done";
+
+  return (
+    <section class="hs-root" data-theme={theme} aria-label={result?.title ?? state.widget}>
+      <header class="hs-row hs-head">
+        <Title state={state} />
+        {result && superseded ? <Previous result={result} /> : <span class="hs-spacer" />}
+        <Status host={host} state={state} />
+      </header>
+      <PromptInput host={host} state={state} onEditing={setEditing} />
+      {result && (
+        <NextTokens host={host} tokens={result.next_tokens} outdated={superseded || editing} />
+      )}
+      <Fields host={host} state={state} />
+      {state.error && <ErrorBox error={state.error} />}
+      <div ref={stage} class={running ? "hs-stage hs-outdated" : "hs-stage"} aria-busy={running}>
+        {result ? (
+          <ResultView
+            key={result.kind}
+            result={result}
+            resultId={state.resultId}
+            selection={state.selection}
+            select={host.setSelection}
+            options={state.view}
+            setOption={setOption}
+            ask={host.ask}
+            live={host.live}
+            theme={theme}
+            width={width}
+            announce={announce}
+            inSight={inSight}
+          />
+        ) : (
+          !state.error && <p class="hs-empty">No result yet</p>
+        )}
+      </div>
+      {result && <ProvenanceDetails provenance={result.provenance} />}
+      <div class="hs-hidden" role="status" aria-live="polite">
+        {spoken}
+      </div>
+    </section>
+  );
+}
+
+function Title({ state }: { state: HostState }) {
+  const provenance = state.result?.provenance;
+  return (
+    <h2 class="hs-title">
+      {state.result?.title ?? state.widget}
+      {provenance && (
+        <span class="hs-muted">
+          {" "}
+          {provenance.model} · {provenance.dtype} ·{" "}
+          {provenance.processed_weights ? "processed weights" : "weights as trained"}
+        </span>
+      )}
+    </h2>
+  );
+}
+
+/** Says of which prompt the picture is that is still shown. */
+function Previous({ result }: { result: Result }) {
+  const ran = result.provenance.prompts[0];
+  // There is no text where token ids were given.
+  const prompt = tokenGlyphs(ran?.text || ran?.tokens.join("") || "", Number.POSITIVE_INFINITY);
+  return (
+    <span class="hs-previous hs-late" title={prompt}>
+      Still shows <span class="hs-mono">{prompt}</span>
+    </span>
+  );
+}
+
+function useAnnouncedStatus(state: HostState, announce: (text: string) => void): void {
+  const { job, state: now } = state.status;
+  const first = useRef(true);
+  useEffect(() => {
+    // What was there before the view opened is no news.
+    if (!first.current && now === "done") announce("The result is up to date");
+    if (!first.current && now === "cancelled") announce("Cancelled");
+    first.current = false;
+  }, [job, now]);
+}

@@ -1,0 +1,51 @@
+// Puts a host's frame into an element of any page, behind a shadow root.
+import { render, type VNode } from "preact";
+import { useErrorBoundary } from "preact/hooks";
+import type { Host } from "../host/contract";
+import { viewsCss } from "../views";
+import type { ErrorInfo } from "../wire/types";
+import { App } from "./app";
+import { ErrorBox, errorInfo } from "./error-box";
+import { useTheme } from "./hooks";
+import { shellCss } from "./styles";
+
+/** Draws into `element`; returns what takes it out again. */
+export function mount(element: HTMLElement, host: Host): () => void {
+  return attach(element, <Contained host={host} />);
+}
+
+/** Shows `error` where a widget should have been. */
+export function mountError(element: HTMLElement, error: ErrorInfo): () => void {
+  return attach(element, <Failure error={error} />);
+}
+
+function Contained({ host }: { host: Host }) {
+  const [failure] = useErrorBoundary();
+  return failure ? <Failure error={errorInfo(failure)} /> : <App host={host} />;
+}
+
+function Failure({ error }: { error: ErrorInfo }) {
+  return (
+    <section class="hs-root" data-theme={useTheme()}>
+      <ErrorBox error={error} />
+    </section>
+  );
+}
+
+function attach(element: HTMLElement, content: VNode): () => void {
+  const box = document.createElement("div");
+  box.className = "headscope";
+  // JupyterLab's one-letter shortcuts must not fire while someone types in here.
+  box.dataset.lmSuppressShortcuts = "true";
+  const root = box.attachShadow({ mode: "open" });
+  const style = document.createElement("style");
+  style.textContent = shellCss + viewsCss;
+  const place = document.createElement("div");
+  root.append(style, place);
+  element.append(box);
+  render(content, place);
+  return () => {
+    render(null, place);
+    box.remove();
+  };
+}

@@ -1,0 +1,132 @@
+// The prompt: edited in place, its tokens previewed at every pause between keystrokes, run on Enter
+// or when the typing rests.
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { Host, HostState } from "../host/contract";
+import { type Preview, readPreview } from "../state/preview";
+import type { Prompt } from "../wire/types";
+import { liveTitle } from "./notes";
+import { TokenList } from "./token";
+
+const PREVIEW_MS = 60;
+const COMMIT_MS = 600;
+const MAX_ROWS = 6;
+
+interface PromptProps {
+  host: Host;
+  state: HostState;
+  /** Called with true while there is text that no job has taken up yet. */
+  onEditing(editing: boolean): void;
+}
+
+export function PromptInput({ host, state, onEditing }: PromptProps) {
+  /** What is being typed; null while the box follows the kernel's prompt. */
+  const [draft, setDraft] = useState<string | null>(null);
+  const [composing, setComposing] = useState(false);
+  /** The job that was the latest when the prompt was last sent to run. */
+  const [sentAt, setSentAt] = useState<number | null>(null);
+  const unanswered = draft !== null || sentAt === state.status.job;
+  const text = draft ?? state.prompt;
+  const preview = usePreview(host, text);
+  const refused = draft !== null && preview?.text === text ? preview.error : null;
+  // What ran is what counts: token ids given in Python need not be how their text is cut.
+  const ran = !unanswered && state.status.state === "done" ? promptOf(state) : undefined;
+
+  const commit = (): void => {
+    if (draft === null) return;
+    setDraft(null);
+    if (draft === state.prompt) return;
+    setSentAt(state.status.job);
+    host.setPrompt(draft);
+  };
+  const commitLater = useRef(commit);
+  commitLater.current = commit;
+
+  useEffect(() => {
+    if (draft === null || composing || draft === "" || refused) return;
+    const timer = setTimeout(() => commitLater.current(), COMMIT_MS);
+    return () => clearTimeout(timer);
+  }, [draft, composing, refused]);
+
+  useEffect(() => onEditing(unanswered), [unanswered]);
+
+  const keyDown = (event: KeyboardEvent): void => {
+    if (event.isComposing) return;
+    if (event.key === "Enter" && !event.shiftKey) {
+      event.preventDefault();
+      commit();
+    } else if (event.key === "Escape" && draft !== null) {
+      event.preventDefault();
+      setDraft(null);
+    }
+  };
+
+  return (
+    <div class="hs-prompt">
+      <textarea
+        class="hs-prompt-text"
+        aria-label="Prompt"
+        aria-invalid={refused !== null}
+        title={liveTitle(host.live, "Enter runs, Shift+Enter is a new line, Esc goes back")}
+        placeholder="Type a prompt"
+        spellcheck={false}
+        autocomplete="off"
+        rows={Math.min(MAX_ROWS, text.split("\n").length)}
+        value={text}
+        disabled={!host.live}
+        onInput={(event) => setDraft(event.currentTarget.value)}
+        onKeyDown={keyDown}
+        onCompositionStart={() => setComposing(true)}
+        onCompositionEnd={() => setComposing(false)}
+      />
+      <Tokens shown={ran ?? preview ?? promptOf(state)} limit={preview?.n_ctx} />
+      {refused && (
+        <p class="hs-refused" role="alert">
+          {refused.message} {refused.hint}
+        </p>
+      )}
+    </div>
+  );
+}
+
+/** The latest preview. It is kept until the next one is there, so that nothing flickers. */
+function usePreview(host: Host, text: string): Preview | null {
+  const [preview, setPreview] = useState<Preview | null>(null);
+  useEffect(() => {
+    if (!host.live || preview?.text === text) return;
+    const controller = new AbortController();
+    const timer = setTimeout(async () => {
+      try {
+        const answer = await host.ask("tokenize", { text }, controller.signal);
+        setPreview(readPreview(text, answer.value));
+      } catch {
+        // Overtaken by a newer edit, or the kernel is gone: the last preview stays.
+      }
+    }, PREVIEW_MS);
+    return () => {
+      clearTimeout(timer);
+      controller.abort();
+    };
+  }, [host, text]);
+  return preview;
+}
+
+const promptOf = (state: HostState): Prompt | undefined => state.result?.provenance.prompts[0];
+
+interface TokensProps {
+  shown: Pick<Prompt, "tokens" | "token_ids"> | undefined;
+  limit: number | undefined;
+}
+
+function Tokens({ shown, limit }: TokensProps) {
+  if (!shown?.tokens.length) return null;
+  const count = shown.tokens.length;
+  const over = limit !== undefined && count > limit;
+  return (
+    <div class="hs-row hs-prompt-tokens">
+      <TokenList tokens={shown.tokens} ids={shown.token_ids} label={`${count} tokens`} />
+      <span class={over ? "hs-count hs-over" : "hs-count"}>
+        {limit === undefined ? count : `${count} / ${limit}`} tokens
+      </span>
+    </div>
+  );
+}

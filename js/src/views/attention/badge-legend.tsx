@@ -1,0 +1,57 @@
+// What the overview's colours and badges mean.
+import type { JSX } from "preact";
+import { useMemo } from "preact/hooks";
+import type { Theme } from "../../draw/colour";
+import { formatNumber } from "../../draw/text";
+import type { Patterns } from "../../wire/types";
+import { badgeLegend } from "./badges";
+import { scopeText } from "./detail";
+import { Legend } from "./legend";
+import type { AttentionOptions } from "./options";
+import { KERNEL_NEEDED } from "./overview";
+import { attentionRamp } from "./thumbnails";
+import { commonHigh, weightingInfo } from "./weighting";
+
+export function BadgeLegend(props: {
+  result: Patterns;
+  options: AttentionOptions;
+  theme: Theme;
+  live: boolean;
+}): JSX.Element {
+  const { result, options, theme, live } = props;
+  const { weighting, perHead } = options;
+  const ramp = useMemo(
+    () => attentionRamp(commonHigh(result, weighting), theme),
+    [result, weighting, theme],
+  );
+  const badges = badgeLegend(result, theme);
+  const all = result.n_layers * result.n_heads;
+  return (
+    <div class="hs-att-key">
+      {perHead ? (
+        <div class="hs-att-legend">
+          {weightingInfo(weighting).label}: {scopeText(true)}, from 0 to its largest value
+        </div>
+      ) : (
+        <Legend ramp={ramp} weighting={weighting} scope={scopeText(false)} masked={null} />
+      )}
+      <ul class="hs-att-badges">
+        {badges.map(({ score, text, letter, value, fill, ink }) => (
+          <li key={score.name} title={score.definition}>
+            <span class="hs-att-badge" style={{ background: fill, color: ink }}>
+              {text}
+            </span>
+            <span class="hs-muted">
+              {letter}: {score.title} ≥ {formatNumber(value)}
+            </span>
+          </li>
+        ))}
+      </ul>
+      {!live && result.heads.length < all && (
+        <p class="hs-att-note">
+          {result.heads.length} of {all} heads can be enlarged here; a faded one {KERNEL_NEEDED}.
+        </p>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,64 @@
+// What a cell shows: the attention weight alone, or times how much the source has to give.
+import type { Patterns } from "../../wire/types";
+import { type HeadRef, headIndex } from "./heads";
+
+/** In the order of the first axis of `Patterns.overview`. */
+export const WEIGHTINGS = [
+  {
+    name: "attention",
+    title: "Attention",
+    label: "attention",
+    definition: "attention weight; every dest row sums to 1",
+  },
+  {
+    name: "value",
+    title: "× value norm",
+    label: "attention × ‖v‖",
+    definition: "attention weight × L2 norm of the source's value vector",
+  },
+  {
+    name: "output",
+    title: "× output norm",
+    label: "attention × ‖v W_O‖",
+    definition: "attention weight × L2 norm of the source's value vector after W_O",
+  },
+] as const;
+
+export type Weighting = (typeof WEIGHTINGS)[number]["name"];
+
+export const weightingIndex = (weighting: Weighting): number =>
+  WEIGHTINGS.findIndex(({ name }) => name === weighting);
+
+export function weightingInfo(weighting: Weighting): (typeof WEIGHTINGS)[number] {
+  return WEIGHTINGS[weightingIndex(weighting)] ?? WEIGHTINGS[0];
+}
+
+/** Factor per source position; null: all ones. */
+export function srcFactor(
+  result: Patterns,
+  weighting: Weighting,
+  ref: HeadRef,
+): Float32Array | null {
+  if (weighting === "attention") return null;
+  const norms = weighting === "value" ? result.value_norm : result.output_norm;
+  const n = norms.shape[2] ?? 0;
+  const at = headIndex(result, ref) * n;
+  return (norms.data as Float32Array).subarray(at, at + n);
+}
+
+/** The largest value of one head. */
+export function headHigh(result: Patterns, weighting: Weighting, ref: HeadRef): number {
+  const plane = weightingIndex(weighting) * result.n_layers * result.n_heads;
+  return result.overview_max.data[plane + headIndex(result, ref)] ?? 0;
+}
+
+/** The largest value of any head: the top of the scale that all heads share. */
+export function commonHigh(result: Patterns, weighting: Weighting): number {
+  const size = result.n_layers * result.n_heads;
+  const plane = weightingIndex(weighting) * size;
+  return largest((result.overview_max.data as Float32Array).subarray(plane, plane + size));
+}
+
+/** The largest of some values, none of which is below 0. */
+export const largest = (values: Float32Array): number =>
+  values.reduce((high, value) => Math.max(high, value), 0);

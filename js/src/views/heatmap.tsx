@@ -1,0 +1,149 @@
+// The heatmap of a `Grid`: logit lens, logit attribution, head scores, patching.
+import type { JSX } from "preact";
+import { useCallback, useEffect, useId, useMemo, useState } from "preact/hooks";
+import type { Grid } from "../wire/types";
+import { CellSums, IdentityBar } from "./attribution";
+import type { ViewProps } from "./contract";
+import { layoutOf, type Target } from "./heatmap/layout";
+import { Legend } from "./heatmap/legend";
+import { type HeatmapOptions, optionName, readOptions, type Zoom } from "./heatmap/options";
+import { cleared, linkedOf, selectionAt } from "./heatmap/selection";
+import { sliceOf } from "./heatmap/slice";
+import { Table } from "./heatmap/table";
+import { Toolbar } from "./heatmap/toolbar";
+import { Viewport } from "./heatmap/viewport";
+import { describeCell } from "./heatmap/words";
+import { Lens } from "./lens";
+
+export { heatmapCss } from "./heatmap/styles";
+
+const LEGEND_WIDTH = 220;
+const ZOOM_LIMITS = { least: 0.02, most: 4 };
+/** A zoom by wheel is stored once it rests: every stored option travels to the kernel. */
+const REST_MS = 250;
+
+/** The zoom as it moves, and a setter that stores it when it has come to rest. */
+function useZoom(stored: Zoom, store: (zoom: Zoom) => void): [Zoom, (zoom: Zoom) => void] {
+  const [moving, setMoving] = useState<Zoom | null>(null);
+  useEffect(() => {
+    if (moving === null) return;
+    const timer = setTimeout(() => {
+      store(moving);
+      setMoving(null);
+    }, REST_MS);
+    return () => clearTimeout(timer);
+  }, [moving]);
+  return [moving ?? stored, setMoving];
+}
+
+export function HeatmapView(props: ViewProps<Grid>): JSX.Element {
+  const { result: grid, selection, select, setOption, theme, width, announce } = props;
+  const help = useId();
+  const options = useMemo(() => readOptions(props.options, grid), [props.options, grid]);
+  const set = <K extends keyof HeatmapOptions>(key: K, value: unknown): void =>
+    setOption(optionName(key), value);
+  const [zoom, setZoom] = useZoom(options.zoom, (value) => set("zoom", value));
+
+  const { measure, upward } = options;
+  const chosen = options.chosen.join(" ");
+  const slice = useMemo(
+    () => sliceOf(grid, { measure, upward, chosen: options.chosen }),
+    [grid, measure, upward, chosen],
+  );
+  const layout = useMemo(() => layoutOf(slice, zoom, width), [slice, zoom, width]);
+  const pinned = options.cell;
+  const linked = useMemo(
+    () => linkedOf(slice, selection, pinned),
+    [slice, selection, pinned?.row, pinned?.column],
+  );
+
+  const onZoom = useCallback(
+    (factor: number): void => {
+      const now = layoutOf(slice, zoom, width).cellWidth / layoutOf(slice, "auto", width).cellWidth;
+      const next = Math.min(ZOOM_LIMITS.most, Math.max(ZOOM_LIMITS.least, now * factor));
+      setZoom(factor === 0 ? "auto" : next);
+    },
+    [slice, zoom, width],
+  );
+
+  const onPin = (target: Target | null): void => {
+    const same =
+      target?.kind === "cell" &&
+      target.row === linked.cell?.row &&
+      target.column === linked.cell.column;
+    if (!target || same) {
+      set("cell", null);
+      select(cleared(slice));
+      announce("Unpinned");
+      return;
+    }
+    const row = target.kind === "column" ? null : slice.dataRow(target.row);
+    const column = target.kind === "row" ? null : target.column;
+    set("cell", row === null || column === null ? null : [row, column]);
+    select({
+      ...cleared(slice),
+      ...(row === null ? {} : selectionAt(slice.rowAxis, row)),
+      ...(column === null ? {} : selectionAt(slice.columnAxis, column)),
+    });
+    announce(target.kind === "cell" ? `Pinned: ${describeCell(slice, target)}` : "Pinned");
+  };
+
+  return (
+    <div class="hs-heatmap">
+      <Toolbar
+        slice={slice}
+        options={options}
+        zoom={zoom}
+        set={set}
+        onZoom={onZoom}
+        setZoom={setZoom}
+        announce={announce}
+        width={width}
+      />
+      <Legend
+        measure={slice.measure}
+        provenance={grid.provenance}
+        theme={theme}
+        width={Math.min(LEGEND_WIDTH, width)}
+      />
+      {options.table ? (
+        <Table slice={slice} />
+      ) : (
+        <Viewport
+          slice={slice}
+          layout={layout}
+          linked={linked}
+          theme={theme}
+          help={help}
+          onPin={onPin}
+          onZoom={onZoom}
+          announce={announce}
+        />
+      )}
+      <p id={help} class="hs-hidden">
+        Arrow keys move between cells, Home and End go to the ends of a row, Enter pins a cell,
+        Escape unpins it, plus and minus zoom. The table button shows the same numbers as a table.
+      </p>
+      {!options.table && !linked.cell && (
+        <p class="hs-muted hs-heatmap-hint">
+          Click a cell to pin it{grid.top && " and list its top tokens"}. Ctrl + wheel zooms.
+        </p>
+      )}
+      {grid.identity && <IdentityBar identity={grid.identity} theme={theme} />}
+      {grid.top && (
+        <Lens
+          slice={slice}
+          cell={linked.cell}
+          resultId={props.resultId}
+          ask={props.ask}
+          live={props.live}
+          theme={theme}
+          width={width}
+          options={props.options}
+          setOption={setOption}
+        />
+      )}
+      {!grid.top && linked.cell && <CellSums slice={slice} cell={linked.cell} theme={theme} />}
+    </div>
+  );
+}

@@ -1,0 +1,68 @@
+// What a tooltip says about one cell.
+import type { JSX } from "preact";
+import type { Ramp } from "../../draw/colour";
+import type { Cell } from "../../draw/hit";
+import { formatNumber } from "../../draw/text";
+import { tokenGlyphs } from "../../state/tokens";
+import type { Axis } from "../../wire/types";
+import { type Slice, shownLabel } from "./slice";
+import { quantity } from "./words";
+
+/** Best tokens in a tooltip; a pinned cell lists all. */
+const MAX_TOP = 6;
+export function AxisLabel({ axis, index }: { axis: Axis; index: number }): JSX.Element {
+  if (!axis.tokens) {
+    const label = shownLabel(axis, index);
+    return <span>{/^\d+$/.test(label) ? `${axis.name} ${label}` : label}</span>;
+  }
+  return (
+    <span>
+      {axis.name} {index} <span class="hs-token">{shownLabel(axis, index)}</span>
+    </span>
+  );
+}
+
+interface CardProps {
+  slice: Slice;
+  cell: Cell;
+  ramp: Ramp;
+}
+
+export function CellCard({ slice, cell: { row, column }, ramp }: CardProps): JSX.Element {
+  const { grid, measure, rowAxis, columnAxis } = slice;
+  const top = slice.top(row, column).slice(0, MAX_TOP);
+  const most = Math.max(...top.map(({ value }) => value), 0);
+  return (
+    <>
+      <div class="hs-card-head">
+        <AxisLabel axis={rowAxis} index={slice.dataRow(row)} />
+        <AxisLabel axis={columnAxis} index={column} />
+      </div>
+      <dl class="hs-card-values">
+        {grid.measures.map((one) => {
+          const value = slice.value(row, column, one);
+          return (
+            <div key={one.name} class={one === measure ? "hs-current" : undefined}>
+              <dt>
+                {one === measure && <i class="hs-swatch" style={{ background: ramp.css(value) }} />}
+                {one.title}
+              </dt>
+              <dd>{quantity(value, one, 4)}</dd>
+            </div>
+          );
+        })}
+      </dl>
+      {top.length > 0 && (
+        <ol class="hs-card-top" aria-label="Top tokens by probability">
+          {top.map(({ id, text, value }) => (
+            <li key={id}>
+              <span class="hs-token">{tokenGlyphs(text)}</span>
+              <i class="hs-meter" style={{ "--share": value / most }} />
+              <span>{formatNumber(value)}</span>
+            </li>
+          ))}
+        </ol>
+      )}
+    </>
+  );
+}

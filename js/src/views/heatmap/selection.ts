@@ -1,0 +1,56 @@
+// Between the shared selection (layer, head, token ...) and the rows and columns of this heatmap.
+import type { Cell } from "../../draw/hit";
+import type { Axis, Selection } from "../../wire/types";
+import type { Slice } from "./slice";
+
+/** Rows and columns that the selection names, counted as drawn, and the one pinned cell. */
+export interface Linked {
+  rows: readonly number[];
+  columns: readonly number[];
+  cell: Cell | null;
+}
+
+/** What choosing `index` on an axis means for the selection. */
+export function selectionAt(axis: Axis, index: number): Partial<Selection> {
+  if (!axis.selects) return {};
+  return { [axis.selects]: axis.indices ? (axis.indices[index] ?? null) : index };
+}
+
+/** The patch that unpins what this heatmap can pin. */
+export function cleared(slice: Slice): Partial<Selection> {
+  const patch: Partial<Selection> = {};
+  for (const { selects } of [slice.rowAxis, slice.columnAxis]) if (selects) patch[selects] = null;
+  return patch;
+}
+
+function matching(axis: Axis, selection: Selection): number[] {
+  const wanted = axis.selects ? selection[axis.selects] : null;
+  if (wanted === null) return [];
+  const found: number[] = [];
+  for (let i = 0; i < axis.labels.length; i++) {
+    if ((axis.indices ? axis.indices[i] : i) === wanted) found.push(i);
+  }
+  return found;
+}
+
+/** `cell`, its row an index on the axis, is the one last pinned here. It stands while it agrees
+ * with the selection; otherwise the selection was changed elsewhere, and the pinned cell is the
+ * last one that the selection names: of a layer's read-outs, that after the layer. */
+export function linkedOf(slice: Slice, selection: Selection, cell: Cell | null): Linked {
+  const rows = matching(slice.rowAxis, selection);
+  const columns = matching(slice.columnAxis, selection);
+  const agrees = (axis: Axis, index: number, found: number[]): boolean => {
+    const own = selectionAt(axis, index);
+    const names = Object.values(own).some((value) => value !== null);
+    return names ? found.includes(index) : found.length === 0;
+  };
+  const drawn = (row: number): number => slice.dataRow(row);
+  const stands =
+    cell && agrees(slice.rowAxis, cell.row, rows) && agrees(slice.columnAxis, cell.column, columns);
+  const [row, column] = stands ? [cell.row, cell.column] : [rows.at(-1), columns.at(-1)];
+  return {
+    rows: rows.map(drawn),
+    columns,
+    cell: row === undefined || column === undefined ? null : { row: drawn(row), column },
+  };
+}

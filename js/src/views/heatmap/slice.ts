@@ -1,0 +1,80 @@
+// The two-dimensional slice of a grid that is on the screen.
+import { tokenGlyphs } from "../../state/tokens";
+import type { Axis, Grid, Measure } from "../../wire/types";
+
+/** What is drawn of a grid. `chosen` has one index for each axis before the last two. */
+export interface Choice {
+  measure: number;
+  chosen: readonly number[];
+  /** Whether the first row is drawn at the bottom. */
+  upward: boolean;
+}
+
+/** A token predicted in a cell. */
+export interface TopToken {
+  id: number;
+  text: string;
+  value: number;
+}
+
+/** Rows are counted as drawn, from the top; `dataRow` gives their index on the axis. */
+export interface Slice {
+  grid: Grid;
+  measure: Measure;
+  rowAxis: Axis;
+  columnAxis: Axis;
+  rows: number;
+  columns: number;
+  dataRow(row: number): number;
+  /** Labels as shown, with glyphs for what is invisible in a token. */
+  rowLabel(row: number): string;
+  columnLabel(column: number): string;
+  value(row: number, column: number, measure?: Measure): number;
+  /** The best tokens of a cell, best first; empty where the grid has none. */
+  top(row: number, column: number): TopToken[];
+  topText(row: number, column: number): string;
+}
+
+/** Glyphs of a label: more than fit anywhere but a tooltip. */
+const LONG = 48;
+
+export const shownLabel = (axis: Axis, index: number): string => {
+  const label = axis.labels[index] ?? "";
+  return axis.tokens ? tokenGlyphs(label, LONG) : label;
+};
+
+export function sliceOf(grid: Grid, choice: Choice): Slice {
+  const [rowAxis, columnAxis] = grid.axes.slice(-2);
+  const measure = grid.measures[choice.measure] ?? grid.measures[0];
+  if (!rowAxis || !columnAxis || !measure) throw new Error("A grid needs two axes and a measure.");
+  const rows = rowAxis.labels.length;
+  const columns = columnAxis.labels.length;
+  const start = grid.axes
+    .slice(0, -2)
+    .reduce((at, axis, i) => at * axis.labels.length + (choice.chosen[i] ?? 0), 0);
+  const dataRow = (row: number): number => (choice.upward ? rows - 1 - row : row);
+  const at = (row: number, column: number): number =>
+    (start * rows + dataRow(row)) * columns + column;
+  const { top } = grid;
+  const k = top?.ids.shape.at(-1) ?? 0;
+  const tokenAt = (place: number): TopToken => {
+    const id = top?.ids.data[place] ?? -1;
+    return { id, text: top?.texts[String(id)] ?? "", value: top?.values.data[place] ?? Number.NaN };
+  };
+  const rowLabels = rowAxis.labels.map((_, i) => shownLabel(rowAxis, i));
+  const columnLabels = columnAxis.labels.map((_, i) => shownLabel(columnAxis, i));
+  return {
+    grid,
+    measure,
+    rowAxis,
+    columnAxis,
+    rows,
+    columns,
+    dataRow,
+    rowLabel: (row) => rowLabels[dataRow(row)] ?? "",
+    columnLabel: (column) => columnLabels[column] ?? "",
+    value: (row, column, of = measure) => of.values.data[at(row, column)] ?? Number.NaN,
+    top: (row, column) => Array.from({ length: k }, (_, i) => tokenAt(at(row, column) * k + i)),
+    topText: (row, column) => (k ? tokenAt(at(row, column) * k).text : ""),
+  };
+}

@@ -1,0 +1,26 @@
+// The live entry, an anywidget module. `initialize` exports `render`, so that one hidden core can
+// draw all widgets of a notebook and the bundle travels once.
+import type { RenderProps } from "@anywidget/types";
+import { liveHost, type WidgetModel } from "./host/live";
+import { errorInfo } from "./shell/error-box";
+import { mount, mountError } from "./shell/mount";
+
+interface Props {
+  model: WidgetModel;
+  el: RenderProps["el"];
+}
+
+function render({ model, el }: Props): () => void {
+  try {
+    const host = liveHost(model);
+    const unmount = mount(el, host);
+    return () => {
+      unmount();
+      host.dispose();
+    };
+  } catch (failure) {
+    return mountError(el, errorInfo(failure));
+  }
+}
+
+export default { initialize: () => ({ render }), render };

@@ -1,0 +1,300 @@
+"""Sentences of the synthetic world: each task draws cases, and each case is a sentence with a gap.
+
+A case is either in training or held out, never both: it is held out by the `key` of what makes its
+prompt (the pair of names, the city and the template, the series shown), through a checksum, so the
+split is the same everywhere and leaks nothing through another template. Two-hop cases are stricter:
+the key is the city alone, and the first city of each state is held out from all of them.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from headscope.demo import words
+from headscope.demo.world import RELATIONS, State, state_of, states
+
+Generator = np.random.Generator
+
+HELD_OUT_SHARE = 8
+"""One case in this many is held out."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A sentence whose next word is `answer` after `prompt`, and a twin that asks for `wrong`.
+
+    Args:
+        answer: The next word, with its leading space where the token has one.
+        wrong: A plausible other word; the twin's answer, where the twin has one.
+        corrupted: The twin prompt, of equal length in tokens.
+        key: What the training split is decided on.
+        tail: How the sentence goes on after the answer.
+        legal: Every right next word, where there are several.
+    """
+
+    task: str
+    prompt: str
+    answer: str
+    wrong: str
+    corrupted: str
+    key: str
+    tail: str = "."
+    legal: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The whole sentence."""
+        return self.prompt + self.answer + self.tail
+
+    @property
+    def held_out(self) -> bool:
+        """Whether training never sees this case."""
+        if self.task == "two_hop":
+            return self.key in held_out_cities()
+        return zlib.crc32(f"{self.task}/{self.key}".encode()) % HELD_OUT_SHARE == 0
+
+
+def held_out_cities() -> frozenset[str]:
+    """The cities that no two-hop sentence of the training text names: one of each state."""
+    return frozenset(state.cities[0] for state in states())
+
+
+def pick(rng: Generator, options: tuple[str, ...]) -> str:
+    """One of `options`, uniformly."""
+    return options[int(rng.integers(len(options)))]
+
+
+def pick_two(rng: Generator, options: tuple[str, ...]) -> tuple[str, str]:
+    """Two different `options`, in random order."""
+    first = int(rng.integers(len(options)))
+    second = (first + 1 + int(rng.integers(len(options) - 1))) % len(options)
+    return options[first], options[second]
+
+
+def _two_states(rng: Generator) -> tuple[State, State]:
+    everything = states()
+    first = int(rng.integers(len(everything)))
+    other = (first + 1 + int(rng.integers(len(everything) - 1))) % len(everything)
+    return everything[first], everything[other]
+
+
+_IOI = (
+    "When {a} and {b} went to the {place}, {s} gave a {thing} to",
+    "After {a} and {b} went to the {place}, {s} handed a {thing} to",
+    "While {a} and {b} were at the {place}, {s} passed a {thing} to",
+    "Then {a} and {b} had a long talk, and {s} sent a {thing} to",
+    "{a} and {b} met at the {place}, and {s} showed a {thing} to",
+    "When {a} and {b} worked at the {place}, {s} offered a {thing} to",
+)
+
+
+def ioi(rng: Generator) -> Case:
+    """Indirect object: the name that was not repeated."""
+    a, b = pick_two(rng, words.NAMES)
+    subject, other = (a, b) if rng.random() < 0.5 else (b, a)
+    place, thing = pick(rng, words.PLACES), pick(rng, words.OBJECTS)
+    template = pick(rng, _IOI)
+
+    def prompt(s: str) -> str:
+        return template.format(a=a, b=b, s=s, place=place, thing=thing)
+
+    key = " ".join(sorted((a, b)))
+    return Case("ioi", prompt(subject), f" {other}", f" {subject}", prompt(other), key)
+
+
+CITY_STATE = (
+    "{city} is in",
+    "{city} is a city in",
+    "The state containing {city} is",
+    "{name} lives in {city},",
+    "{name} moved to {city},",
+)
+
+
+def city_state(rng: Generator) -> Case:
+    """City to state. The capitals are cities too."""
+    state, other = _two_states(rng)
+    city = pick(rng, (*state.cities, state.capital))
+    foil = pick(rng, (*other.cities, other.capital))
+    name = pick(rng, words.NAMES)
+    template = pick(rng, CITY_STATE)
+    return Case(
+        "city_state",
+        template.format(city=city, name=name),
+        f" {state.name}",
+        f" {other.name}",
+        template.format(city=foil, name=name),
+        f"{template} {city}",
+    )
+
+
+STATE_FACT = ("The {relation} of {state} is", "In {state}, the {relation} is")
+
+
+def state_capital(rng: Generator, relation: str = "capital") -> Case:
+    """State to capital; the bird, the region and the postal code are asked for in the same words."""
+    state, other = _two_states(rng)
+    template = pick(rng, STATE_FACT)
+    return Case(
+        "state_capital",
+        template.format(relation=relation, state=state.name),
+        f" {_fact(state, relation)}",
+        f" {_fact(other, relation)}",
+        template.format(relation=relation, state=other.name),
+        # Two templates only, so a state that lost both of them would never be told.
+        f"{template} {state.name}" if relation == "capital" else f"{relation} {state.name}",
+    )
+
+
+TWO_HOP = (
+    "The {relation} of the state containing {city} is",
+    "In the state containing {city}, the {relation} is",
+)
+
+
+def two_hop(rng: Generator, relation: str = "capital", cities: tuple[str, ...] = ()) -> Case:
+    """City to its state's capital (or bird, region, code), the state left unsaid.
+
+    Args:
+        rng: The source of randomness.
+        relation: What is asked of the state.
+        cities: The cities to draw from; by default all that are not capitals.
+    """
+    chosen = cities or tuple(state_of())
+    city = pick(rng, chosen)
+    state = state_of()[city]
+    foil = pick(rng, chosen)
+    while state_of()[foil] is state:
+        foil = pick(rng, chosen)
+    template = pick(rng, TWO_HOP)
+    return Case(
+        "two_hop",
+        template.format(relation=relation, city=city),
+        f" {_fact(state, relation)}",
+        f" {_fact(state_of()[foil], relation)}",
+        template.format(relation=relation, city=foil),
+        city,
+    )
+
+
+def _fact(state: State, relation: str) -> str:
+    return state.fact(next(known for known in RELATIONS if known == relation))
+
+
+_PRONOUN = (
+    "{name} went to the {place} because",
+    "{name} was late because",
+    "When {name} saw the {thing},",
+    "{name} said that",
+)
+
+
+def pronoun(rng: Generator) -> Case:
+    """The pronoun that goes with the one name."""
+    man, woman = pick(rng, words.MEN), pick(rng, words.WOMEN)
+    name, foil = (man, woman) if rng.random() < 0.5 else (woman, man)
+    template = pick(rng, _PRONOUN)
+    place, thing = pick(rng, words.PLACES), pick(rng, words.OBJECTS)
+    return Case(
+        "pronoun",
+        template.format(name=name, place=place, thing=thing),
+        f" {words.PRONOUN[name]}",
+        f" {words.PRONOUN[foil]}",
+        template.format(name=foil, place=place, thing=thing),
+        f"{template} {name}",
+        f" was {pick(rng, words.FEELINGS)}.",
+    )
+
+
+def agreement(rng: Generator) -> Case:
+    """`is` or `are`, with a noun of the other number in between."""
+    head, distractor = pick_two(rng, tuple(words.NOUNS))
+    preposition = pick(rng, words.PREPOSITIONS)
+    one = (head, words.NOUNS[distractor])
+    many = (words.NOUNS[head], distractor)
+    right, foil = (one, many) if rng.random() < 0.5 else (many, one)
+    verb, other = (" is", " are") if right is one else (" are", " is")
+    return Case(
+        "agreement",
+        f"The {right[0]} {preposition} the {right[1]}",
+        verb,
+        other,
+        f"The {foil[0]} {preposition} the {right[1]}",
+        f"{head} {distractor}",
+        f" {pick(rng, words.ADJECTIVES)}.",
+    )
+
+
+def successor(rng: Generator) -> Case:
+    """The next day, month, number or letter after at least three."""
+    name = pick(rng, tuple(words.SERIES))
+    series, shown = words.SERIES[name], 3 + int(rng.integers(3))
+    last_start = len(series) if name in words.CYCLES else len(series) - shown
+    start, foil = pick_two(rng, tuple(str(index) for index in range(last_start)))
+
+    def item(index: int) -> str:
+        return series[index % len(series)]
+
+    def run(first: str) -> str:
+        return " ".join(item(int(first) + step) for step in range(shown))
+
+    return Case(
+        "successor",
+        run(start),
+        f" {item(int(start) + shown)}",
+        f" {item(int(foil) + shown)}",
+        run(foil),
+        f"{name} {item(int(start) + shown)} {shown}",
+    )
+
+
+def greater_than(rng: Generator) -> Case:
+    """An end after the beginning, both in one century."""
+    event, century = pick(rng, words.EVENTS), pick(rng, words.CENTURIES)
+    start = 2 + int(rng.integers(96))
+    later = words.YEARS[start + 1 :]
+    earlier = words.YEARS[: start + 1]
+
+    def prompt(year: str) -> str:
+        return f"The {event} lasted from the year {century}{year} to the year {century}"
+
+    return Case(
+        "greater_than",
+        prompt(words.YEARS[start]),
+        pick(rng, later),
+        pick(rng, earlier),
+        prompt("01"),
+        f"{event} {century} {start}",
+        legal=later,
+    )
+
+
+DRAW: dict[str, Callable[[Generator], Case]] = {
+    "ioi": ioi,
+    "city_state": city_state,
+    "state_capital": state_capital,
+    "two_hop": lambda rng: two_hop(rng, cities=tuple(sorted(held_out_cities()))),
+    "pronoun": pronoun,
+    "agreement": agreement,
+    "successor": successor,
+    "greater_than": greater_than,
+}
+"""How each task that is asked in sentences draws a case to be tested on."""
+
+
+def held_out_cases(task: str, rng: Generator) -> Iterator[Case]:
+    """Endless different held-out cases of `task`, until there are no more to be found."""
+    seen: set[str] = set()
+    misses = 0
+    while misses < 2000:
+        case = DRAW[task](rng)
+        if not case.held_out or case.prompt in seen:
+            misses += 1
+            continue
+        misses = 0
+        seen.add(case.prompt)
+        yield case

@@ -1,0 +1,21 @@
+"""The built front end inside the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from headscope.errors import HeadscopeError
+
+STATIC = Path(__file__).parents[1] / "static"
+
+
+def read_bundle(name: str) -> str:
+    """Text of `widget.js` (a module, for live widgets) or `frozen.js` (a script, for saved pages).
+
+    Raises:
+        HeadscopeError: It was not built.
+    """
+    path = STATIC / name
+    if not path.is_file():
+        raise HeadscopeError(f"The front end {name} is not built.", "Run `make build`.")
+    return path.read_text(encoding="utf-8")

@@ -1,0 +1,75 @@
+"""Drives jobs: a little at a time on an event loop, or inline to the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from typing import Any, cast
+
+from headscope.jobs.job import Job
+from headscope.jobs.steps import Steps, T
+
+#: Seconds of steps between two naps: what a message or a cell waits for at most, besides one step.
+CHUNK_S = 0.05
+#: A real nap. With `sleep(0)` the loop serves its sockets several times more slowly.
+NAP_S = 0.005
+
+
+class JobRunner:
+    """Runs one job at a time on an event loop; a newer one takes the place of the running one.
+
+    Not a thread: hooks and flags live on the model that the user's own cells share.
+    """
+
+    def __init__(self) -> None:
+        self.job: Job[Any] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self, job: Job[Any], loop: asyncio.AbstractEventLoop | None) -> None:
+        """Make `job` the current one and drive it on `loop`; with no loop it waits for `advance`.
+
+        Call it on the loop's own thread.
+        """
+        self.discard()
+        self.job = job
+        if loop is not None:
+            self._task = loop.create_task(_drive(job))
+
+    def discard(self) -> None:
+        """Close the current job, if it is still running, without a report."""
+        if self.job is not None:
+            self.job.discard()
+            self.job = None
+
+
+async def _drive(job: Job[Any]) -> None:
+    while not job.advance(CHUNK_S):
+        await asyncio.sleep(NAP_S)
+
+
+def drain(
+    steps: Steps[T],
+    on_progress: Callable[[Job[T]], None] | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> T:
+    """Run `steps` inline and return the result: the twin of the loop, for scripts and tests.
+
+    Args:
+        steps: The generator.
+        on_progress: Called with the job at most ten times a second.
+        cancelled: Asked after every step; when it says yes the generator is closed.
+
+    Raises:
+        CancelledError: It was cancelled.
+        Exception: Whatever the steps raise.
+    """
+    job = Job(steps, on_progress=on_progress)
+    while not job.advance(0):
+        if cancelled():
+            job.cancel()
+    if job.error is not None:
+        raise job.error
+    if job.state == "cancelled":
+        raise CancelledError
+    return cast("T", job.result)

@@ -1,0 +1,341 @@
+"""`LiveModel`: a user's bridge, read but never changed."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from headscope._version import __version__
+from headscope.errors import ModelError
+from headscope.model.capabilities import Capabilities, capabilities
+from headscope.model.readout import ReadOut
+from headscope.model.runs import LOGITS, RunCache, Site, fingerprint, is_hooked
+from headscope.model.tokens import PromptLike, Tokens
+from headscope.results import JsonValue, NextToken, Prompt, Provenance
+
+Observer = Callable[[torch.Tensor], None]
+
+_REGISTRY: weakref.WeakValueDictionary[int, LiveModel] = weakref.WeakValueDictionary()
+
+
+_version = cache(version)
+
+
+class LiveModel:
+    """A `TransformerBridge` as the analyses see it. Get one by `LiveModel.of(bridge)`.
+
+    There is one per bridge, alive as long as anybody uses it; the runs it caches go with it.
+    """
+
+    def __init__(self, bridge: Any) -> None:
+        self.bridge = bridge
+        self._runs = RunCache()
+        self._tokens = Tokens(bridge)
+        capabilities(bridge)  # refuses what cannot be read at all
+
+    @classmethod
+    def of(cls, source: Any) -> LiveModel:
+        """The live model of `source`.
+
+        Args:
+            source: A `TransformerBridge` or a `LiveModel`.
+
+        Raises:
+            ModelError: It is something else, or not a decoder-only language model.
+        """
+        if isinstance(source, cls):
+            return source
+        from transformer_lens.model_bridge import TransformerBridge
+
+        if not isinstance(source, TransformerBridge):
+            fix = f"hs.load({source!r})" if isinstance(source, (str, Path)) else "hs.load(name)"
+            raise ModelError(
+                f"The model is a {type(source).__name__}, not a TransformerBridge.",
+                f"Pass {fix}, or TransformerBridge.boot_transformers(name, hf_model=model).",
+            )
+        model = _REGISTRY.get(id(source))
+        if model is None:
+            _REGISTRY[id(source)] = model = cls(source)
+        return model
+
+    @property
+    def name(self) -> str:
+        """Model name; of a directory only its last part."""
+        name = str(self.bridge.cfg.model_name)
+        return Path(name).name if Path(name).is_dir() else name
+
+    @property
+    def architecture(self) -> str:
+        """Class of the wrapped model."""
+        return str(self.bridge.cfg.architecture or type(self.bridge.original_model).__name__)
+
+    @property
+    def n_layers(self) -> int:
+        """Number of blocks."""
+        return int(self.bridge.cfg.n_layers)
+
+    @property
+    def n_heads(self) -> int:
+        """Number of query heads in a layer."""
+        return int(self.bridge.cfg.n_heads)
+
+    @property
+    def n_ctx(self) -> int:
+        """Longest prompt."""
+        return int(self.bridge.cfg.n_ctx)
+
+    @property
+    def d_model(self) -> int:
+        """Width of the residual stream."""
+        return int(self.bridge.cfg.d_model)
+
+    @property
+    def d_head(self) -> int:
+        """Width of a head."""
+        return int(self.bridge.cfg.d_head)
+
+    @property
+    def d_vocab(self) -> int:
+        """Size of the vocabulary."""
+        return int(self.bridge.cfg.d_vocab)
+
+    @property
+    def dtype(self) -> str:
+        """Parameter dtype, such as `float32`."""
+        return str(self._first_parameter.dtype).removeprefix("torch.")
+
+    @property
+    def device(self) -> str:
+        """Where the prompt goes in, such as `cuda:0`."""
+        return str(self._first_parameter.device)
+
+    @property
+    def revision(self) -> str | None:
+        """Hub revision, where the wrapped model knows it."""
+        config = getattr(self.bridge.original_model, "config", None)
+        return getattr(config, "_commit_hash", None)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the model has, as it is now."""
+        return capabilities(self.bridge)
+
+    @property
+    def _first_parameter(self) -> torch.Tensor:
+        return next(iter(self.bridge.parameters()))  # type: ignore[no-any-return]
+
+    def tokenize(self, prompt: PromptLike) -> Prompt:
+        """The prompt as it will run; see `Tokens.tokenize`."""
+        return self._tokens.tokenize(prompt)
+
+    def token_text(self, token_id: int) -> str:
+        """Text of one token; see `Tokens.text`."""
+        return self._tokens.text(token_id)
+
+    def token_id(self, token: str | int) -> int:
+        """Id of a text that is one token; see `Tokens.id`."""
+        return self._tokens.id(token)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text that `ids` spell; see `Tokens.decode`."""
+        return self._tokens.decode(ids)
+
+    def ready(self) -> None:
+        """Refuse to run in a state in which results would mean nothing.
+
+        Raises:
+            ModelError: Some module is in training mode (dropout would be on).
+        """
+        modules = (self.bridge, *self.bridge.original_model.modules())
+        if any(module.training for module in modules):
+            raise ModelError("The model is in training mode.", "Call bridge.eval() first.")
+
+    def forward(
+        self,
+        token_ids: Sequence[int],
+        observers: Mapping[str, Observer],
+        *,
+        logits_at: Sequence[int] = (-1,),
+        stop_at_layer: int | None = None,
+    ) -> torch.Tensor:
+        """Run the model once, showing activations to observers. Nothing stays on the bridge.
+
+        Args:
+            token_ids: The prompt's ids.
+            observers: Hook name to a function of the activation, without its batch axis. The
+                user's own hooks have acted on it before.
+            logits_at: Positions whose logits are wanted; only these are unembedded (unless hooks of
+                the user's might be watching).
+            stop_at_layer: Leave out this layer and those above; no logits then.
+
+        Returns:
+            float32 `[position, d_vocab]`; empty after `stop_at_layer`.
+
+        Raises:
+            ModelError: The model is not ready, or lacks a hook, or never fires it.
+        """
+        self.ready()
+        unknown = observers.keys() - self.bridge.hook_dict.keys()
+        if unknown:
+            raise ModelError(
+                f"{self.name} has no {min(unknown)}.",
+                "Its blocks are not attention followed by an MLP, which this analysis needs.",
+            )
+        waiting = set(observers)
+
+        def watch(name: str, observer: Observer) -> tuple[str, Callable[..., None]]:
+            def hook_function(activation: torch.Tensor, hook: Any) -> None:
+                waiting.discard(name)
+                observer(activation[0])
+
+            return name, hook_function
+
+        positions = [position % len(token_ids) for position in logits_at]
+        fwd_hooks: list[tuple[str, Any]] = [watch(*item) for item in observers.items()]
+        narrow = stop_at_layer is None and not is_hooked(self.bridge)
+        if narrow:
+            fwd_hooks.append(("unembed.hook_in", lambda stream, hook: stream[:, positions]))
+        ids = torch.tensor([list(token_ids)], device=self._first_parameter.device)
+        with torch.no_grad():
+            output = self.bridge.run_with_hooks(
+                ids, fwd_hooks=fwd_hooks, stop_at_layer=stop_at_layer
+            )
+        if waiting:
+            raise ModelError(
+                f"{self.name} ran without showing {min(waiting)}.",
+                "Load it by hs.load(name), which picks an attention implementation that does.",
+            )
+        if stop_at_layer is not None:
+            return torch.empty(0, self.d_vocab)
+        logits: torch.Tensor = output[0] if narrow else output[0, positions]
+        return logits.float()
+
+    def activations(
+        self, token_ids: Sequence[int], wanted: Iterable[Site]
+    ) -> dict[Site, torch.Tensor]:
+        """Activations from the cache, or from one forward pass.
+
+        Args:
+            token_ids: The prompt's ids.
+            wanted: What to get.
+
+        Returns:
+            Tensors without batch axis, on the CPU, in the model's dtype (logits in float32). Not to
+            be changed in place.
+        """
+        key = tuple(token_ids)
+        wanted = list(wanted)
+        runs = self.open_runs()
+        have: dict[Site, torch.Tensor] = {}
+        for site in wanted:
+            if (cached := runs.get((key, site))) is not None:
+                have[site] = cached
+        missing = [site for site in wanted if site not in have]
+        if not missing:
+            return have
+
+        def keep(sites: Sequence[Site]) -> Observer:
+            def observer(activation: torch.Tensor) -> None:
+                for site in sites:
+                    have[site] = site.of(activation)
+
+            return observer
+
+        hooks = {site.hook for site in missing} - {LOGITS}
+        observers = {hook: keep([s for s in missing if s.hook == hook]) for hook in hooks}
+        positions = [s.index for s in missing if s.hook == LOGITS and s.index is not None]
+        logits = self.forward(key, observers, logits_at=positions)
+        have |= {Site(LOGITS, 0, p): row.cpu() for p, row in zip(positions, logits, strict=True)}
+        for site in missing:
+            runs.put((key, site), have[site])
+        return have
+
+    def open_runs(self) -> RunCache:
+        """The cached runs, emptied if the weights have changed since.
+
+        While anybody's hooks are on the model the runs are set aside: an empty cache that keeps
+        nothing is returned.
+        """
+        if is_hooked(self.bridge):
+            return RunCache(budget=0)
+        self._runs.validate(fingerprint(self.bridge))
+        return self._runs
+
+    def read_out(self) -> ReadOut:
+        """How the residual stream becomes logits."""
+        return ReadOut.of(self.bridge)
+
+    def output_weights(self, layer: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """W_O `[head, d_head, d_model]` and b_O `[d_model]` of a layer, float32."""
+        attention = self.bridge.blocks[layer].attn
+        weight = attention.W_O.detach().float()
+        bias = getattr(attention, "b_O", None)
+        return weight, weight.new_zeros(self.d_model) if bias is None else bias.detach().float()
+
+    def output_gram(self, layer: int, runs: RunCache) -> torch.Tensor:
+        """W_O W_O^T of every head `[head, d_head, d_head]`: |v W_O|^2 = v W_O W_O^T v.
+
+        Args:
+            layer: The layer.
+            runs: From `open_runs`: where it is kept until the weights change.
+        """
+        key = ("output_gram", layer)
+        gram = runs.get(key)
+        if gram is None:
+            weight, _ = self.output_weights(layer)
+            gram = weight @ weight.mT
+            runs.put(key, gram)
+        return gram
+
+    def next_tokens(self, logits: torch.Tensor, k: int = 10) -> tuple[NextToken, ...]:
+        """The `k` most probable next tokens.
+
+        Args:
+            logits: The model's logits at the last position, `[d_vocab]`.
+            k: How many.
+        """
+        top = logits.float().softmax(-1).topk(min(k, logits.shape[-1]))
+        return tuple(
+            NextToken(token_id, self.token_text(token_id), probability)
+            for token_id, probability in zip(top.indices.tolist(), top.values.tolist(), strict=True)
+        )
+
+    def provenance(
+        self,
+        analysis: str,
+        prompts: Sequence[Prompt],
+        parameters: Mapping[str, JsonValue],
+        *,
+        sign: str,
+        normalisation: str,
+        notes: Sequence[str] = (),
+        seed: int | None = None,
+    ) -> Provenance:
+        """The record that a result of this model carries; see `Provenance`."""
+        return Provenance(
+            analysis=analysis,
+            model=self.name,
+            architecture=self.architecture,
+            dtype=self.dtype,
+            device=self.device,
+            processed_weights=self.capabilities.processed_weights,
+            prompts=tuple(prompts),
+            parameters=dict(parameters),
+            sign=sign,
+            normalisation=normalisation,
+            versions={
+                "headscope": __version__,
+                "torch": str(torch.__version__),
+                "transformer_lens": _version("transformer-lens"),
+                "transformers": _version("transformers"),
+            },
+            revision=self.revision,
+            seed=seed,
+            notes=tuple(notes),
+        )

@@ -1,0 +1,101 @@
+"""`AttentionPatterns`: where every head looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from headscope.analyses import attention
+from headscope.jobs import Steps
+from headscope.results import Patterns, Prompt
+from headscope.widgets.asks import Answer, Params
+from headscope.widgets.base import HeadscopeWidget
+
+
+class AttentionPatterns(HeadscopeWidget[Patterns]):
+    """Attention of every layer and head on one prompt, live.
+
+    An overview of all heads with what each does on this prompt; chosen heads in full, as a matrix,
+    on the text, or as lines. Long prompts send a small overview, and heads as they are asked for.
+
+    Args:
+        model: A `TransformerBridge` (from `hs.load` or your own).
+        prompt: Text, or token ids.
+        selection: What is pinned at first, such as `{"layer": 1, "head": 4}`.
+
+    Raises:
+        ModelError: The model cannot be used, or shows no attention.
+
+    Example:
+        >>> widget = hs.AttentionPatterns(hs.load_demo(), "the cat sat. the cat")
+        >>> widget.head(1, 4)  # float32 [dest, src]
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        prompt: Any,
+        *,
+        selection: Mapping[str, int | None] | None = None,
+    ) -> None:
+        super().__init__(model, prompt, selection=selection)
+
+    def head(self, layer: int, head: int) -> npt.NDArray[np.float32]:
+        """Weights of one head on the prompt of `result`, exact.
+
+        Returns:
+            float32 `[dest, src]`; rows sum to 1, masked entries are 0.
+
+        Raises:
+            RequestError: There is no such head.
+            ResultError: There is no result yet.
+        """
+        prompt = self.result.provenance.prompts[0]
+        return attention.head_weights(self._model, prompt, layer, head)
+
+    def _request(self, prompt: str | tuple[int, ...]) -> attention.AttentionRequest:
+        layer, head = self.selection["layer"], self.selection["head"]
+        pinned = None if layer is None or head is None else (layer, head)
+        return attention.AttentionRequest(prompt, head=pinned)
+
+    def _analyse(self, request: attention.AttentionRequest) -> Steps[Patterns]:
+        return attention.run(self._model, request)
+
+    def _questions(self) -> dict[str, Callable[[Params], Answer]]:
+        return super()._questions() | {
+            "head": self._answer_head,
+            "row": self._answer_row,
+            "mix": self._answer_mix,
+        }
+
+    def _shown_prompt(self) -> Prompt:
+        return self._shown().provenance.prompts[0]
+
+    def _answer_head(self, params: Params) -> Answer:
+        weights = attention.head_weights(
+            self._model, self._shown_prompt(), int(params["layer"]), int(params["head"])
+        )
+        return Answer(arrays=(weights.astype(np.float16),))
+
+    def _answer_row(self, params: Params) -> Answer:
+        weights = attention.row(
+            self._model,
+            self._shown_prompt(),
+            int(params["layer"]),
+            int(params["head"]),
+            int(params["dest"]),
+        )
+        return Answer(arrays=(weights,))
+
+    def _answer_mix(self, params: Params) -> Answer:
+        layer = params["layer"]
+        weights = attention.mix(
+            self._model,
+            self._shown_prompt(),
+            params["reduce"],
+            None if layer is None else int(layer),
+        )
+        return Answer(arrays=(weights.astype(np.float16),))

@@ -1,0 +1,310 @@
+"""What every widget is: request traits, one analysis, one result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Mapping
+from pathlib import Path
+from typing import Any, Generic, TypeVar, cast
+
+from headscope.errors import Cancelled, ModelError, RequestError, ResultError
+from headscope.export.html import Snapshot, freeze, save_html
+from headscope.jobs import Job, JobRunner, Step, Steps
+from headscope.model import LiveModel
+from headscope.results import Grid, Patterns, Prompt
+from headscope.widgets.asks import Answer, Params
+from headscope.widgets.failure import describe
+from headscope.widgets.page import PageWidget
+from headscope.widgets.selection import within
+from headscope.wire import Payload, encode
+from headscope.wire.messages import JobStatus, Progress, Selection
+
+R = TypeVar("R", Grid, Patterns)
+
+#: Seconds that the constructor spends on the first result before it leaves the rest to the loop.
+FIRST_BUDGET_S = 0.25
+#: Seconds after which progress that no page acknowledged is sent again all the same.
+ACK_PATIENCE_S = 1.0
+_SHOWN_CHARACTERS = 40
+
+
+class HeadscopeWidget(PageWidget, Generic[R]):
+    """A live view of one analysis of one prompt.
+
+    The first result is computed at once; any change of `prompt` or of a field, in the page or from
+    Python, computes a new one on the kernel's own loop, between cells. A newer change takes the
+    place of a running computation. `view` holds style options and never computes.
+
+    `selection` is what is pinned: `{"layer", "head", "dest", "src", "token"}`, each None or an
+    index. Assigning replaces it, and what is left out is None; `widget.selection |= {"head": 3}`
+    changes one field. Out of range raises `RequestError`. Positions that a new prompt no longer has
+    are dropped.
+
+    Args:
+        model: A `TransformerBridge` (from `hs.load` or your own).
+        prompt: Text, or token ids, which run as they are until the text is edited.
+        selection: What is pinned at first.
+
+    Raises:
+        ModelError: The model cannot be used. Whatever can be mended in the page (prompt, fields) is
+            shown there instead, kept at `last_error`, and raised by `run`.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        prompt: Any,
+        *,
+        selection: Mapping[str, int | None] | None = None,
+        **fields: Any,
+    ) -> None:
+        live = LiveModel.of(model)
+        live.ready()
+        self._runner = JobRunner()
+        self._value: R | None = None
+        self._edits = 0  # of the prompt and the fields
+        self._begun_at = -1  # how many edits the current job has seen
+        self._valued_at = -1  # and the result, where it is complete
+        self._refreshing = False
+        self._silent_until = 0.0
+        self.last_error: Exception | None = None
+        super().__init__(live, prompt, selection, _status=_status(0, "idle"), **fields)
+        self.observe(self._edited, ["prompt", *(field["name"] for field in self.fields)])
+        job = self._begin()
+        if job is not None:
+            job.advance(FIRST_BUDGET_S)
+            self._runner.start(job, self._home.loop())
+        if isinstance(self.last_error, ModelError):
+            self.close()
+            raise self.last_error
+
+    # What a subclass adds.
+
+    def _request(self, prompt: str | tuple[int, ...]) -> Any:
+        """The analysis's request, from the fields."""
+        raise NotImplementedError
+
+    def _analyse(self, request: Any) -> Steps[R]:
+        """The analysis."""
+        raise NotImplementedError
+
+    def _questions(self) -> dict[str, Callable[[Params], Answer]]:
+        return super()._questions() | {"extend": self._answer_extend}
+
+    # Public.
+
+    @property
+    def result(self) -> R:
+        """The result for the prompt and the fields as they are now.
+
+        Raises:
+            ResultError: There is none yet, or it was cancelled, or it failed.
+        """
+        stale = self._valued_at != self._edits
+        if self._value is None or stale or self.last_error is not None:
+            raise ResultError(self._why_no_result(), "Call widget.run().") from self.last_error
+        return self._value
+
+    @property
+    def status(self) -> JobStatus:
+        """Where the computation stands."""
+        job = self._runner.job
+        return self._status_of(job) if job is not None else cast("JobStatus", dict(self._status))
+
+    def run(self) -> R:
+        """Compute now, in this cell or script, and return the result.
+
+        A computation for the same prompt and fields that is already under way is finished rather
+        than begun again. Costs what the analysis says; the page shows progress meanwhile. While a
+        cell runs, the notebook's stop button always cancels; the page's own cancel button only
+        where the front end delivers messages beside the cell.
+
+        Raises:
+            HeadscopeError: What was wrong with the model, the prompt or a field.
+            Cancelled: It was cancelled from the page or by `cancel`.
+        """
+        job = self._runner.job
+        if job is None or job.ended or self._begun_at != self._edits:
+            job = self._begin()
+            if job is not None:
+                self._runner.start(job, None)
+        if job is not None:
+            job.advance()
+            if job.state == "cancelled":
+                raise Cancelled("The computation was cancelled.", "Call widget.run() again.")
+        if self.last_error is not None:
+            raise self.last_error
+        return self.result
+
+    def cancel(self) -> None:
+        """Stop the running computation at its next step; the last result stays."""
+        job = self._runner.job
+        if job is not None:
+            job.cancel()
+            self._home.bring(job.advance, 0)
+
+    def snapshot(self) -> Snapshot:
+        """All that the widget shows, as a saved page holds it."""
+        result = self.result
+        return {
+            "widget": type(self).__name__,
+            "fields": list(self.fields),
+            "values": {field["name"]: getattr(self, field["name"]) for field in self.fields},
+            "status": self.status,
+            "error": None,
+            "prompt": self.prompt,
+            "selection": cast("Selection", dict(self.selection)),
+            "view": dict(self.view),
+            "payload": freeze(result),
+        }
+
+    def save_html(self, path: str | Path) -> Path:
+        """Write the widget as a page that works with no kernel and no network.
+
+        Raises:
+            ResultError: There is no result yet.
+        """
+        return save_html(path, self)
+
+    def close(self) -> None:
+        """Remove the widget from the page, stop its computation and free its result."""
+        if self.comm is None:
+            return
+        self._runner.discard()
+        super().close()
+        self._value = None
+        self._result = {}
+
+    def __repr__(self) -> str:
+        shown = self.prompt
+        if len(shown) > _SHOWN_CHARACTERS:
+            shown = shown[: _SHOWN_CHARACTERS - 1] + "…"
+        tokens = "" if self._value is None else f"{len(_ran(self._value).tokens)} tokens, "
+        return (
+            f"{type(self).__name__}(model={self._model.name!r}, prompt={shown!r}, "
+            f"{tokens}{self.status['state']})"
+        )
+
+    def _shown(self) -> R:
+        """The result that the page shows: the last one, while a newer one is computed."""
+        if self._value is None:
+            raise ResultError(self._why_no_result(), "Call widget.run().")
+        return self._value
+
+    # From traits to a job.
+
+    def _edited(self, _change: Any) -> None:
+        self._edits += 1
+        self._home.bring(self._refresh_soon)
+
+    def _refresh_soon(self) -> None:
+        loop = self._home.loop()
+        if loop is not None and not self._refreshing:
+            self._refreshing = True
+            loop.call_soon(self._refresh)
+
+    def _refresh(self) -> None:
+        self._refreshing = False
+        if self.comm is not None and self._begun_at != self._edits:
+            self._restart()
+
+    def _restart(self) -> None:
+        job = self._begin()
+        if job is not None:
+            self._runner.start(job, self._home.loop())
+
+    def _begin(self) -> Job[tuple[R, Payload]] | None:
+        """A job for the traits as they are now; None, and the error shown, if they are no good."""
+        self._runner.discard()
+        self._begun_at = self._edits
+        number = self._status["job"] + 1
+        try:
+            self._model.ready()
+            request = self._request(self._prompts.source(self.prompt))
+        except Exception as error:
+            self._fail(error, number)
+            return None
+        self._status = _status(number, "running")
+        return Job(self._steps(request), on_progress=self._send_progress, on_end=self._finish)
+
+    def _steps(self, request: Any) -> Generator[Step, None, tuple[R, Payload]]:
+        result = yield from self._analyse(request)
+        return result, encode(result)
+
+    # From a job to the page.
+
+    def _status_of(self, job: Job[Any]) -> JobStatus:
+        number = self._status["job"]
+        return _status(number, job.state, job.fraction, job.eta_s, job.message)
+
+    def _send_progress(self, job: Job[Any]) -> None:
+        now = time.monotonic()
+        if now < self._silent_until:
+            return
+        self._silent_until = now + ACK_PATIENCE_S
+        progress: Progress = {"type": "progress", "status": self._status_of(job)}
+        self.send(progress)
+        if job.partial is not None:
+            self._value, self._valued_at = job.partial, -1
+            self._result = {**encode(job.partial)}
+            job.partial = None
+
+    def _acknowledged(self) -> None:
+        self._silent_until = 0.0
+
+    def _finish(self, job: Job[tuple[R, Payload]]) -> None:
+        if job.error is not None:
+            self._fail(job.error, self._status["job"])
+            return
+        with self.hold_sync():
+            if job.result is not None:
+                self._value, payload = job.result
+                self._result = {**payload}
+                self._valued_at = self._begun_at
+                self.selection = within(self.selection, self._limits())
+            self.last_error = None
+            self._error = None
+            self._status = self._status_of(job)
+
+    def _fail(self, error: Exception, number: int) -> None:
+        with self.hold_sync():
+            self.last_error = error
+            self._error = describe(error)
+            self._status = _status(number, "error")
+
+    def _why_no_result(self) -> str:
+        if self.last_error is not None:
+            return f"There is no result: {self.last_error}"
+        if self._begun_at != self._edits:
+            return "The prompt or a field was changed and nothing was computed for it yet."
+        return f"There is no result: the computation is {self.status['state']}."
+
+    # Answers.
+
+    def _answer_extend(self, params: Params) -> Answer:
+        token_id = params["token_id"]
+        if token_id is None:
+            best = self.result.next_tokens
+            if not best:
+                raise RequestError("This result does not say which token comes next.")
+            token_id = best[0].token_id
+        ids = (*self._prompts.tokenize(self.prompt).token_ids, self._model.token_id(int(token_id)))
+        text = self._prompts.read(self._model.tokenize(ids).token_ids)
+        if text == self.prompt:  # the token spells nothing of its own
+            self._edited(None)
+        self.prompt = text
+        return Answer({"prompt": self.prompt})
+
+
+def _ran(result: Grid | Patterns) -> Prompt:
+    return result.provenance.prompts[0]
+
+
+def _status(
+    job: int,
+    state: Any,
+    fraction: float = 0.0,
+    eta_s: float | None = None,
+    message: str = "",
+) -> JobStatus:
+    return {"job": job, "state": state, "fraction": fraction, "eta_s": eta_s, "message": message}

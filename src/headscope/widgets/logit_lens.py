@@ -1,0 +1,121 @@
+"""`LogitLens`: what the model would predict at each layer."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, cast
+
+import traitlets as t
+
+from headscope.analyses import logit_lens
+from headscope.analyses.logit_lens import ReadOutPoint, Track
+from headscope.jobs import Steps
+from headscope.results import Grid
+from headscope.widgets.asks import Answer, Params
+from headscope.widgets.base import HeadscopeWidget
+from headscope.widgets.page import synced
+from headscope.wire.messages import FieldSpec
+
+#: How many candidates a cell shows when the page does not say.
+_CELL_TOKENS = 20
+
+
+class LogitLens(HeadscopeWidget[Grid]):
+    """The logit lens of one prompt, live: the top token of every layer and position.
+
+    Args:
+        model: A `TransformerBridge` (from `hs.load` or your own).
+        prompt: Text, or token ids.
+        read_out: Where the residual stream is read: `resid_post` (after each block), `resid_pre`,
+            `resid_mid` (between attention and MLP), or `all`.
+        selection: What is pinned at first, such as `{"layer": 3, "token": 5}`.
+
+    Raises:
+        ModelError: The model cannot be used.
+
+    Example:
+        >>> widget = hs.LogitLens(hs.load_demo(), "The capital of Texas is")
+        >>> widget.result["probability"]  # float32 [read_out, position]
+    """
+
+    fields: ClassVar[tuple[FieldSpec, ...]] = (
+        {
+            "name": "read_out",
+            "title": "Read-out",
+            "type": "choice",
+            "choices": [
+                {"value": "resid_post", "title": "after each block (resid_post)"},
+                {"value": "resid_pre", "title": "before each block (resid_pre)"},
+                {"value": "resid_mid", "title": "between attention and MLP (resid_mid)"},
+                {"value": "all", "title": "every state of the stream"},
+            ],
+            "help": "Where the residual stream is read.",
+        },
+    )
+
+    read_out: str = synced(t.Unicode("resid_post"))
+
+    def __init__(
+        self,
+        model: Any,
+        prompt: Any,
+        *,
+        read_out: str = "resid_post",
+        selection: Mapping[str, int | None] | None = None,
+    ) -> None:
+        super().__init__(model, prompt, selection=selection, read_out=read_out)
+
+    def track(self, token: str | int, positions: Sequence[int] | None = None) -> Track:
+        """Probability and rank of one token across the read-outs of `result`.
+
+        Args:
+            token: Text that is one token, or an id.
+            positions: Which positions to follow; all of them if None.
+
+        Raises:
+            PromptError: The text is not one token.
+            ResultError: There is no result yet.
+        """
+        return self._track(self.result, token, positions)
+
+    def _request(self, prompt: str | tuple[int, ...]) -> logit_lens.LogitLensRequest:
+        return logit_lens.LogitLensRequest(prompt, cast("ReadOutPoint", self.read_out))
+
+    def _analyse(self, request: logit_lens.LogitLensRequest) -> Steps[Grid]:
+        return logit_lens.run(self._model, request)
+
+    def _questions(self) -> dict[str, Callable[[Params], Answer]]:
+        return super()._questions() | {"cell": self._answer_cell, "track": self._answer_track}
+
+    def _answer_cell(self, params: Params) -> Answer:
+        shown = self._shown()
+        tokens = logit_lens.cell(
+            self._model,
+            shown.provenance.prompts[0],
+            int(params["row"]),
+            int(params["position"]),
+            int(params.get("k", _CELL_TOKENS)),
+            _read_out(shown),
+        )
+        return Answer({"tokens": [dataclasses.asdict(token) for token in tokens]})
+
+    def _answer_track(self, params: Params) -> Answer:
+        track = self._track(self._shown(), params["token"], [int(p) for p in params["positions"]])
+        value = {
+            "token_id": track.token_id,
+            "text": track.text,
+            "rows": track.rows,
+            "positions": track.positions,
+        }
+        return Answer(value, (track.probability, track.rank))
+
+    def _track(self, shown: Grid, token: str | int, positions: Sequence[int] | None) -> Track:
+        prompt = shown.provenance.prompts[0]
+        chosen = range(len(prompt.tokens)) if positions is None else positions
+        return logit_lens.track(self._model, prompt, token, chosen, _read_out(shown))
+
+
+def _read_out(shown: Grid) -> ReadOutPoint:
+    """The read-out of what the page shows, which the field may already have left behind."""
+    return cast("ReadOutPoint", shown.provenance.parameters["read_out"])

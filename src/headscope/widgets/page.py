@@ -1,0 +1,151 @@
+"""The widget's side of the line to the page: synced traits in, messages both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import resources
+from typing import Any, ClassVar
+
+import anywidget
+import traitlets as t
+
+from headscope.errors import PromptError
+from headscope.jobs import Home
+from headscope.model import LiveModel
+from headscope.widgets.asks import Answer, Desk, Params, unknown
+from headscope.widgets.core import front_end, shared_core
+from headscope.widgets.failure import describe
+from headscope.widgets.prompt import PromptSource
+from headscope.widgets.selection import FIELDS, NOTHING, normalise, within
+from headscope.wire.messages import ErrorInfo, FieldSpec, JobStatus, Selection
+
+
+def synced(trait: Any) -> Any:
+    """A trait shared with the page, but never echoed to it.
+
+    An echo of what the page wrote would undo what was typed meanwhile, and of what the kernel wrote
+    would be bulk sent twice.
+    """
+    return trait.tag(sync=True, echo_update=False)
+
+
+class PageWidget(anywidget.AnyWidget):
+    """What the page sees of a widget, and how what it sends is taken.
+
+    JupyterLab may deliver messages on other threads, while this one runs a cell: they set a flag
+    or are brought home.
+    """
+
+    _esm = resources.files(__package__).joinpath("loader.js").read_text(encoding="utf-8")
+    _core = anywidget.WidgetTrait().tag(sync=True)
+    _widget: str = synced(t.Unicode())
+    _fields: list[FieldSpec] = synced(t.List())
+    _result: dict[str, Any] = synced(t.Dict())
+    _status: JobStatus = synced(t.Dict())
+    _error: ErrorInfo | None = synced(t.Dict(default_value=None, allow_none=True))
+    prompt: str = synced(t.Unicode())
+    selection: Selection = synced(t.Dict())
+    view: dict[str, Any] = synced(t.Dict())
+
+    #: The request's fields besides the prompt; each names a synced trait of the class.
+    fields: ClassVar[tuple[FieldSpec, ...]] = ()
+
+    def __init__(
+        self,
+        model: LiveModel,
+        prompt: Any,
+        selection: Mapping[str, int | None] | None,
+        **traits: Any,
+    ) -> None:
+        self._model = model
+        self._prompts = PromptSource(model)
+        self._home = Home()
+        self._desk = Desk(self._home, self._answer, self.send)
+        super().__init__(
+            _core=shared_core(),
+            _widget=type(self).__name__,
+            _fields=list(self.fields),
+            selection={**NOTHING, **(selection or {})},
+            prompt=self._prompts.read(prompt),
+            **traits,
+        )
+
+    def cancel(self) -> None:
+        """Stop the running computation."""
+        raise NotImplementedError
+
+    def _restart(self) -> None:
+        """Compute again."""
+        raise NotImplementedError
+
+    def _acknowledged(self) -> None:
+        """The page has drawn the last progress."""
+        raise NotImplementedError
+
+    def _questions(self) -> dict[str, Callable[[Params], Answer]]:
+        """What the page may ask, by name."""
+        return {"tokenize": self._answer_tokenize}
+
+    def _handle_msg(self, msg: Any) -> None:
+        if msg["content"]["data"].get("method") == "custom":
+            super()._handle_msg(msg)
+        else:
+            self._home.bring(super()._handle_msg, msg)
+
+    def _handle_custom_msg(self, content: Any, buffers: Any) -> None:
+        match content:
+            case {"type": "ask", "id": int(), "what": str(), "params": dict()}:
+                self._desk.ask(content)
+            case {"type": "cancel_ask", "id": int(ask_id)}:
+                self._desk.withdraw(ask_id)
+            case {"type": "cancel_job"}:
+                self.cancel()
+            case {"type": "run_job"}:
+                self._home.bring(self._restart)
+            case {"type": "ack_progress"}:
+                self._acknowledged()
+            case {"type": "need_bundle"}:
+                self._home.bring(self.send, {"type": "bundle", "code": front_end()})
+            case _:
+                super()._handle_custom_msg(content, buffers)
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Take what the page sent. It may lag behind: a selection out of range is dropped."""
+        sent = sync_data.get("selection")
+        if sent is not None:
+            sync_data = {**sync_data, "selection": within(sent, self._limits())}
+        super().set_state(sync_data)
+        if sent is not None and sent != self.selection:
+            self.send_state("selection")
+
+    @t.validate("selection")
+    def _valid_selection(self, proposal: Any) -> Selection:
+        return normalise(proposal["value"], self._limits())
+
+    def _limits(self) -> dict[str, int]:
+        try:
+            length = len(self._prompts.tokenize(self.prompt).tokens)
+        except PromptError:
+            length = self._model.n_ctx
+        limits: dict[str, int] = dict.fromkeys(FIELDS, length)
+        return limits | {"layer": self._model.n_layers, "head": self._model.n_heads}
+
+    def _answer(self, what: str, params: Params) -> Answer:
+        questions = self._questions()
+        if what not in questions:
+            raise unknown(what, questions)
+        return questions[what](params)
+
+    def _answer_tokenize(self, params: Params) -> Answer:
+        tokens: tuple[str, ...] = ()
+        ids: tuple[int, ...] = ()
+        error = None
+        try:
+            prompt = self._model.tokenize(str(params["text"]))
+        except PromptError as refused:
+            error = describe(refused)
+        else:
+            tokens, ids = prompt.tokens, prompt.token_ids
+        return Answer(
+            {"tokens": tokens, "token_ids": ids, "n_ctx": self._model.n_ctx, "error": error}
+        )

@@ -1,0 +1,87 @@
+"""Fixtures that every test folder shares. Nothing here needs a network."""
+
+from __future__ import annotations
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = os.environ["TRANSFORMERS_OFFLINE"] = "1"
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """More threads than free cores make tiny models ten times slower."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tokenizer_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tests import models
+
+    path = tmp_path_factory.mktemp("tokenizer")
+    models.save_tokenizer(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tokenizer(tokenizer_dir: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(tokenizer_dir)
+
+
+@pytest.fixture(scope="session")
+def gpt2(tokenizer: Any) -> Any:
+    """A tiny GPT-2-type bridge. Shared: leave it as you found it."""
+    from tests import models
+
+    return models.bridge(models.hf_gpt2(), tokenizer, name="tiny-gpt2")
+
+
+@pytest.fixture(scope="session")
+def llama(tokenizer: Any) -> Any:
+    """A tiny Llama-type bridge. Shared: leave it as you found it."""
+    from tests import models
+
+    return models.bridge(models.hf_llama(), tokenizer, name="tiny-llama")
+
+
+@pytest.fixture(scope="session")
+def gpt2_processed(tokenizer: Any) -> Any:
+    """`gpt2` with folded and centred weights (TransformerLens's compatibility mode)."""
+    from tests import models
+
+    return models.bridge(models.hf_gpt2(), tokenizer, name="tiny-gpt2", compatibility=True)
+
+
+@pytest.fixture(scope="session")
+def llama_processed(tokenizer: Any) -> Any:
+    """`llama` with folded weights (TransformerLens's compatibility mode)."""
+    from tests import models
+
+    return models.bridge(models.hf_llama(), tokenizer, name="tiny-llama", compatibility=True)
+
+
+@pytest.fixture(scope="session")
+def gpt2_dir(tokenizer_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved tiny GPT-2 with its tokenizer, as `hs.load(path)` takes it."""
+    from transformers import AutoTokenizer
+
+    from tests import models
+
+    path = tmp_path_factory.mktemp("tiny-gpt2")
+    models.hf_gpt2().save_pretrained(path)
+    AutoTokenizer.from_pretrained(tokenizer_dir).save_pretrained(path)
+    return path
+
+
+@pytest.fixture(params=["gpt2", "llama", "gpt2_processed", "llama_processed"])
+def any_bridge(request: pytest.FixtureRequest) -> Any:
+    """Each of the four shared bridges in turn."""
+    return request.getfixturevalue(request.param)

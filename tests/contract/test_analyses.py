@@ -1,0 +1,135 @@
+"""What every analysis in the registry keeps to. A new one is picked up by its registry line."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+import torch
+
+import headscope as hs
+from headscope.analyses import REGISTRY
+from headscope.errors import HeadscopeError
+from headscope.jobs import Job, Step
+from headscope.model import LiveModel
+from headscope.wire import decode, encode
+from headscope.wire.codec import KINDS
+from tests.analyses.test_left_as_found import state_of
+from tests.unit.test_wire import assert_same
+
+PROMPT = "the cat sat on the mat the cat"
+
+pytestmark = pytest.mark.parametrize("name", sorted(REGISTRY))
+
+
+@pytest.fixture(params=["gpt2", "llama"])
+def model(request: pytest.FixtureRequest) -> LiveModel:
+    live = LiveModel.of(request.getfixturevalue(request.param))
+    live.open_runs().clear()  # so that every step does its work
+    with torch.no_grad():
+        live.bridge("the cat")  # the bridge wires its own capture hooks in its first run
+    return live
+
+
+def steps(name: str, model: LiveModel, prompt: Any = PROMPT) -> Any:
+    analysis = REGISTRY[name]
+    return analysis.run(model, analysis.request(prompt))
+
+
+def finished(name: str, model: LiveModel) -> Any:
+    job: Job[Any] = Job(steps(name, model))
+    job.advance()
+    assert job.error is None, job.error
+    return job.result
+
+
+def test_requests_are_frozen_hashable_data(name: str) -> None:
+    request = REGISTRY[name].request(PROMPT)
+    assert next(iter(dataclasses.fields(request))).name == "prompt"
+    assert hash(request) == hash(REGISTRY[name].request(PROMPT))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        request.prompt = "other"
+
+
+def test_the_result_is_of_a_known_kind_and_survives_the_wire(
+    name: str, model: LiveModel, tmp_path: Any
+) -> None:
+    result = finished(name, model)
+    assert type(result) in KINDS.values()
+    header = json.loads(json.dumps(encode(result)["header"], allow_nan=False))
+    assert header["kind"] == result.result_kind
+    assert_same(decode(encode(result, exact=True)), result)
+    assert_same(hs.load_result(result.save(tmp_path / "result")), result)
+
+
+def test_provenance_is_enough_to_run_it_again(name: str, model: LiveModel) -> None:
+    provenance = finished(name, model).provenance
+    assert provenance.analysis == name
+    assert (provenance.model, provenance.architecture) == (model.name, model.architecture)
+    assert (provenance.dtype, provenance.device) == ("float32", "cpu")
+    assert provenance.sign.endswith(".")
+    assert provenance.normalisation.endswith(".")
+    assert {"headscope", "torch", "transformer_lens", "transformers"} <= set(provenance.versions)
+    (prompt,) = provenance.prompts
+    assert prompt.text == PROMPT
+    assert len(prompt.tokens) == len(prompt.token_ids)
+    assert list(prompt.token_ids) == model.bridge.to_tokens(PROMPT)[0].tolist()
+    again: Job[Any] = Job(steps(name, model, prompt.token_ids))
+    again.advance()
+    assert again.result is not None
+    assert again.result.provenance.prompts[0].token_ids == prompt.token_ids
+
+
+def test_progress_never_falls(name: str, model: LiveModel) -> None:
+    seen = list(steps(name, model))
+    assert seen
+    assert all(isinstance(step, Step) and 0 <= step.fraction <= 1 for step in seen)
+    fractions = [step.fraction for step in seen]
+    assert fractions == sorted(fractions)
+    assert all(step.message for step in seen)
+
+
+def test_it_can_be_cancelled_at_every_step(name: str, model: LiveModel) -> None:
+    for taken in range(len(list(steps(name, model))) + 1):
+        model.open_runs().clear()
+        before = state_of(model.bridge)
+        job: Job[Any] = Job(steps(name, model))
+        for _ in range(taken):
+            job.advance(0)
+            assert state_of(model.bridge) == before, "a pause must leave nothing behind"
+        job.cancel()
+        job.advance(0)
+        assert job.state == "cancelled"
+        assert state_of(model.bridge) == before
+
+
+def test_the_model_is_left_as_found_after_success_and_error(name: str, model: LiveModel) -> None:
+    before = state_of(model.bridge)
+    finished(name, model)
+    assert state_of(model.bridge) == before
+    model.open_runs().clear()
+    broken = model.bridge.blocks[1].mlp.original_component
+    broken.forward = _run_out_of_memory
+    try:
+        job: Job[Any] = Job(steps(name, model))
+        job.advance()
+    finally:
+        del broken.forward
+    assert isinstance(job.error, MemoryError)
+    assert state_of(model.bridge) == before
+
+
+def _run_out_of_memory(*_args: Any, **_kwargs: Any) -> None:
+    raise MemoryError
+
+
+@pytest.mark.parametrize("prompt", ["", [], "the " * 100, [0, 10**6]])
+def test_prompts_that_cannot_run_are_refused_in_one_line(
+    name: str, model: LiveModel, prompt: Any
+) -> None:
+    with pytest.raises(HeadscopeError) as refusal:
+        list(steps(name, model, prompt if isinstance(prompt, str) else tuple(prompt)))
+    assert refusal.value.hint
+    assert "\n" not in str(refusal.value)

@@ -1,0 +1,174 @@
+"""Drive a real JupyterLab: one server for the session, one page per scenario."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import nbformat
+from playwright.sync_api import BrowserContext, Page
+
+READY = """async () => {
+  const widget = jupyterapp.shell.currentWidget;
+  await widget.context.ready;
+  await widget.context.sessionContext.ready;
+  await widget.context.sessionContext.session.kernel.info;
+}"""
+
+RUN_ALL = """() => {
+  window.__ran = null;
+  jupyterapp.commands.execute('notebook:run-all-cells').then(
+    (ok) => { window.__ran = [ok]; }, (error) => { window.__ran = [String(error)]; });
+}"""
+
+EXECUTE = """async (code) => {
+  const kernel = jupyterapp.shell.currentWidget.context.sessionContext.session.kernel;
+  const future = kernel.requestExecute({ code, store_history: false });
+  const out = [];
+  future.onIOPub = (message) => {
+    const { content, header } = message;
+    if (header.msg_type === 'stream') out.push(content.text);
+    if (header.msg_type === 'execute_result') out.push(content.data['text/plain']);
+    if (header.msg_type === 'error') out.push(`${content.ename}: ${content.evalue}`);
+  };
+  await future.done;
+  return out.join('');
+}"""
+
+
+class Lab:
+    """A running JupyterLab server on a folder of notebooks."""
+
+    def __init__(self, url: str, root: Path) -> None:
+        self.url = url
+        self.root = root
+
+    def write(self, name: str, *cells: str) -> str:
+        """Write a notebook of code cells."""
+        notebook = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(cell) for cell in cells]
+        )
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+        nbformat.write(notebook, self.root / name)
+        return name
+
+    def open(self, context: BrowserContext, name: str, *, run: bool = True) -> Notebook:
+        """Open a notebook, wait until its kernel answers, and run it."""
+        page = context.new_page()
+        page.goto(f"{self.url}/lab/tree/{name}?reset")
+        page.wait_for_function("() => window.jupyterapp?.shell.currentWidget?.context")
+        page.evaluate(READY)
+        notebook = Notebook(page)
+        if run:
+            notebook.run_all()
+        return notebook
+
+
+class Notebook:
+    """An open notebook."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    def run_all(self, timeout_s: float = 90) -> None:
+        """Run all cells; an error in a cell fails the test with its text."""
+        self.page.evaluate(RUN_ALL)
+        self.page.wait_for_function("() => window.__ran", timeout=timeout_s * 1000)
+        errors = self.page.locator(".jp-RenderedText[data-mime-type*='stderr']").all_inner_texts()
+        assert self.page.evaluate("() => window.__ran") == [True], errors
+
+    def python(self, code: str) -> str:
+        """Run code in the notebook's kernel and return what it printed."""
+        return str(self.page.evaluate(EXECUTE, code)).strip()
+
+    def theme(self, name: str) -> None:
+        """Switch the theme: "JupyterLab Light" or "JupyterLab Dark"."""
+        self.page.evaluate(
+            "(theme) => jupyterapp.commands.execute('apputils:change-theme', { theme })", name
+        )
+        dark = "false" if name.endswith("Dark") else "true"
+        self.page.wait_for_function(f"() => document.body.dataset.jpThemeLight === '{dark}'")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _environment(home: Path) -> dict[str, str]:
+    folders = {
+        "HOME": home,
+        "JUPYTER_CONFIG_DIR": home / "config",
+        "JUPYTER_DATA_DIR": home / "data",
+        "JUPYTER_RUNTIME_DIR": home / "runtime",
+        "IPYTHONDIR": home / "ipython",
+    }
+    settings = home / "config/lab/user-settings/@jupyterlab/apputils-extension"
+    settings.mkdir(parents=True)
+    (settings / "notification.jupyterlab-settings").write_text(
+        json.dumps({"fetchNews": "false", "checkForUpdates": False})
+    )
+    return {
+        **os.environ,
+        **{name: str(folder) for name, folder in folders.items()},
+        "OMP_NUM_THREADS": "1",
+        "HF_HUB_OFFLINE": "1",
+    }
+
+
+@contextmanager
+def serve(**extra: Any) -> Iterator[Lab]:
+    """Start JupyterLab on a free port with a home of its own; stop its whole process group."""
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        home, root = Path(folder) / "home", Path(folder) / "notebooks"
+        home.mkdir()
+        root.mkdir()
+        port = _free_port()
+        command = [
+            sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
+            "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0",
+            "--IdentityProvider.token=", "--ServerApp.password=",
+            "--ServerApp.disable_check_xsrf=True", f"--ServerApp.root_dir={root}",
+            "--LabApp.expose_app_in_browser=True",
+        ]  # fmt: skip
+        log = (Path(folder) / "server.log").open("wb")
+        server = subprocess.Popen(
+            command, env=_environment(home), stdout=log, stderr=log, start_new_session=True, **extra
+        )
+        url = f"http://127.0.0.1:{port}"
+        try:
+            _wait(url + "/api/status", server)
+            yield Lab(url, root)
+        finally:
+            os.killpg(server.pid, signal.SIGTERM)
+            try:
+                server.wait(10)
+            except subprocess.TimeoutExpired:
+                os.killpg(server.pid, signal.SIGKILL)
+            log.close()
+
+
+def _wait(url: str, server: subprocess.Popen[bytes], timeout_s: float = 60) -> None:
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            raise RuntimeError(f"JupyterLab stopped with exit code {server.returncode}.")
+        try:
+            urllib.request.urlopen(url, timeout=2)
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise TimeoutError(f"JupyterLab did not answer within {timeout_s:.0f} s.")

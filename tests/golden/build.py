@@ -1,0 +1,158 @@
+"""One result per kind, small and full of edge cases, and its payload as both languages read it.
+
+`python -m tests.golden.build` rewrites `grid.json` and `patterns.json`; the Python
+tests compare them with what the codec writes now, the TypeScript tests decode the same files.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headscope.results import (
+    Axis,
+    Grid,
+    HeadPattern,
+    HeadScore,
+    Identity,
+    Measure,
+    NextToken,
+    Patterns,
+    Prompt,
+    Provenance,
+    Result,
+    Scale,
+    Term,
+    TopTokens,
+)
+from headscope.wire import encode
+
+HERE = Path(__file__).parent
+
+#: A repeated token, a space, a newline, text that must never become HTML, non-ASCII, a lone byte.
+TOKENS = ("<|bos|>", " the", "\n", "</script><img src=x onerror=alert(1)>", " the", "né\ufffd", " ")
+IDS = (0, 5, 10, 77, 5, 300, 6)
+
+
+def provenance(analysis: str, sign: str) -> Provenance:
+    return Provenance(
+        analysis=analysis,
+        model="golden",
+        architecture="GPT2LMHeadModel",
+        dtype="float32",
+        device="cpu",
+        processed_weights=False,
+        prompts=(Prompt("".join(TOKENS[1:]), TOKENS, IDS),),
+        parameters={"top_k": 2, "read_out": "resid_post", "heads": (0, 1), "exact": True},
+        sign=sign,
+        normalisation="1 is certainty.",
+        versions={"headscope": "0", "torch": "0"},
+        seed=0,
+        notes=("Written by hand.",),
+    )
+
+
+NEXT = (NextToken(5, " the", 0.5), NextToken(10, "\n", 0.25))
+
+
+def grid() -> Grid:
+    """Three read-outs (the last without a layer) by the seven tokens."""
+    rows, columns = 3, len(TOKENS)
+    probability = (np.arange(rows * columns, dtype=np.float32) / 32).reshape(rows, columns)
+    probability[0, 2] = np.nan
+    effect = (np.linspace(-1, 3, rows * columns, dtype=np.float32)).reshape(rows, columns)
+    ids = np.resize(np.array(IDS, dtype=np.int32), (rows, columns, 2))
+    chances = np.resize(np.array([0.75, 0.125], dtype=np.float32), (rows, columns, 2))
+    return Grid(
+        title="Golden grid",
+        axes=(
+            Axis(
+                "read_out",
+                ("L0 resid_post", "L1 resid_post", "logits"),
+                selects="layer",
+                indices=(0, 1, None),
+            ),
+            Axis("position", TOKENS, tokens=True, selects="token"),
+        ),
+        measures=(
+            Measure(
+                "probability",
+                "Probability",
+                "probability",
+                "Softmax of the logits. Between 0 and 1.",
+                probability,
+                Scale("sequential", 0.0, 1.0),
+            ),
+            Measure(
+                "effect",
+                "Effect",
+                "logits",
+                "Positive raises the answer's logit.",
+                effect,
+                Scale.diverging(effect),
+            ),
+        ),
+        provenance=provenance("golden_grid", "Positive raises the answer's logit."),
+        top=TopTokens(ids, chances, {str(i): t for i, t in zip(IDS, TOKENS, strict=True)}),
+        identity=Identity(
+            terms=(Term("embed", 1.5), Term("L0 attn", -0.25)),
+            target=Term("logit", 1.25),
+            residue=0.0,
+            checked=7,
+        ),
+        next_tokens=NEXT,
+    )
+
+
+def patterns() -> Patterns:
+    """Two layers of two heads over the seven tokens; one head held in full."""
+    layers, heads, n, side = 2, 2, len(TOKENS), 4
+    rows = np.tril(np.arange(1, n * n + 1, dtype=np.float32).reshape(n, n))
+    weights = rows / rows.sum(axis=1, keepdims=True)
+    overview = np.resize(np.arange(256, dtype=np.uint8), (3, layers, heads, side, side))
+    per_head = np.array([[0.0, 0.25], [0.5, 1.0]], dtype=np.float32)
+    induction = per_head.copy()
+    induction[0, 0] = np.nan
+    norms = np.resize(np.arange(1, 9, dtype=np.float32) / 4, (layers, heads, n))
+    return Patterns(
+        title="Golden patterns",
+        n_layers=layers,
+        n_heads=heads,
+        causal=True,
+        overview=overview,
+        overview_max=np.resize(np.array([1.0, 2.0, 4.0], dtype=np.float32), (3, layers, heads)),
+        value_norm=norms,
+        output_norm=(norms * 2).astype(np.float32),
+        scores=(
+            HeadScore("previous_token", "Previous token", "Mean weight on it.", 1.0, per_head),
+            HeadScore("induction", "Induction", "Mean weight after its twin.", 1.0, induction),
+        ),
+        heads=(HeadPattern(1, 0, weights.astype(np.float32)),),
+        provenance=provenance("golden_patterns", "Weights are never negative."),
+        next_tokens=NEXT,
+    )
+
+
+RESULTS = {"grid": grid, "patterns": patterns}
+
+
+def payload(result: Result) -> dict[str, Any]:
+    """The payload with its buffers in base64, as frozen pages hold it."""
+    encoded = encode(result)
+    return {
+        "header": encoded["header"],
+        "buffers": [base64.b64encode(buffer).decode() for buffer in encoded["buffers"]],
+    }
+
+
+def text(result: Result) -> str:
+    return json.dumps(payload(result), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    for name, build in RESULTS.items():
+        (HERE / f"{name}.json").write_text(text(build()), encoding="utf-8")
