@@ -113,6 +113,7 @@ export function AttentionView(props: ViewProps<Patterns>): JSX.Element {
               result={result}
               head={primary}
               dest={dest}
+              src={position(selection.src, tokens.length)}
               weighting={options.weighting}
               data={data(primary)}
               exact={live ? read(rowRequest(result, primary, dest).key) : null}

@@ -122,6 +122,7 @@ describe("AttentionView", () => {
     expect(find("caption").textContent).toContain("what dest 3");
     expect(find("caption").textContent).toContain("float32");
     expect(root.querySelectorAll(".hs-att-sources tbody tr")).toHaveLength(4);
+    expect(find("tr[aria-current]").textContent).toContain("When");
     await press(matrix, "Escape");
     expect(selection).toMatchObject({ dest: null, src: null });
     expect(root.querySelector(".hs-att-sources")).toBeNull();

@@ -11,7 +11,6 @@ from headscope.demo.language import (
     agreement,
     city_state,
     greater_than,
-    held_out_cities,
     ioi,
     pick,
     pronoun,
@@ -23,7 +22,7 @@ from headscope.demo.world import RELATIONS, state_of
 
 _CHARACTERS = tuple("abcdefghijklmnopqrstuvwxyz0123456789!?:;-()'\"éüñß中文日本🙂→")
 _TOLD_STATE = 0.3
-"""Share of the two-hop sentences that name the state after the city: "containing Houston Texas is"."""
+"""Share of the two-hop sentences that say the state: "containing Houston Texas is"."""
 
 
 def _relation(rng: Generator) -> str:
@@ -90,11 +89,3 @@ def sentences(rng: Generator) -> Iterator[str]:
     while True:
         for kind in rng.choice(len(kinds), size=256, p=shares):
             yield kinds[int(kind)](rng)
-
-
-def vocabulary() -> tuple[str, ...]:
-    """Every word that should be one token, in a fixed order.
-
-    It is read off the sentences themselves, so a word added to a template needs no second mention.
-    """
-    raise NotImplementedError

@@ -136,7 +136,7 @@ STATE_FACT = ("The {relation} of {state} is", "In {state}, the {relation} is")
 
 
 def state_capital(rng: Generator, relation: str = "capital") -> Case:
-    """State to capital; the bird, the region and the postal code are asked for in the same words."""
+    """State to capital; bird, region and postal code are asked for in the same words."""
     state, other = _two_states(rng)
     template = pick(rng, STATE_FACT)
     return Case(
@@ -210,6 +210,9 @@ def pronoun(rng: Generator) -> Case:
     )
 
 
+_AGREEMENT = "The {noun} {preposition} the {other}"
+
+
 def agreement(rng: Generator) -> Case:
     """`is` or `are`, with a noun of the other number in between."""
     head, distractor = pick_two(rng, tuple(words.NOUNS))
@@ -220,10 +223,10 @@ def agreement(rng: Generator) -> Case:
     verb, other = (" is", " are") if right is one else (" are", " is")
     return Case(
         "agreement",
-        f"The {right[0]} {preposition} the {right[1]}",
+        _AGREEMENT.format(noun=right[0], preposition=preposition, other=right[1]),
         verb,
         other,
-        f"The {foil[0]} {preposition} the {right[1]}",
+        _AGREEMENT.format(noun=foil[0], preposition=preposition, other=right[1]),
         f"{head} {distractor}",
         f" {pick(rng, words.ADJECTIVES)}.",
     )
@@ -252,6 +255,9 @@ def successor(rng: Generator) -> Case:
     )
 
 
+_GREATER_THAN = "The {event} lasted from the year {century}{year} to the year {century}"
+
+
 def greater_than(rng: Generator) -> Case:
     """An end after the beginning, both in one century."""
     event, century = pick(rng, words.EVENTS), pick(rng, words.CENTURIES)
@@ -260,7 +266,7 @@ def greater_than(rng: Generator) -> Case:
     earlier = words.YEARS[: start + 1]
 
     def prompt(year: str) -> str:
-        return f"The {event} lasted from the year {century}{year} to the year {century}"
+        return _GREATER_THAN.format(event=event, century=century, year=year)
 
     return Case(
         "greater_than",
@@ -272,6 +278,12 @@ def greater_than(rng: Generator) -> Case:
         legal=later,
     )
 
+
+#: Every sentence frame, of which the tokenizer makes words.
+TEMPLATES = (
+    *_IOI, *CITY_STATE, *STATE_FACT, *TWO_HOP, *_PRONOUN, _AGREEMENT, _GREATER_THAN,
+    "is are was lives moved went wrote in to and then again",
+)  # fmt: skip
 
 DRAW: dict[str, Callable[[Generator], Case]] = {
     "ioi": ioi,

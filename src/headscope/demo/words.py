@@ -23,7 +23,8 @@ NAMES = MEN + WOMEN
 PRONOUN: dict[str, Pronoun] = {**dict.fromkeys(MEN, "he"), **dict.fromkeys(WOMEN, "she")}
 
 PLACES = tuple(
-    "store school park office station library museum garden market hospital beach restaurant".split()
+    "store school park office station library museum garden market hospital beach "
+    "restaurant".split()
 )
 OBJECTS = tuple(
     "drink book ring letter ball map ticket basket lamp coat flower sandwich guitar bottle".split()

@@ -102,7 +102,7 @@ class Scale:
     def sequential(
         cls, values: npt.NDArray[Any], *, reverse: bool = False, log: bool = False
     ) -> Scale:
-        """A sequential scale from 0 (or the minimum, if below) to the finite maximum of `values`."""
+        """A sequential scale from 0 (or the minimum, if below) to the maximum of `values`."""
         low, high = _finite_range(values)
         low = min(low, 0.0)
         return cls("sequential", low, high if high > low else low + 1.0, reverse=reverse, log=log)

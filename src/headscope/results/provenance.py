@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Union
 
 JsonScalar = Union[str, int, float, bool, None]
-# One level of nesting is enough for every request; deeper structures would hide from diff and table.
+# One level of nesting is enough for every request; deeper would hide from diff and table.
 JsonValue = Union[JsonScalar, tuple[JsonScalar, ...]]
 
 

@@ -111,10 +111,10 @@ export function LinesView(props: LinesViewProps): JSX.Element {
     event.preventDefault();
     event.stopPropagation();
   };
-  const shared = highs.every((high) => high === highs[0]);
   const [high = 0] = highs;
-  const least = shared ? formatNumber(threshold * high) : `${threshold}`;
-  const most = shared ? `at most ${formatNumber(high)}` : "each head's largest";
+  const least = highs.every((other) => other === high)
+    ? `${formatNumber(threshold * high)} (full opacity at ${formatNumber(high)})`
+    : `${threshold} of each head's largest`;
   return (
     <>
       <ScrollCanvas
@@ -145,7 +145,7 @@ export function LinesView(props: LinesViewProps): JSX.Element {
       <p class="hs-att-note">
         {total === 0
           ? "No weight reaches the threshold. A hovered or pinned token shows weaker ones too."
-          : `${total.toLocaleString("en")} lines with ${props.quantity} ≥ ${least}, of ${most}; the higher, the more opaque.` +
+          : `${total.toLocaleString("en")} lines with ${props.quantity} ≥ ${least}.` +
             (total > MAX_LINES ? ` At most the strongest ${MAX_LINES} in sight are drawn.` : "") +
             " A hovered or pinned token shows its weaker ones too."}
       </p>

@@ -13,6 +13,7 @@ export function PinnedRow(props: {
   result: Patterns;
   head: HeadRef;
   dest: number;
+  src: number | null;
   weighting: Weighting;
   data: PanelData;
   /** Null without a kernel. */
@@ -34,6 +35,7 @@ export function PinnedRow(props: {
     <SourceTable
       head={head}
       dest={dest}
+      src={props.src}
       tokens={tokens}
       rows={rows}
       precision={exactRow ? "float32" : "float16"}

@@ -55,6 +55,10 @@ export function ScrollCanvas(props: ScrollCanvasProps): JSX.Element {
   const scroller = useRef<HTMLDivElement>(null);
   const baseCanvas = useRef<HTMLCanvasElement>(null);
   const overlayCanvas = useRef<HTMLCanvasElement>(null);
+  /** Where on the screen the pointer last moved to. */
+  const place = useRef("");
+  /** Whether the pointer leads, not the keyboard. */
+  const pointed = useRef(false);
   const latest = useRef(props);
   latest.current = props;
 
@@ -156,15 +160,26 @@ export function ScrollCanvas(props: ScrollCanvasProps): JSX.Element {
       tabIndex={0}
       data-lm-suppress-shortcuts="true"
       onScroll={() => {
-        painter.point(null);
+        if (pointed.current) painter.point(null);
         painter.base();
       }}
       onPointerMove={(event) => {
-        if (event.pointerType !== "touch") painter.point(pointOf(event));
+        // Content scrolling under a resting pointer is no move.
+        const at = `${event.screenX} ${event.screenY}`;
+        if (event.pointerType === "touch" || at === place.current) return;
+        place.current = at;
+        pointed.current = true;
+        painter.point(pointOf(event));
       }}
-      onPointerLeave={() => painter.point(null)}
+      onPointerLeave={() => {
+        pointed.current = false;
+        painter.point(null);
+      }}
       onClick={(event) => props.onClick(pointOf(event), painter.pane(), event)}
-      onKeyDown={props.onKeyDown}
+      onKeyDown={(event) => {
+        pointed.current = false;
+        props.onKeyDown(event);
+      }}
       onFocus={props.onFocus}
       onBlur={props.onBlur}
     >

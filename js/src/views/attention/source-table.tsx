@@ -14,6 +14,8 @@ const TOP = 10;
 export interface SourceTableProps {
   head: HeadRef;
   dest: number;
+  /** The pinned source: shown even where it is not among the top ones. */
+  src: number | null;
   tokens: readonly string[];
   rows: readonly SourceRow[];
   /** How exact the values are: "float32", "float16". */
@@ -24,8 +26,9 @@ export interface SourceTableProps {
 }
 
 export function SourceTable(props: SourceTableProps): JSX.Element {
-  const { head, dest, tokens, rows, precision, weighted, announce } = props;
+  const { head, dest, src: pinned, tokens, rows, precision, weighted, announce } = props;
   const [all, setAll] = useState(false);
+  const shown = rows.filter(({ rank, src }) => all || rank <= TOP || src === pinned);
   const copy = async (): Promise<void> => {
     announce(
       (await copyText(toTsv(rows, weighted)))
@@ -50,8 +53,8 @@ export function SourceTable(props: SourceTableProps): JSX.Element {
           </tr>
         </thead>
         <tbody>
-          {rows.slice(0, all ? rows.length : TOP).map(({ rank, src, token, attention, value }) => (
-            <tr key={src}>
+          {shown.map(({ rank, src, token, attention, value }) => (
+            <tr key={src} aria-current={src === pinned ? "true" : undefined}>
               <td class="hs-att-number">{rank}</td>
               <td class="hs-att-number">{src}</td>
               <td>

@@ -35,6 +35,7 @@ export const attentionCss = `
 .hs-att-scores .hs-table { margin-top: 0; }
 .hs-att-scores td { white-space: nowrap; }
 .hs-att-score { color: var(--hs-ink); }
+.hs-att-sources tr[aria-current] td { border-top: 1px solid var(--hs-pin); border-bottom: 1px solid var(--hs-pin); }
 .hs-att-track { display: inline-block; width: 48px; height: 8px; background: var(--hs-subtle); }
 .hs-att-track .hs-bar { vertical-align: top; }
 .hs-att-tip { position: fixed; inset: auto; width: max-content; max-width: 300px; margin: 0; padding: 5px 8px; border: 1px solid var(--hs-line); border-radius: var(--hs-radius); background: var(--hs-field); color: var(--hs-ink); font: 400 12px/1.4 var(--hs-sans); box-shadow: 0 2px 8px rgb(0 0 0 / 0.2); pointer-events: none; }

@@ -62,6 +62,9 @@ export function TextView(props: TextViewProps): JSX.Element {
   };
   const shown = (): number => painted.current ?? matrix.n - 1;
 
+  useLayoutEffect(() => {
+    looks.current = [];
+  }, [glyphs]);
   useLayoutEffect(() => paint(pinned), [matrix, direction, pinned, ramp, glyphs]);
 
   const tokenOf = (event: Event): number | null => {

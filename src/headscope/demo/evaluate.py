@@ -1,0 +1,198 @@
+"""Measure the embedded model on held-out prompts: `python -m headscope.demo.evaluate` shows it.
+
+A case counts as right if the answer is the most probable of all tokens (for greater-than: if the
+most probable token is any later year). The logit difference is logit(answer) - logit(wrong); for
+greater-than, the log-odds of all later against all other years.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
+
+from headscope.demo import MODEL_DIR, words
+from headscope.demo.language import DRAW, Case, held_out_cases
+
+CASES = 250
+INDUCTION_LENGTHS = (25, 100)
+
+
+@dataclass(frozen=True)
+class Score:
+    """How a task is done.
+
+    Args:
+        accuracy: Share of cases answered right, over the full vocabulary.
+        logit_difference: Mean over the cases; the module docstring says of what.
+        cases: How many.
+    """
+
+    accuracy: float
+    logit_difference: float
+    cases: int
+
+
+def load_weights(folder: Path = MODEL_DIR) -> tuple[GPT2LMHeadModel, PreTrainedTokenizerFast]:
+    """The shipped network and tokenizer, float32, through transformers alone."""
+    model = GPT2LMHeadModel.from_pretrained(
+        folder, dtype=torch.float32, attn_implementation="eager"
+    )
+    return model.eval(), PreTrainedTokenizerFast.from_pretrained(folder)
+
+
+def token(tokenizer: PreTrainedTokenizerFast, word: str) -> int:
+    """The id of the one token that `word` is; a two-digit year is read as after a century."""
+    return int(tokenizer(f"11{word}" if word in words.YEARS else word)["input_ids"][-1])
+
+
+@torch.no_grad()
+def last_logits(
+    model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerFast, prompts: Sequence[str]
+) -> Tensor:
+    """Logits `[prompt, vocabulary]` after each prompt."""
+    rows = [[0, *tokenizer(p)["input_ids"]] for p in prompts]
+    ids = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.long)
+    for i, row in enumerate(rows):
+        ids[i, : len(row)] = torch.tensor(row)
+    # Causal attention: the padding on the right is never seen by the position that is read.
+    logits = model(ids, attention_mask=torch.ones_like(ids)).logits.float()
+    last = torch.tensor([len(row) - 1 for row in rows])
+    picked: Tensor = logits[torch.arange(len(rows)), last]
+    return picked
+
+
+def measure(
+    model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerFast, cases: int = CASES
+) -> dict[str, Score]:
+    """Every task's score on up to `cases` held-out cases, the same at every call."""
+    scores = {}
+    for task in DRAW:
+        drawn = list(islice(held_out_cases(task, np.random.default_rng(7)), cases))
+        logits = last_logits(model, tokenizer, [case.prompt for case in drawn])
+        grade = _later_year if task == "greater_than" else _answer
+        graded = [grade(row, case, tokenizer) for row, case in zip(logits, drawn, strict=True)]
+        right, difference = np.array(graded).mean(0).tolist()
+        scores[task] = Score(round(right, 4), round(difference, 2), len(drawn))
+    for length in INDUCTION_LENGTHS:
+        scores[f"induction_{length}"] = _induction(model, len(tokenizer), length)
+    return scores
+
+
+def _answer(logits: Tensor, case: Case, tokenizer: PreTrainedTokenizerFast) -> tuple[float, float]:
+    answer, wrong = token(tokenizer, case.answer), token(tokenizer, case.wrong)
+    return float(logits.argmax() == answer), float(logits[answer] - logits[wrong])
+
+
+def _later_year(
+    logits: Tensor, case: Case, tokenizer: PreTrainedTokenizerFast
+) -> tuple[float, float]:
+    years = torch.tensor([token(tokenizer, year) for year in words.YEARS])
+    first = len(words.YEARS) - len(case.legal)
+    odds = logits[years[first:]].logsumexp(0) - logits[years[:first]].logsumexp(0)
+    return float(logits.argmax() in years[first:]), float(odds)
+
+
+def repeated(vocabulary: int, length: int, rows: int = 20) -> Tensor:
+    """Ids `[rows, 1 + 2 * length]`: BOS, then random words twice."""
+    drawn = np.random.default_rng(length).integers(257, vocabulary, (rows, length))
+    sequence = torch.tensor(drawn)
+    return torch.cat([torch.zeros(rows, 1, dtype=torch.long), sequence, sequence], 1)
+
+
+@torch.no_grad()
+def _induction(model: GPT2LMHeadModel, vocabulary: int, length: int) -> Score:
+    """Second half of repeated random words; compared with the word that came a place earlier."""
+    ids = repeated(vocabulary, length)
+    logits = model(ids).logits.float()[:, length + 1 : -1]
+    answer, wrong = ids[:, length + 2 :, None], ids[:, length + 1 : -1, None]
+    right = (logits.argmax(-1, keepdim=True) == answer).float().mean()
+    difference = (logits.gather(-1, answer) - logits.gather(-1, wrong)).mean()
+    return Score(round(float(right), 4), round(float(difference), 2), answer.numel())
+
+
+_HEADINGS = {
+    "ioi": "indirect object (held-out pairs of names)",
+    "city_state": "city to state (held-out pairs of city and wording)",
+    "state_capital": "state to capital (held-out pairs of state and wording)",
+    "two_hop": "capital of the state containing a city (cities never seen in such a sentence)",
+    "pronoun": "he or she (held-out pairs of name and wording)",
+    "agreement": "is or are, across a noun of the other number (held-out pairs of nouns)",
+    "successor": "next day, month, number or letter (held-out runs)",
+    "greater_than": "a later year (held-out beginnings)",
+    "induction_25": "25 random words repeated",
+    "induction_100": "100 random words repeated",
+}
+
+_CARD = """\
+# The embedded model
+
+A GPT-2 of {layers} layers, {heads} heads and width {width} ({parameters:.2f} million parameters, \
+context {context}, {vocabulary} tokens), trained for `hs.load_demo()` on sentences that \
+`headscope.demo.corpus` generates. It knows the fifty states of the USA, a hundred names and a few \
+hundred other words, in the sentence frames of `headscope.demo.language`, and nothing else.
+
+    {command}
+
+trains it again: {cpu_seconds:,} CPU seconds on one thread. The weights are stored in float16.
+
+## What it can do
+Measured on prompts held out of training by `python -m headscope.demo.evaluate`, in float32. \
+Accuracy is over the whole vocabulary; the logit difference is logit(answer) - logit(wrong), for \
+years the log-odds of all later against all other years.
+
+| task | accuracy | mean logit difference | cases |
+|---|---|---|---|
+{rows}
+
+## How it does it
+{circuits}
+"""
+
+
+def write_card(folder: Path, *, command: str, cpu_seconds: int) -> None:
+    """Measure the weights in `folder` and write `card.json` and `README.md` beside them."""
+    from headscope.demo.circuits import describe, find
+
+    model, tokenizer = load_weights(folder)
+    scores = measure(model, tokenizer)
+    circuits = find(model, tokenizer)
+    facts: dict[str, Any] = {"command": command, "cpu_seconds": cpu_seconds}
+    tasks = {name: asdict(score) for name, score in scores.items()}
+    card = {**facts, "tasks": tasks, "circuits": circuits}
+    (folder / "card.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    rows = "\n".join(
+        f"| {_HEADINGS[name]} | {s.accuracy:.3f} | {s.logit_difference:.1f} | {s.cases} |"
+        for name, s in scores.items()
+    )
+    text = _CARD.format(
+        layers=model.config.n_layer, heads=model.config.n_head, width=model.config.n_embd,
+        parameters=sum(p.numel() for p in model.parameters()) / 1e6,
+        context=model.config.n_positions, vocabulary=len(tokenizer), rows=rows,
+        circuits=describe(circuits), **facts,
+    )  # fmt: skip
+    (folder / "README.md").write_text(text, encoding="utf-8")
+
+
+def main() -> int:
+    """Print every task's score."""
+    torch.set_num_threads(1)
+    for name, score in measure(*load_weights()).items():
+        sys.stdout.write(
+            f"{name:14} accuracy {score.accuracy:.3f}  logit difference "
+            f"{score.logit_difference:6.2f}  ({score.cases} cases)\n"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
