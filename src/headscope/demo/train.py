@@ -28,8 +28,10 @@ from headscope.demo.evaluate import measure, write_card
 
 CONTEXT = 256
 WIDTH, LAYERS, HEADS = 192, 4, 6
-ROW = 64
-ROWS, LONG_ROWS, REPEAT_ROWS = 44, 3, 16
+ROW = 32
+ROWS, LONG_ROWS, REPEAT_ROWS = 88, 3, 16
+LONG_FROM = 0.6
+"""Share of the steps after which rows as long as the context join in."""
 LONGEST_REPEAT = 31
 MUON_RATE, MOMENTUM = 0.02, 0.95
 IGNORE = -100
@@ -53,15 +55,28 @@ class Batches:
         first_word = 1 + 256
         self.words = np.arange(first_word, len(self.tokenizer))
 
-    def text(self, rows: int, length: int) -> Tensor:
-        """int64 `[rows, length]`: each row begins with BOS and is full of sentences."""
-        return torch.tensor([self._row(length) for _ in range(rows)])
+    def text(self, rows: int, length: int) -> tuple[Tensor, Tensor]:
+        """Ids and targets, int64 `[rows, length]`: BOS, then as many whole sentences as fit.
+
+        Short rows matter: among ten names of other sentences the ones that count are not found.
+        """
+        ids = torch.zeros(rows, length, dtype=torch.long)
+        targets = torch.full((rows, length), IGNORE)
+        for i in range(rows):
+            row = torch.tensor(self._row(length))
+            ids[i, : len(row)] = row
+            targets[i, : len(row) - 1] = row[1:]
+        return ids, targets
 
     def _row(self, length: int) -> list[int]:
-        ids = [0]
-        while len(ids) < length:
-            ids += self.tokenizer(next(self.sentences))["input_ids"]
-        return ids[:length]
+        row = [0]
+        while len(row) + len(sentence := self._sentence()) <= length:
+            row += sentence
+        return row
+
+    def _sentence(self) -> list[int]:
+        ids: list[int] = self.tokenizer(next(self.sentences))["input_ids"]
+        return ids
 
     def repeats(self, rows: int) -> tuple[Tensor, Tensor]:
         """Ids and targets, int64 `[rows, t]`; targets only where the pair before has been seen."""
@@ -166,12 +181,12 @@ def train(seed: int, steps: int, embedding_rate: float) -> Iterator[tuple[int, G
         adam.param_groups[1]["lr"] = 4e-3 * scale
         model.zero_grad()
         with torch.autocast("cpu", torch.bfloat16):
-            ids = batches.text(ROWS, ROW)
+            ids, targets = batches.text(ROWS, ROW)
             out = model(ids, output_attentions=True)
-            loss = _loss(out.logits[:, :-1], ids[:, 1:]) + 0.3 * _stray(out.attentions[0])
-            if step % 4 == 0:
-                ids = batches.text(LONG_ROWS, CONTEXT)
-                loss = loss + 0.25 * _loss(model(ids).logits[:, :-1], ids[:, 1:])
+            loss = _loss(out.logits, targets) + 0.3 * _stray(out.attentions[0])
+            if step > LONG_FROM * steps and step % 4 == 0:
+                ids, targets = batches.text(LONG_ROWS, CONTEXT)
+                loss = loss + 0.25 * _loss(model(ids).logits, targets)
             ids, targets = batches.repeats(REPEAT_ROWS)
             # No gradient to the (un)embedding: its rarely seen rows would drown in it.
             hidden = model.transformer(inputs_embeds=embedding[ids].detach()).last_hidden_state
