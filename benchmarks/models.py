@@ -37,7 +37,7 @@ def words(model, n: int) -> list[str]:
     return [text for text in spelt if re.fullmatch(r" [a-z]{3,}", text)][:n]
 
 
-def forward_s(model, ids: list[int], runs: int = 5) -> float:
+def forward_s(model, ids: list[int], runs: int = 2) -> float:
     """Seconds of the bare forward pass, unembedding the last position only: the best of `runs`."""
     import torch
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,10 +32,9 @@ class Bench:
     """An open notebook whose page can be timed."""
 
     def __init__(self, notebook: Notebook) -> None:
-        self._page = notebook.page
         self.page = notebook.page
         self._notebook = notebook
-        self._page.evaluate(f"() => {{ window.bench = {PAGE_JS.rstrip()}; }}")
+        self.page.evaluate(f"() => {{ window.bench = {PAGE_JS.rstrip()}; }}")
         said = self.python(SETUP)
         if not said.endswith("ready"):
             raise RuntimeError(said.splitlines()[-1])
@@ -57,7 +55,7 @@ class Bench:
     def begin(self, function: str, **arguments: Any) -> None:
         """Call a function of the page and leave it running."""
         arguments["limitS"] = PATIENCE_S
-        self._page.evaluate(
+        self.page.evaluate(
             f"""(a) => {{
               window.timed = undefined;
               bench.{function}(a).then((s) => {{ window.timed = [s]; }});
@@ -70,10 +68,10 @@ class Bench:
         from playwright.sync_api import Error
 
         try:
-            self._page.wait_for_function("() => window.timed", timeout=1.2 * PATIENCE_S * 1000)
+            self.page.wait_for_function("() => window.timed", timeout=1.2 * PATIENCE_S * 1000)
         except Error:
             return None
-        (seconds,) = json.loads(self._page.evaluate("() => JSON.stringify(window.timed)"))
+        seconds: float | None = self.page.evaluate("() => window.timed[0]")
         return seconds
 
 

@@ -141,7 +141,8 @@ def test_packages_stay_in_their_rooms(package: str) -> None:
 @pytest.mark.parametrize("package", sorted(LAZY))
 def test_heavy_packages_are_imported_where_they_are_used(package: str) -> None:
     eager = {module for module, imported, inside in FOREIGN if imported == package and not inside}
-    assert {module for module in eager if "train" not in module} == set()
+    # The demo's recipe is run as scripts, never on the way to `import headscope.demo`.
+    assert {module for module in eager if room_of(module) != "demo"} == set()
 
 
 def test_jobs_and_errors_know_the_standard_library_only() -> None:

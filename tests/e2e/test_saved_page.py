@@ -70,7 +70,7 @@ def test_another_head_can_be_chosen_and_hover_tells_its_values(page: Page) -> No
         overview.press(key)
     expect(root.get_by_text("L2H1").first).to_be_visible()
     overview.hover(position={"x": 60, "y": 60})
-    expect(root.locator(".hs-tooltip")).to_contain_text("L")
+    expect(root.locator(".hs-att-tip")).to_contain_text("Induction")
 
 
 def test_the_lens_answers_hover_and_click(page: Page) -> None:

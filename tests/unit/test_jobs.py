@@ -7,11 +7,10 @@ import itertools
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import CancelledError
 
 import pytest
 
-from headscope.jobs import Home, Job, JobRunner, Step, Steps, drain
+from headscope.jobs import Home, Job, JobRunner, Step, Steps
 
 
 class Clock:
@@ -171,16 +170,6 @@ def test_advancing_from_within_a_step_does_nothing() -> None:
     jobs.append(Job(nested()))
     jobs[0].advance()
     assert jobs[0].result == "result"
-
-
-def test_drain_returns_raises_and_cancels() -> None:
-    assert drain(Work(3)()) == "result"
-    with pytest.raises(ValueError, match="broken"):
-        drain(failing())
-    work = Work(100)
-    with pytest.raises(CancelledError):
-        drain(work(), cancelled=lambda: work.taken == 7)
-    assert (work.taken, work.closed_on) == (7, threading.get_ident())
 
 
 def test_the_loop_stays_responsive_while_a_job_runs() -> None:

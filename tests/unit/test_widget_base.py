@@ -110,26 +110,27 @@ def test_the_first_result_is_there_at_once(make: Any) -> None:
     assert widget._fields == list(Scripted.fields)
 
 
-def test_a_slow_first_result_waits_for_run_and_is_not_begun_again(make: Any) -> None:
+@pytest.mark.parametrize("read", [lambda w: w.run(), lambda w: w.result], ids=["run", "result"])
+def test_a_slow_first_result_is_finished_on_demand_and_not_begun_again(
+    make: Any, read: Any
+) -> None:
     Scripted.SECONDS = 0.02
     began = time.perf_counter()
     widget = make(steps=40)
     assert time.perf_counter() - began < 0.6
     assert widget.status["state"] == "running"
     assert 0 < widget.status["fraction"] < 1
-    with pytest.raises(ResultError, match="running"):
-        _ = widget.result
-    assert widget.run() is widget.result
+    assert read(widget) is widget.result
+    assert widget.status["state"] == "done"
     assert len(Scripted.computed) == 1
     assert widget.status["job"] == 1
 
 
-def test_run_after_an_edit_computes_what_was_edited(make: Any) -> None:
+@pytest.mark.parametrize("read", [lambda w: w.run(), lambda w: w.result], ids=["run", "result"])
+def test_reading_after_an_edit_computes_what_was_edited(make: Any, read: Any) -> None:
     widget = make()
     widget.prompt = "the dog"
-    with pytest.raises(ResultError, match="changed"):
-        _ = widget.result
-    assert widget.run().provenance.prompts[0].text == "the dog"
+    assert read(widget).provenance.prompts[0].text == "the dog"
     assert widget.status["job"] == 2
 
 
@@ -471,8 +472,7 @@ def test_partial_results_are_drawn_but_are_no_result(
         page.send(type="run_job")
         await until(lambda: "_result" in page.state)
         assert page.state["_result"]["header"]["data"]["title"] == "part"
-        with pytest.raises(ResultError, match="running"):
-            _ = widget.result
+        assert widget.result.title == "Golden grid"
         await until(lambda: page.state["_status"]["state"] == "done")
         assert page.state["_result"]["header"]["data"]["title"] == "Golden grid"
         assert len([m for m in page.of_type("update") if "_result" in m]) == 2
@@ -627,3 +627,31 @@ def test_repr_is_short_and_plain(make: Any) -> None:
 
 def test_errors_render_as_one_line_in_ipython() -> None:
     assert HeadscopeError("No.", "Yes.")._render_traceback_() == ["HeadscopeError: No. Yes."]
+
+
+def test_an_unexpected_failure_of_an_answer_is_kept_and_the_result_stays(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    widget = make()
+    page = Page(widget)
+
+    def broken(_self: Any, _params: Any) -> Any:
+        raise KeyError("layer")
+
+    monkeypatch.setattr(Scripted, "_answer_tokenize", broken)
+    page.ask(7, "tokenize", text="x")
+    assert page.reply(7)["error"]["kind"] == "KeyError"
+    assert isinstance(widget.last_error, KeyError)
+    assert widget.result is not None
+
+
+def test_a_new_computation_takes_the_old_error_away(make: Any) -> None:
+    widget = make(prompt="")
+    assert widget._error is not None
+    Scripted.SECONDS = 0.02
+    widget.steps = 1000
+    widget.prompt = "the cat"
+    widget._restart()
+    assert widget.status["state"] == "running"
+    assert widget._error is None
+    assert widget.last_error is None

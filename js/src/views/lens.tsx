@@ -58,7 +58,7 @@ function useBest({ slice, cell, resultId, ask, live }: LensProps): Best[] {
         }));
         setAnswer({ key, best });
       },
-      () => {}, // the shipped list stays; the shell shows the kernel's error
+      () => {}, // the shipped list stays
     );
     return () => abort.abort();
   }, [live, key]);

@@ -95,6 +95,7 @@ def page(snapshots: list[Snapshot], title: str = "") -> str:
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{_POLICY}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <title>{html.escape(heading)}</title>
 </head>
 <body>

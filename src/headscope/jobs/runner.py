@@ -1,14 +1,11 @@
-"""Drives jobs: a little at a time on an event loop, or inline to the end."""
+"""Drives jobs, a little at a time, on an event loop."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from concurrent.futures import CancelledError
-from typing import Any, cast
+from typing import Any
 
 from headscope.jobs.job import Job
-from headscope.jobs.steps import Steps, T
 
 #: Seconds of steps between two naps: what a message or a cell waits for at most, besides one step.
 CHUNK_S = 0.05
@@ -46,30 +43,3 @@ class JobRunner:
 async def _drive(job: Job[Any]) -> None:
     while not job.advance(CHUNK_S):
         await asyncio.sleep(NAP_S)
-
-
-def drain(
-    steps: Steps[T],
-    on_progress: Callable[[Job[T]], None] | None = None,
-    cancelled: Callable[[], bool] = lambda: False,
-) -> T:
-    """Run `steps` inline and return the result: the twin of the loop, for scripts and tests.
-
-    Args:
-        steps: The generator.
-        on_progress: Called with the job at most ten times a second.
-        cancelled: Asked after every step; when it says yes the generator is closed.
-
-    Raises:
-        CancelledError: It was cancelled.
-        Exception: Whatever the steps raise.
-    """
-    job = Job(steps, on_progress=on_progress)
-    while not job.advance(0):
-        if cancelled():
-            job.cancel()
-    if job.error is not None:
-        raise job.error
-    if job.state == "cancelled":
-        raise CancelledError
-    return cast("T", job.result)

@@ -256,6 +256,10 @@ class LiveModel:
             runs.put((key, site), have[site])
         return have
 
+    def forget_runs(self) -> None:
+        """Drop every cached run: the next one really runs."""
+        self._runs.clear()
+
     def open_runs(self) -> RunCache:
         """The cached runs, emptied if the weights have changed since.
 

@@ -98,8 +98,9 @@ def _storage_bytes(tensor: torch.Tensor) -> int:
 def fingerprint(bridge: Any) -> Any:
     """A value that changes when the weights do.
 
-    Addresses and version counters see replaced and in-place edited parameters; a sample of the
-    values sees most edits through `.data`, which counts no version. Cost: 3 ms for GPT-2 small.
+    Addresses and version counters see replaced and in-place edited parameters. Edits through
+    `.data` count no version: a sample of the values sees the broad ones, a sparse one can escape it
+    (`LiveModel.forget_runs` then helps). Cost: 3 ms for GPT-2 small.
     """
     parameters = [p.detach() for p in bridge.parameters() if p.numel() and not p.is_meta]
     samples = [p[_lattice(p.shape)].to("cpu", torch.float32) for p in parameters]

@@ -113,6 +113,12 @@ class Tokens:
             raise _no_tokenizer()
         if not prompt:
             raise PromptError("The prompt is empty.", "Type at least one token.")
+        try:
+            prompt.encode()
+        except UnicodeEncodeError as half:
+            raise PromptError(
+                f"The prompt has half a character at position {half.start}.", "Type it again."
+            ) from half
         # to_tokens truncates silently unless told not to.
         tokens = self._bridge.to_tokens(prompt, truncate=False, move_to_device=False)
         return tuple(tokens[0].tolist())

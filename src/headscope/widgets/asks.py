@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from headscope.errors import Cancelled, RequestError
+from headscope.errors import Cancelled, HeadscopeError, RequestError
 from headscope.jobs import Home
 from headscope.widgets.failure import describe
 from headscope.wire.codec import pack_array
@@ -32,6 +32,7 @@ class Desk:
         home: Where answers are worked out.
         answer: Works out one answer; what it raises becomes the reply's error.
         send: Sends a reply and its buffers.
+        on_error: Told of every error that is not the page's fault.
     """
 
     def __init__(
@@ -39,10 +40,12 @@ class Desk:
         home: Home,
         answer: Callable[[str, Params], Answer],
         send: Callable[[Reply, list[bytes]], None],
+        on_error: Callable[[Exception], None],
     ) -> None:
         self._home = home
         self._answer = answer
         self._send = send
+        self._on_error = on_error
         self._wanted: set[int] = set()
 
     def ask(self, message: Ask) -> None:
@@ -62,6 +65,8 @@ class Desk:
             answer = self._answer(message["what"], message["params"])
             packed = [pack_array(array) for array in answer.arrays]
         except Exception as error:
+            if not isinstance(error, HeadscopeError):
+                self._on_error(error)
             reply: Reply = {
                 "type": "reply",
                 "id": ask_id,

@@ -97,11 +97,16 @@ class HeadscopeWidget(PageWidget, Generic[R]):
     def result(self) -> R:
         """The result for the prompt and the fields as they are now.
 
+        Whatever is still to be computed for them is computed first, as `run` does.
+
         Raises:
-            ResultError: There is none yet, or it was cancelled, or it failed.
+            ResultError: The computation was cancelled, or it failed.
         """
-        stale = self._valued_at != self._edits
-        if self._value is None or stale or self.last_error is not None:
+        state = self.status["state"]
+        pending = self._begun_at != self._edits or state == "running"
+        if pending and self.comm is not None and self._home.is_here():
+            return self.run()
+        if self._value is None or self._valued_at != self._edits or state == "error":
             raise ResultError(self._why_no_result(), "Call widget.run().") from self.last_error
         return self._value
 
@@ -115,9 +120,10 @@ class HeadscopeWidget(PageWidget, Generic[R]):
         """Compute now, in this cell or script, and return the result.
 
         A computation for the same prompt and fields that is already under way is finished rather
-        than begun again. Costs what the analysis says; the page shows progress meanwhile. While a
-        cell runs, the notebook's stop button always cancels; the page's own cancel button only
-        where the front end delivers messages beside the cell.
+        than begun again; otherwise the model really runs, whatever had been cached of it. Costs
+        what the analysis says; the page shows progress meanwhile. While a cell runs, the notebook's
+        stop button always cancels; the page's own cancel button only where the front end delivers
+        messages beside the cell.
 
         Raises:
             HeadscopeError: What was wrong with the model, the prompt or a field.
@@ -125,6 +131,7 @@ class HeadscopeWidget(PageWidget, Generic[R]):
         """
         job = self._runner.job
         if job is None or job.ended or self._begun_at != self._edits:
+            self._model.forget_runs()
             job = self._begin()
             if job is not None:
                 self._runner.start(job, None)
@@ -132,9 +139,9 @@ class HeadscopeWidget(PageWidget, Generic[R]):
             job.advance()
             if job.state == "cancelled":
                 raise Cancelled("The computation was cancelled.", "Call widget.run() again.")
-        if self.last_error is not None:
+        if self.status["state"] == "error" and self.last_error is not None:
             raise self.last_error
-        return self.result
+        return self._shown()
 
     def cancel(self) -> None:
         """Stop the running computation at its next step; the last result stays."""
@@ -208,6 +215,9 @@ class HeadscopeWidget(PageWidget, Generic[R]):
         if self.comm is not None and self._begun_at != self._edits:
             self._restart()
 
+    def _keep_error(self, error: Exception) -> None:
+        self.last_error = error
+
     def _restart(self) -> None:
         job = self._begin()
         if job is not None:
@@ -224,7 +234,10 @@ class HeadscopeWidget(PageWidget, Generic[R]):
         except Exception as error:
             self._fail(error, number)
             return None
-        self._status = _status(number, "running")
+        with self.hold_sync():
+            self.last_error = None
+            self._error = None
+            self._status = _status(number, "running")
         return Job(self._steps(request), on_progress=self._send_progress, on_end=self._finish)
 
     def _steps(self, request: Any) -> Generator[Step, None, tuple[R, Payload]]:
@@ -273,7 +286,7 @@ class HeadscopeWidget(PageWidget, Generic[R]):
             self._status = _status(number, "error")
 
     def _why_no_result(self) -> str:
-        if self.last_error is not None:
+        if self.status["state"] == "error":
             return f"There is no result: {self.last_error}"
         if self._begun_at != self._edits:
             return "The prompt or a field was changed and nothing was computed for it yet."

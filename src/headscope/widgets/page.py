@@ -60,7 +60,7 @@ class PageWidget(anywidget.AnyWidget):
         self._model = model
         self._prompts = PromptSource(model)
         self._home = Home()
-        self._desk = Desk(self._home, self._answer, self.send)
+        self._desk = Desk(self._home, self._answer, self.send, self._keep_error)
         super().__init__(
             _core=shared_core(),
             _widget=type(self).__name__,
@@ -72,6 +72,10 @@ class PageWidget(anywidget.AnyWidget):
 
     def cancel(self) -> None:
         """Stop the running computation."""
+        raise NotImplementedError
+
+    def _keep_error(self, error: Exception) -> None:
+        """An answer failed unexpectedly."""
         raise NotImplementedError
 
     def _restart(self) -> None:

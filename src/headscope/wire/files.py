@@ -49,4 +49,8 @@ def load_result(path: str | Path) -> Result:
         raise WireError(f"{source.name} is not a safetensors file ({broken}).") from broken
     if _KEY not in metadata:
         raise WireError(f"{source.name} holds tensors, but no Headscope result.")
-    return decode({"header": json.loads(metadata[_KEY]), "buffers": buffers})
+    try:
+        header = json.loads(metadata[_KEY])
+    except ValueError as broken:
+        raise WireError(f"The header in {source.name} is damaged ({broken}).") from broken
+    return decode({"header": header, "buffers": buffers})
