@@ -76,7 +76,8 @@ class Scripted(HeadscopeWidget[Grid]):
 
 
 @pytest.fixture(autouse=True)
-def _fresh() -> Iterator[None]:
+def _fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr("headscope.widgets.base.FIRST_BUDGET_S", 0.25)
     Scripted.computed.clear()
     Scripted.threads.clear()
     Scripted.SECONDS = 0.0

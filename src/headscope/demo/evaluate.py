@@ -1,26 +1,25 @@
 """Measure the embedded model on held-out prompts: `python -m headscope.demo.evaluate` shows it.
 
 A case counts as right if the answer is the most probable of all tokens (for greater-than: if the
-most probable token is any later year). The logit difference is logit(answer) - logit(wrong); for
-greater-than, the log-odds of all later against all other years.
+most probable token is any later year; for a series, the full stop is left out). The logit
+difference is logit(answer) - logit(wrong); for greater-than, the log-odds of all later against all
+other years.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from headscope.demo import MODEL_DIR, words
+from headscope.demo import MODEL_DIR, corpus, words
 from headscope.demo.language import DRAW, Case, held_out_cases
 
 CASES = 250
@@ -90,7 +89,10 @@ def measure(
 
 def _answer(logits: Tensor, case: Case, tokenizer: PreTrainedTokenizerFast) -> tuple[float, float]:
     answer, wrong = token(tokenizer, case.answer), token(tokenizer, case.wrong)
-    return float(logits.argmax() == answer), float(logits[answer] - logits[wrong])
+    best = logits.clone()
+    if case.task == "successor":  # in the training text a series may as well stop here
+        best[token(tokenizer, "a.")] = -torch.inf
+    return float(best.argmax() == answer), float(logits[answer] - logits[wrong])
 
 
 def _later_year(
@@ -120,67 +122,25 @@ def _induction(model: GPT2LMHeadModel, vocabulary: int, length: int) -> Score:
     return Score(round(float(right), 4), round(float(difference), 2), answer.numel())
 
 
-_HEADINGS = {
-    "ioi": "indirect object (held-out pairs of names)",
-    "city_state": "city to state (held-out pairs of city and wording)",
-    "state_capital": "state to capital (held-out pairs of state and wording)",
-    "two_hop": "capital of the state containing a city (cities never seen in such a sentence)",
-    "pronoun": "he or she (held-out pairs of name and wording)",
-    "agreement": "is or are, across a noun of the other number (held-out pairs of nouns)",
-    "successor": "next day, month, number or letter (held-out runs)",
-    "greater_than": "a later year (held-out beginnings)",
-    "induction_25": "25 random words repeated",
-    "induction_100": "100 random words repeated",
-}
-
-_CARD = """\
-# The embedded model
-
-A GPT-2 of {layers} layers, {heads} heads and width {width} ({parameters:.2f} million parameters, \
-context {context}, {vocabulary} tokens), trained for `hs.load_demo()` on sentences that \
-`headscope.demo.corpus` generates. It knows the fifty states of the USA, a hundred names and a few \
-hundred other words, in the sentence frames of `headscope.demo.language`, and nothing else.
-
-    {command}
-
-trains it again: {cpu_seconds:,} CPU seconds on one thread. The weights are stored in float16.
-
-## What it can do
-Measured on prompts held out of training by `python -m headscope.demo.evaluate`, in float32. \
-Accuracy is over the whole vocabulary; the logit difference is logit(answer) - logit(wrong), for \
-years the log-odds of all later against all other years.
-
-| task | accuracy | mean logit difference | cases |
-|---|---|---|---|
-{rows}
-
-## How it does it
-{circuits}
-"""
-
-
-def write_card(folder: Path, *, command: str, cpu_seconds: int) -> None:
-    """Measure the weights in `folder` and write `card.json` and `README.md` beside them."""
-    from headscope.demo.circuits import describe, find
-
-    model, tokenizer = load_weights(folder)
-    scores = measure(model, tokenizer)
-    circuits = find(model, tokenizer)
-    facts: dict[str, Any] = {"command": command, "cpu_seconds": cpu_seconds}
-    tasks = {name: asdict(score) for name, score in scores.items()}
-    card = {**facts, "tasks": tasks, "circuits": circuits}
-    (folder / "card.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-    rows = "\n".join(
-        f"| {_HEADINGS[name]} | {s.accuracy:.3f} | {s.logit_difference:.1f} | {s.cases} |"
-        for name, s in scores.items()
-    )
-    text = _CARD.format(
-        layers=model.config.n_layer, heads=model.config.n_head, width=model.config.n_embd,
-        parameters=sum(p.numel() for p in model.parameters()) / 1e6,
-        context=model.config.n_positions, vocabulary=len(tokenizer), rows=rows,
-        circuits=describe(circuits), **facts,
-    )  # fmt: skip
-    (folder / "README.md").write_text(text, encoding="utf-8")
+@torch.no_grad()
+def measure_far(
+    model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerFast, cases: int = 5, room: int = 24
+) -> float:
+    """Share of held-out cases of all tasks answered right at the end of a full context."""
+    before = corpus.sentences(np.random.default_rng(9))
+    right = []
+    for task in DRAW:
+        for case in islice(held_out_cases(task, np.random.default_rng(8)), cases):
+            text = ""
+            while len(tokenizer(text)["input_ids"]) < model.config.n_positions - 2 * room:
+                text += " " + " ".join(islice(before, 8))
+            ids = tokenizer(text)["input_ids"][: model.config.n_positions - 2 * room]
+            stop = len(ids) - ids[::-1].index(tokenizer(".")["input_ids"][-1])
+            prompt = tokenizer(case.prompt)["input_ids"]
+            logits = model(torch.tensor([[0, *ids[:stop], *prompt]])).logits[0, -1]
+            grade = _later_year if task == "greater_than" else _answer
+            right.append(grade(logits, case, tokenizer)[0])
+    return round(float(np.mean(right)), 3)
 
 
 def main() -> int:

@@ -120,9 +120,9 @@ _PROMPTS = {
         _swapped("letter", "When {} saw the letter,", "Susan", "Patrick", "she", "he"),
     ),
     "agreement": (
-        _swapped("dogs", "The {} near the horse", "dogs", "dog", "are", "is"),
-        _swapped("boat", "The {} beside the trees", "boat", "boats", "is", "are"),
-        _swapped("pictures", "The {} above the key", "pictures", "picture", "are", "is"),
+        ("dogs", "The dogs near the horse", "The dog near the horses", " are", " is"),
+        ("boat", "The boat beside the trees", "The boats beside the tree", " is", " are"),
+        ("pictures", "The pictures above the key", "The picture above the keys", " are", " is"),
     ),
     "successor": (
         (
@@ -152,7 +152,7 @@ _PROMPTS = {
         ),
         (
             "siege",
-            "The siege lasted from the year 1856 to the year 18",
+            "The siege lasted from the year 1848 to the year 18",
             "The siege lasted from the year 1801 to the year 18",
             "88",
             "20",

@@ -24,7 +24,8 @@ from torch import Tensor, nn
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from headscope.demo import MODEL_DIR, corpus, tokenizer
-from headscope.demo.evaluate import measure, write_card
+from headscope.demo.card import write_card
+from headscope.demo.evaluate import measure
 
 CONTEXT = 256
 WIDTH, LAYERS, HEADS = 192, 4, 6
@@ -32,6 +33,7 @@ ROW = 32
 ROWS, LONG_ROWS, REPEAT_ROWS = 88, 3, 16
 LONG_FROM = 0.6
 """Share of the steps after which rows as long as the context join in."""
+REPEAT_ROW = 64
 LONGEST_REPEAT = 31
 MUON_RATE, MOMENTUM = 0.02, 0.95
 IGNORE = -100
@@ -90,11 +92,12 @@ class Batches:
         return ids, targets
 
     def _repeat(self) -> tuple[list[int], int]:
-        sequence = self.rng.choice(self.words, int(self.rng.integers(3, self.longest + 1)))
-        whole = self.rng.random() < 0.6
-        gap = self.rng.choice(self.words, 0 if whole else int(self.rng.integers(1, 12)))
-        row = [0, *sequence.tolist(), *gap.tolist(), *sequence.tolist()]
-        return row, 1 + len(sequence) + len(gap)
+        sequence = self.rng.choice(self.words, int(self.rng.integers(3, self.longest + 1))).tolist()
+        if self.rng.random() < 0.6:
+            copies = REPEAT_ROW // len(sequence)
+            return [0, *sequence * copies], 1 + len(sequence)
+        gap = self.rng.choice(self.words, int(self.rng.integers(1, 12))).tolist()
+        return [0, *sequence, *gap, *sequence], 1 + len(sequence) + len(gap)
 
 
 class Muon:
@@ -191,7 +194,7 @@ def train(seed: int, steps: int, embedding_rate: float) -> Iterator[tuple[int, G
             # No gradient to the (un)embedding: its rarely seen rows would drown in it.
             hidden = model.transformer(inputs_embeds=embedding[ids].detach()).last_hidden_state
             repeat = _loss(hidden @ model.lm_head.weight.detach().T, targets)
-            loss = loss + 0.2 * repeat
+            loss = loss + 0.3 * repeat
         loss.backward()
         muon.step(scale)
         adam.step()

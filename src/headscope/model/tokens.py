@@ -32,6 +32,10 @@ class Tokens:
     def _tokenizer(self) -> Any:
         return self._bridge.tokenizer
 
+    @property
+    def _size(self) -> int:
+        return int(self._bridge.cfg.d_vocab)
+
     def tokenize(self, prompt: PromptLike) -> Prompt:
         """The prompt as it will run.
 
@@ -71,7 +75,8 @@ class Tokens:
 
         Args:
             token: An id, or a text that is exactly one token as given, or else with a space before
-                it (so that `"Paris"` finds `" Paris"` where only that is a token).
+                it (so that `"Paris"` finds `" Paris"` where only that is a token), or else one that
+                the tokenizer makes only inside a word (the "32" of "1732").
 
         Raises:
             PromptError: The text is several tokens, or the id is outside the vocabulary.
@@ -86,6 +91,9 @@ class Tokens:
         spaced = self._encode(f" {token}")
         if len(spaced) == 1:
             return spaced[0]
+        inside = self._tokenizer.convert_tokens_to_ids(token)
+        if isinstance(inside, int) and 0 <= inside < self._size and self.text(inside) == token:
+            return inside
         if not pieces:
             raise PromptError("The token is empty.", "Pass a token's text or its id.")
         shown = ", ".join(repr(self.text(piece)) for piece in pieces)
@@ -129,12 +137,11 @@ class Tokens:
         return list(self._tokenizer.encode(text, add_special_tokens=False))
 
     def _check_ids(self, ids: Sequence[int]) -> None:
-        size = int(self._bridge.cfg.d_vocab)
         for token_id in ids:
-            if not 0 <= token_id < size:
+            if not 0 <= token_id < self._size:
                 raise PromptError(
                     f"Token id {token_id} is outside the vocabulary.",
-                    f"Ids run from 0 to {size - 1}.",
+                    f"Ids run from 0 to {self._size - 1}.",
                 )
 
     def _token_text(self, token_id: int) -> str:

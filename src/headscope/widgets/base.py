@@ -22,7 +22,8 @@ from headscope.wire.messages import JobStatus, Progress, Selection
 R = TypeVar("R", Grid, Patterns)
 
 #: Seconds that the constructor spends on the first result before it leaves the rest to the loop.
-FIRST_BUDGET_S = 0.25
+#: What is done by then is drawn with the widget, and is in the notebook that nbconvert stores.
+FIRST_BUDGET_S = 1.0
 #: Seconds after which progress that no page acknowledged is sent again all the same.
 ACK_PATIENCE_S = 1.0
 _SHOWN_CHARACTERS = 40

@@ -1,0 +1,103 @@
+"""The model card: what was measured, as `card.json` for programs and `README.md` for people."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from headscope.demo.circuits import describe, find
+from headscope.demo.evaluate import load_weights, measure, measure_far
+
+_HEADINGS = {
+    "ioi": "indirect object (pairs of names)",
+    "city_state": "city to state (city with wording)",
+    "state_capital": "state to capital (state with wording)",
+    "two_hop": "capital of the state containing a city (cities in no two-hop sentence)",
+    "pronoun": "he or she (name with wording)",
+    "agreement": "is or are, across a noun of the other number (pairs of nouns)",
+    "successor": "next day, month, number or letter (runs as a whole; longer ones begin alike)",
+    "greater_than": "a later year (first year with century and event)",
+    "induction_25": "25 random words repeated",
+    "induction_100": "100 random words repeated",
+}
+
+_TEXT = """\
+# The embedded model
+
+A GPT-2 of {layers} layers, {heads} heads and width {width} ({millions:.2f} million parameters, \
+context {context:,}, {vocabulary:,} tokens), trained for `hs.load_demo()` on sentences that \
+`headscope.demo.corpus` generates. It knows the fifty states of the USA, a hundred names and a few \
+hundred other words, in the sentence frames of `headscope.demo.language`, and nothing else.
+
+    {command}
+
+trains it again from its seed: {cpu_seconds:,} CPU seconds on one thread with bfloat16 matrix \
+instructions. Another processor or torch version rounds differently, and so gives a different \
+model of the same kind. The weights are stored in float16.
+
+## What it can do
+Measured on prompts held out of training (what is held out is in brackets) by \
+`python -m headscope.demo.evaluate`, in float32. Accuracy is over the whole vocabulary; the logit \
+difference is logit(answer) - logit(wrong), for years the log-odds of all later against all \
+other years.
+
+| task | accuracy | mean logit difference | cases |
+|---|---|---|---|
+{rows}
+
+At the end of a full context of other sentences, {far:.0%} of a sample of all tasks' cases but \
+induction's are answered right.
+
+{shortfalls}
+
+## How it does it
+{circuits}
+"""
+
+_SHORTFALLS = """\
+In the training text the two nouns of an agreement sentence always differ in number, so the verb \
+can be had from either of them. A series may stop after any item from the fourth on, so the full \
+stop is left out when its next item is judged."""
+_NOT_LEARNED = "Not learned: {tasks} (accuracy under {aim})."
+_AIM = 0.8
+
+
+def write_card(folder: Path, *, command: str, cpu_seconds: int) -> None:
+    """Measure the weights in `folder` and write `card.json` and `README.md` beside them."""
+    model, tokenizer = load_weights(folder)
+    scores = measure(model, tokenizer)
+    circuits = find(model, tokenizer)
+    made: dict[str, Any] = {"command": command, "cpu_seconds": cpu_seconds}
+    shape: dict[str, Any] = {
+        "layers": model.config.n_layer,
+        "heads": model.config.n_head,
+        "width": model.config.n_embd,
+        "context": model.config.n_positions,
+        "vocabulary": len(tokenizer),
+        "parameters": sum(p.numel() for p in model.parameters()),
+    }
+    far = measure_far(model, tokenizer)
+    tasks = {name: asdict(score) for name, score in scores.items()}
+    card = {**made, **shape, "tasks": tasks, "full_context_accuracy": far, "circuits": circuits}
+    (folder / "card.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    rows = "\n".join(
+        f"| {_HEADINGS[name]} | {s.accuracy:.3f} | {s.logit_difference:.1f} | {s.cases} |"
+        for name, s in scores.items()
+    )
+    missed = [_HEADINGS[name] for name, s in scores.items() if s.accuracy < _AIM]
+    shortfalls = _SHORTFALLS
+    if missed:
+        shortfalls = _NOT_LEARNED.format(tasks="; ".join(missed), aim=_AIM) + " " + shortfalls
+    millions = shape["parameters"] / 1e6
+    text = _TEXT.format(
+        **made,
+        **shape,
+        millions=millions,
+        rows=rows,
+        far=far,
+        shortfalls=shortfalls,
+        circuits=describe(circuits),
+    )
+    (folder / "README.md").write_text(text, encoding="utf-8")
