@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import headscope as hs
 from tests.e2e.browser import chromium
+
+import headscope as hs
 
 ROOT = Path(__file__).parents[1]
 
