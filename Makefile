@@ -58,7 +58,7 @@ $(BUNDLE): js/node_modules/.installed $(JS_SOURCES)
 
 js/node_modules/.installed: js/package.json js/package-lock.json .venv/.tools
 	$(call say,Front-end packages)
-	cd js && npm ci --no-audit --no-fund
+	cd js && npm install --no-save --no-audit --no-fund
 	@touch $@
 
 .venv/.tools: constraints.txt
