@@ -46,6 +46,17 @@ EXECUTE = """async (code) => {
   return out.join('');
 }"""
 
+START = """(code) => {
+  const kernel = jupyterapp.shell.currentWidget.context.sessionContext.session.kernel;
+  kernel.requestExecute({ code, store_history: false });
+}"""
+
+RESTART = """async () => {
+  const { session } = jupyterapp.shell.currentWidget.context.sessionContext;
+  await session.kernel.restart();
+  await session.kernel.info;
+}"""
+
 
 class Lab:
     """A running JupyterLab server on a folder of notebooks."""
@@ -91,6 +102,14 @@ class Notebook:
     def python(self, code: str) -> str:
         """Run code in the notebook's kernel and return what it printed."""
         return str(self.page.evaluate(EXECUTE, code)).strip()
+
+    def restart(self) -> None:
+        """Restart the kernel, and wait until the new one answers."""
+        self.page.evaluate(RESTART)
+
+    def start(self, code: str) -> None:
+        """Start code in the kernel without waiting for its end."""
+        self.page.evaluate(START, code)
 
     def theme(self, name: str) -> None:
         """Switch the theme: "JupyterLab Light" or "JupyterLab Dark"."""

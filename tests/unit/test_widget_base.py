@@ -507,6 +507,19 @@ def test_messages_on_another_thread_are_brought_home(make: Any) -> None:
 # Questions.
 
 
+def test_a_ping_is_answered_after_all_that_was_asked_before_it(make: Any) -> None:
+    async def main() -> None:
+        page = Page(make())
+        page.ask(1, "tokenize", text="the dog")
+        page.ask(2, "nonsense")
+        page.ask(3, "ping")
+        await until(lambda: len(page.of_type("reply")) == 3)
+        assert [reply["id"] for reply in page.of_type("reply")] == [1, 2, 3]
+        assert page.reply(3)["ok"]
+
+    on_loop(main)
+
+
 def test_tokenize_previews_and_says_what_is_wrong(make: Any, gpt2: Any) -> None:
     page = Page(make())
     page.ask(1, "tokenize", text="the dog")

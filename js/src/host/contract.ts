@@ -7,7 +7,14 @@ export interface Answer {
   arrays: NdArray[];
 }
 
-/** Rejection of an `ask` on a frozen page; views show the feature disabled instead. */
+/** How the kernel is, as far as the page can tell. `none`: a frozen page; `busy`: it has not answered
+ * for a while; `silent`: for so long that it may be gone; `gone`: nothing will reach it any more. */
+export type KernelState = "none" | "ready" | "busy" | "silent" | "gone";
+
+/** Whether it is worth asking such a kernel. */
+export const present = (kernel: KernelState): boolean => kernel === "ready" || kernel === "busy";
+
+/** Rejection of an `ask` where no kernel answers; views show the feature disabled instead. */
 export class NeedsKernel extends Error {
   constructor() {
     super("This needs a live kernel.");
@@ -18,6 +25,7 @@ export class NeedsKernel extends Error {
 export interface HostState {
   /** Class of the widget, such as `AttentionPatterns`. */
   widget: string;
+  kernel: KernelState;
   fields: FieldSpec[];
   /** Current values of the request fields, by name. */
   values: Record<string, unknown>;
@@ -34,6 +42,7 @@ export interface HostState {
 }
 
 export interface Host {
+  /** Whether there is a kernel to ask. A live page can lose it, and find it again. */
   readonly live: boolean;
   readonly state: HostState;
   /** Calls `listener` after any change of `state`; returns the unsubscriber. */
@@ -42,7 +51,7 @@ export interface Host {
   setField(name: string, value: unknown): void;
   setSelection(patch: Partial<Selection>): void;
   setView(patch: Record<string, unknown>): void;
-  /** One question to the kernel. Rejects with `NeedsKernel` on a frozen page, with the kernel's
+  /** One question to the kernel. Rejects with `NeedsKernel` where none answers, with the kernel's
    * one-line error, or with an AbortError once `signal` aborts. */
   ask(what: string, params: Record<string, unknown>, signal?: AbortSignal): Promise<Answer>;
   cancel(): void;

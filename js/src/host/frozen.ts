@@ -33,6 +33,7 @@ export function frozenHost(saved: FrozenWidget): Host {
     : null;
   const store = createStore<HostState>({
     ...rest,
+    kernel: "none",
     result,
     resultId: 1,
     selection: merge(NOTHING, saved.selection),

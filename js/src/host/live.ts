@@ -1,10 +1,9 @@
-// A live kernel as a host. Every view of a widget has its own host over the same model: the model's
-// traits are the shared state, and asks are told apart by ids that are unique across views and
-// across browsers on the same kernel, since a reply reaches them all.
+// A live kernel as a host. Every view of a widget has its own host over the same model, whose traits
+// are the shared state.
 import type { AnyModel } from "@anywidget/types";
 import { merge, NOTHING } from "../state/selection";
 import { createStore } from "../state/store";
-import { type Bytes, decodeArrays, decodeResult } from "../wire/decode";
+import { type Bytes, decodeResult } from "../wire/decode";
 import type {
   ErrorInfo,
   JobStatus,
@@ -14,19 +13,10 @@ import type {
   Selection,
   WidgetState,
 } from "../wire/types";
-import type { Answer, Host, HostState } from "./contract";
+import { type Host, type HostState, present } from "./contract";
+import { openLine } from "./line";
 
 export type WidgetModel = AnyModel<WidgetState & Record<string, unknown>>;
-
-/** The kernel's own one-line answer to an ask that failed. */
-export class KernelError extends Error {
-  override name = "KernelError";
-  readonly info: ErrorInfo;
-  constructor(info: ErrorInfo) {
-    super(info.message);
-    this.info = info;
-  }
-}
 
 interface Decoded {
   result: Result | null;
@@ -53,16 +43,10 @@ function decodeOnce(payload: Record<string, unknown>): Decoded {
   return fresh;
 }
 
-interface Pending {
-  resolve(answer: Answer): void;
-  reject(reason: unknown): void;
-}
-
-const abortError = (): DOMException => new DOMException("No longer wanted.", "AbortError");
-
 const runs = (...statuses: JobStatus[]): boolean => statuses.every((s) => s.state === "running");
 
-const TRAITS = ["_result", "_status", "_error", "prompt", "selection", "view"] as const;
+const ANSWERS = ["_result", "_status", "_error"] as const;
+const SHARED = ["prompt", "selection", "view"] as const;
 
 export interface LiveHost extends Host {
   /** Stops listening, cancels what is still being asked. */
@@ -71,8 +55,7 @@ export interface LiveHost extends Host {
 
 export function liveHost(model: WidgetModel): LiveHost {
   const store = createStore(read());
-  const pending = new Map<number, Pending>();
-  let nextId = Math.floor(Math.random() * 2 ** 40) * 2 ** 12;
+  const line = openLine(model, (kernel) => store.set({ ...store.get(), kernel }));
   let watched: string[] = [];
   let saving = false;
   let disposed = false;
@@ -86,6 +69,7 @@ export function liveHost(model: WidgetModel): LiveHost {
     const ahead = seen && (seen.job > trait.job || (seen.job === trait.job && runs(seen, trait)));
     return {
       widget: model.get("_widget"),
+      kernel: previous?.kernel ?? "ready",
       fields,
       values: Object.fromEntries(fields.map(({ name }) => [name, model.get(name)])),
       // What could not be decoded must not take the last good picture away.
@@ -122,8 +106,10 @@ export function liveHost(model: WidgetModel): LiveHost {
     for (const name of watched) model.on(`change:${name}`, refresh);
   }
 
-  function send(message: PageMessage): void {
-    model.send(message);
+  /** Only the kernel changes these. */
+  function answered(): void {
+    line.heard();
+    refresh();
   }
 
   /** One save for all that changes in one turn of the event loop. */
@@ -139,8 +125,21 @@ export function liveHost(model: WidgetModel): LiveHost {
     });
   }
 
+  /** A change that the kernel answers with a new result. */
+  function request(name: string, value: unknown): void {
+    if (!present(line.kernel)) return;
+    write(name, value);
+    line.expect();
+  }
+
+  function order(message: PageMessage): void {
+    line.send(message);
+    line.expect();
+  }
+
   function receive(message: KernelMessage, buffers: Bytes[]): void {
     if (message.type === "progress") {
+      line.heard();
       const { status } = store.get();
       // Late progress of a job that has ended, or of an older one, says nothing any more.
       const current = status.job === message.status.job && status.state === "running";
@@ -148,84 +147,45 @@ export function liveHost(model: WidgetModel): LiveHost {
         store.set({ ...store.get(), status: message.status });
       }
       requestAnimationFrame(() => {
-        if (!disposed) send({ type: "ack_progress" });
+        if (!disposed) line.send({ type: "ack_progress" });
       });
       return;
     }
-    if (message.type !== "reply") return;
-    const waiting = pending.get(message.id);
-    if (!waiting) return;
-    pending.delete(message.id);
-    if (message.error) {
-      waiting.reject(new KernelError(message.error));
-      return;
-    }
-    try {
-      waiting.resolve({ value: message.value, arrays: decodeArrays(message.arrays, buffers) });
-    } catch (broken) {
-      waiting.reject(broken);
-    }
+    if (message.type === "reply") line.receive(message, buffers);
   }
 
-  for (const name of TRAITS) model.on(`change:${name}`, refresh);
+  for (const name of ANSWERS) model.on(`change:${name}`, answered);
+  for (const name of SHARED) model.on(`change:${name}`, refresh);
   model.on("change:_fields", fieldsChanged);
   model.on("msg:custom", receive);
   watchFields();
 
   return {
-    live: true,
+    get live() {
+      return present(line.kernel);
+    },
     get state() {
       return store.get();
     },
     subscribe: store.subscribe,
-    setPrompt: (text) => write("prompt", text),
-    setField: write,
+    setPrompt: (text) => request("prompt", text),
+    setField: request,
     setSelection: (patch: Partial<Selection>) =>
       write("selection", merge(model.get("selection"), patch)),
     setView: (patch) => write("view", merge(model.get("view"), patch)),
-    cancel: () => send({ type: "cancel_job" }),
-    rerun: () => send({ type: "run_job" }),
-
-    ask(what, params, signal) {
-      return new Promise((resolve, reject) => {
-        if (disposed || signal?.aborted) {
-          reject(abortError());
-          return;
-        }
-        const id = nextId++;
-        const abort = (): void => {
-          if (!pending.delete(id)) return;
-          send({ type: "cancel_ask", id });
-          reject(abortError());
-        };
-        const settle = (): void => signal?.removeEventListener("abort", abort);
-        pending.set(id, {
-          resolve(answer) {
-            settle();
-            resolve(answer);
-          },
-          reject(reason) {
-            settle();
-            reject(reason);
-          },
-        });
-        signal?.addEventListener("abort", abort);
-        send({ type: "ask", id, what, params });
-      });
-    },
+    ask: line.ask,
+    cancel: () => order({ type: "cancel_job" }),
+    rerun: () => order({ type: "run_job" }),
 
     dispose() {
       if (disposed) return;
       if (saving) model.save_changes();
       disposed = true;
-      for (const name of [...TRAITS, ...watched]) model.off(`change:${name}`, refresh);
+      for (const name of ANSWERS) model.off(`change:${name}`, answered);
+      for (const name of [...SHARED, ...watched]) model.off(`change:${name}`, refresh);
       model.off("change:_fields", fieldsChanged);
       model.off("msg:custom", receive);
-      for (const [id, waiting] of pending) {
-        send({ type: "cancel_ask", id });
-        waiting.reject(abortError());
-      }
-      pending.clear();
+      line.close();
     },
   };
 }

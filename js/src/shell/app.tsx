@@ -7,6 +7,7 @@ import { ErrorBox } from "./error-box";
 import { Fields } from "./fields";
 import { useHost, useInSight, useTheme, useWidth } from "./hooks";
 import { NextTokens } from "./next-tokens";
+import { KERNEL_NOTES } from "./notes";
 import { PromptInput } from "./prompt";
 import { ProvenanceDetails } from "./provenance";
 import { ResultView } from "./result";
@@ -27,7 +28,7 @@ export function App({ host }: { host: Host }) {
     [host],
   );
   const { result, status } = state;
-  const running = status.state === "running";
+  const running = host.live && status.state === "running";
   // What is shown is then of an older prompt or of other fields.
   const superseded = status.state !== "done";
 
@@ -103,6 +104,7 @@ function Previous({ result }: { result: Result }) {
 
 function useAnnouncedStatus(state: HostState, announce: (text: string) => void): void {
   const { job, state: now } = state.status;
+  const note = KERNEL_NOTES[state.kernel];
   const first = useRef(true);
   useEffect(() => {
     // What was there before the view opened is no news.
@@ -110,4 +112,9 @@ function useAnnouncedStatus(state: HostState, announce: (text: string) => void):
     if (!first.current && now === "cancelled") announce("Cancelled");
     first.current = false;
   }, [job, now]);
+  const was = useRef(state.kernel);
+  useEffect(() => {
+    if (state.kernel !== was.current) announce(note || "The kernel answers again");
+    was.current = state.kernel;
+  }, [note]);
 }

@@ -32,7 +32,7 @@ export function PromptInput({ host, state, onEditing }: PromptProps) {
   const ran = !unanswered && state.status.state === "done" ? promptOf(state) : undefined;
 
   const commit = (): void => {
-    if (draft === null) return;
+    if (draft === null || !host.live) return;
     setDraft(null);
     if (draft === state.prompt) return;
     setSentAt(state.status.job);

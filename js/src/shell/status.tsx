@@ -1,19 +1,19 @@
-// Where the computation stands, and the way to stop it or to start it again.
+// Where the kernel and its computation stand, and the way to stop it or to start it again.
 import type { Host, HostState } from "../host/contract";
 import { Button } from "../views/parts/controls";
+import { KERNEL_NOTES } from "./notes";
 
 export function Status({ host, state }: { host: Host; state: HostState }) {
-  if (!host.live) {
-    return <span class="hs-badge">Saved page, no kernel</span>;
-  }
   const { status } = state;
+  const note = KERNEL_NOTES[state.kernel];
+  if (!host.live) return <span class="hs-badge">{note}</span>;
   if (status.state === "running") {
     const percent = Math.round(100 * status.fraction);
     return (
       // The key makes the delay before it shows start afresh with each job.
       <div class="hs-status hs-late" key={status.job}>
         <span class="hs-muted">
-          {status.message || "Computing"}, {percent}%{remaining(status.eta_s)}
+          {note || status.message || "Computing"}, {percent}%{remaining(status.eta_s)}
         </span>
         <progress aria-label="Computation" value={status.fraction} max={1} />
         <Button title="Stop and keep what there is" onClick={() => host.cancel()}>
@@ -22,6 +22,7 @@ export function Status({ host, state }: { host: Host; state: HostState }) {
       </div>
     );
   }
+  if (note) return <span class="hs-badge">{note}</span>;
   if (status.state === "cancelled" || status.state === "error") {
     return (
       <div class="hs-status">

@@ -13,7 +13,7 @@ import { headData, headRequest, rowRequest } from "./attention/panel-data";
 import { PinnedRow } from "./attention/pinned-row";
 import { position } from "./attention/position";
 import { Scores } from "./attention/scores";
-import type { SliceRequest } from "./attention/slices";
+import type { Slice, SliceRequest } from "./attention/slices";
 import { Toolbar } from "./attention/toolbar";
 import { useTooltip } from "./attention/tooltip";
 import { useSlices } from "./attention/use-slices";
@@ -43,7 +43,7 @@ export function AttentionView(props: ViewProps<Patterns>): JSX.Element {
   const dest = position(selection.dest ?? selection.token, tokens.length);
   const { tip, element } = useTooltip();
 
-  const mix = mixWanted(result, options, primary, live);
+  const mix = mixWanted(result, options, primary);
   const requests: SliceRequest[] = [];
   if (live) {
     const heads = options.mode === "text" ? (mix ? [] : [primary]) : enlarged;
@@ -55,8 +55,13 @@ export function AttentionView(props: ViewProps<Patterns>): JSX.Element {
     if (mix?.request) requests.push(mix.request);
   }
   const slices = useSlices(resultId, requests, ask);
-  const read = (key: string) => slices.read(key);
-  const data = (ref: HeadRef) => headData(result, ref, options.weighting, live, read);
+  const read = (key: string): Slice => {
+    const slice = slices.read(key);
+    return live || slice.state === "ready" ? slice : { state: "frozen" };
+  };
+  const data = (ref: HeadRef) => headData(result, ref, options.weighting, read);
+  /** Whether a head can be enlarged: fetched heads stay when the kernel goes. */
+  const usable = (ref: HeadRef): boolean => live || data(ref).state === "ready";
 
   const choose = (ref: HeadRef, add: boolean): void => {
     const set = add ? toggleHead(enlarged, ref) : [ref];
@@ -77,6 +82,7 @@ export function AttentionView(props: ViewProps<Patterns>): JSX.Element {
             enlarged={enlarged}
             primary={primary}
             live={live}
+            usable={usable}
             theme={theme}
             width={overviewWidth}
             height={wide ? OVERVIEW_HEIGHT.wide : OVERVIEW_HEIGHT.narrow}
@@ -84,7 +90,7 @@ export function AttentionView(props: ViewProps<Patterns>): JSX.Element {
             announce={announce}
             onChoose={choose}
           />
-          <BadgeLegend result={result} options={options} theme={theme} live={live} />
+          <BadgeLegend result={result} options={options} theme={theme} usable={usable} />
         </div>
         <div class="hs-att-detail">
           <Detail
@@ -116,7 +122,7 @@ export function AttentionView(props: ViewProps<Patterns>): JSX.Element {
               src={position(selection.src, tokens.length)}
               weighting={options.weighting}
               data={data(primary)}
-              exact={live ? read(rowRequest(result, primary, dest).key) : null}
+              exact={read(rowRequest(result, primary, dest).key)}
               announce={announce}
             />
           )}

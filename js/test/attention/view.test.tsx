@@ -150,6 +150,24 @@ describe("AttentionView", () => {
     expect(ask).not.toHaveBeenCalled();
   });
 
+  it("keeps the heads that were fetched when the kernel goes", async () => {
+    selection = { ...NOTHING, layer: 0, head: 1, dest: 2 };
+    await show(patterns());
+    await act(() => new Promise<void>((done) => setTimeout(done)));
+    expect(find("caption").textContent).toContain("float32");
+    selection = { ...selection, layer: 1, head: 2 };
+    await show(patterns(), { live: false });
+    expect(find(".hs-att-empty").textContent).toContain("L1H2 is not in this page");
+    expect(root.textContent).toContain("2 of 6 heads");
+    const overview = find(".hs-att-scroll");
+    for (const key of ["ArrowUp", "ArrowLeft", "Enter"]) await press(overview, key);
+    expect(selection).toMatchObject({ layer: 0, head: 1 });
+    expect(panels()).toEqual(["L0H1"]);
+    expect(find("caption").textContent).toContain("float32");
+    expect(root.querySelector(".hs-att-empty")).toBeNull();
+    expect(ask).toHaveBeenCalledTimes(2);
+  });
+
   it("colours the text by the pinned token and mixes held heads without asking", async () => {
     options = { attention_mode: "text", attention_mix: "max_all" };
     selection = { ...NOTHING, token: 2 };

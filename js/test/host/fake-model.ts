@@ -9,6 +9,10 @@ export class FakeModel {
   readonly sent: PageMessage[] = [];
   /** The traits as they were at each save. */
   readonly saves: Record<string, unknown>[] = [];
+  /** What JupyterLab has behind a model; undefined as in other front ends. */
+  widget_manager: unknown;
+  /** Closed, as by the restart of a kernel: nothing can be sent. */
+  closed = false;
   private readonly listeners = new Map<string, Set<Listener>>();
   private readonly traits: Record<string, unknown>;
 
@@ -45,6 +49,7 @@ export class FakeModel {
   }
 
   send(message: PageMessage): void {
+    if (this.closed) throw new Error("Cannot send");
     this.sent.push(message);
   }
 
@@ -79,6 +84,12 @@ export class FakeModel {
       error: null,
       ...extra,
     } as KernelMessage);
+  }
+
+  /** The front end closes the comm, and says so. */
+  cut(): void {
+    this.closed = true;
+    this.emit("comm_live_update");
   }
 
   asks(what: string): Extract<PageMessage, { type: "ask" }>[] {

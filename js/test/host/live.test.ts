@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { KernelError, liveHost } from "../../src/host/live";
+import { KernelError } from "../../src/host/line";
+import { liveHost } from "../../src/host/live";
 import type { JobStatus } from "../../src/wire/types";
 import { golden } from "../wire/golden";
 import { FakeModel } from "./fake-model";

@@ -133,6 +133,35 @@ describe("a computation", () => {
   });
 });
 
+describe("the kernel", () => {
+  test("when gone is said, what needs it is disabled, and the rest goes on", async () => {
+    const [fake, { find, all, button }] = await show({ _status: running });
+    await type(find<HTMLTextAreaElement>("textarea"), "half a tho");
+    await act(() => fake.cut());
+    await wait(1_000);
+    expect(find(".hs-badge").textContent).toBe("No kernel: run the cell again");
+    expect(find("[role=status]").textContent).toBe("No kernel: run the cell again");
+    expect(find<HTMLTextAreaElement>("textarea").disabled).toBe(true);
+    expect(find<HTMLTextAreaElement>("textarea").value).toBe("half a tho");
+    expect(button("Generate next token").disabled).toBe(true);
+    // Nothing looks as if it were still being computed.
+    expect(all(".hs-outdated, progress, [aria-busy=true]")).toEqual([]);
+    expect(find(".hs-previous").textContent).toContain("Still shows");
+    await act(() => find(".view").click());
+    expect(find(".view").textContent).toBe("grid Golden grid 1 800 light false");
+  });
+
+  test("when busy is said, and its return takes the word back", async () => {
+    const [fake, { find, all }] = await show();
+    await wait(3_000); // the question for the prompt's tokens is not answered
+    expect(find(".hs-badge").textContent).toBe("Kernel busy, waiting");
+    expect(find<HTMLTextAreaElement>("textarea").disabled).toBe(false);
+    await act(() => fake.reply("tokenize", null));
+    expect(all(".hs-badge")).toEqual([]);
+    expect(find("[role=status]").textContent).toBe("The kernel answers again");
+  });
+});
+
 describe("tokens of the prompt", () => {
   const preview = { tokens: ["cut"], token_ids: [1], n_ctx: 64, error: null };
 

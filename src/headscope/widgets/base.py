@@ -90,7 +90,7 @@ class HeadscopeWidget(PageWidget, Generic[R]):
         raise NotImplementedError
 
     def _questions(self) -> dict[str, Callable[[Params], Answer]]:
-        return super()._questions() | {"extend": self._answer_extend}
+        return super()._questions() | {"extend": self._answer_extend, "ping": lambda _: Answer()}
 
     # Public.
 

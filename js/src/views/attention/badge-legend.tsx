@@ -6,8 +6,10 @@ import { formatNumber } from "../../draw/text";
 import type { Patterns } from "../../wire/types";
 import { badgeLegend } from "./badges";
 import { scopeText } from "./detail";
+import type { HeadRef } from "./heads";
 import { Legend } from "./legend";
 import type { AttentionOptions } from "./options";
+import { sortedHeads } from "./order";
 import { KERNEL_NEEDED } from "./overview";
 import { attentionRamp } from "./thumbnails";
 import { commonHigh, weightingInfo } from "./weighting";
@@ -16,16 +18,17 @@ export function BadgeLegend(props: {
   result: Patterns;
   options: AttentionOptions;
   theme: Theme;
-  live: boolean;
+  usable(ref: HeadRef): boolean;
 }): JSX.Element {
-  const { result, options, theme, live } = props;
+  const { result, options, theme, usable } = props;
   const { weighting, perHead } = options;
   const ramp = useMemo(
     () => attentionRamp(commonHigh(result, weighting), theme),
     [result, weighting, theme],
   );
   const badges = badgeLegend(result, theme);
-  const all = result.n_layers * result.n_heads;
+  const heads = sortedHeads(result, "layer");
+  const held = heads.filter(usable).length;
   return (
     <div class="hs-att-key">
       {perHead ? (
@@ -47,9 +50,9 @@ export function BadgeLegend(props: {
           </li>
         ))}
       </ul>
-      {!live && result.heads.length < all && (
+      {held < heads.length && (
         <p class="hs-att-note">
-          {result.heads.length} of {all} heads can be enlarged here; a faded one {KERNEL_NEEDED}.
+          {held} of {heads.length} heads can be enlarged here; a faded one {KERNEL_NEEDED}.
         </p>
       )}
     </div>

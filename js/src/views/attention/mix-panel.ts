@@ -12,7 +12,7 @@ export interface MixWanted {
   weighting: Weighting;
   /** Computed here, because every head of it is held. */
   local: Float32Array | null;
-  /** What to ask the kernel otherwise; null also where there is no kernel. */
+  /** What to ask the kernel otherwise. */
   request: SliceRequest | null;
 }
 
@@ -39,7 +39,6 @@ export function mixWanted(
   result: Patterns,
   options: AttentionOptions,
   primary: HeadRef,
-  live: boolean,
 ): MixWanted | null {
   const mix = options.mode === "text" ? mixOf(options.mix, primary) : null;
   if (!mix) return null;
@@ -49,7 +48,7 @@ export function mixWanted(
     // The kernel mixes plain attention: sums of it cannot be weighted head by head afterwards.
     weighting: local ? options.weighting : "attention",
     local,
-    request: local || !live ? null : mixRequest(result, mix),
+    request: local ? null : mixRequest(result, mix),
   };
 }
 

@@ -5,7 +5,7 @@ import type { Theme } from "../../draw/colour";
 import { formatNumber } from "../../draw/text";
 import type { Patterns } from "../../wire/types";
 import { headBadge } from "./badges";
-import { type HeadRef, headLabel, heldHead } from "./heads";
+import { type HeadRef, headLabel } from "./heads";
 import type { AttentionOptions } from "./options";
 import { passes, scoreOf, sortedHeads } from "./order";
 import { flowLayout, gridLayout, headAt, neighbour, tileBox } from "./overview-layout";
@@ -20,6 +20,8 @@ export interface OverviewProps {
   enlarged: readonly HeadRef[];
   primary: HeadRef;
   live: boolean;
+  /** Whether a head can be enlarged, which without a kernel not every one can. */
+  usable(ref: HeadRef): boolean;
   theme: Theme;
   width: number;
   height: number;
@@ -31,7 +33,7 @@ export interface OverviewProps {
 export const KERNEL_NEEDED = "needs a live kernel";
 
 export function Overview(props: OverviewProps): JSX.Element {
-  const { result, options, enlarged, primary, live, theme, width, tip } = props;
+  const { result, options, enlarged, primary, live, usable, theme, width, tip } = props;
   const { weighting, perHead, sort, filter } = options;
   const handle = useRef<CanvasHandle | null>(null);
   const hover = useRef<HeadRef | null>(null);
@@ -53,7 +55,6 @@ export function Overview(props: OverviewProps): JSX.Element {
     [result, weighting, perHead, theme, devicePixels],
   );
   const base = useMemo(() => {
-    const usable = (ref: HeadRef): boolean => live || heldHead(result, ref) !== undefined;
     const spec = {
       layout,
       theme,
@@ -72,13 +73,13 @@ export function Overview(props: OverviewProps): JSX.Element {
   useEffect(() => reveal(primary), [primary.layer, primary.head, layout]);
 
   const choose = (ref: HeadRef, add: boolean): void => {
-    if (live || heldHead(result, ref)) props.onChoose(ref, add);
+    if (usable(ref)) props.onChoose(ref, add);
     else props.announce(`${headLabel(ref)} ${KERNEL_NEEDED}.`);
   };
   const describe = (ref: HeadRef): string[] => [
     headLabel(ref),
     ...result.scores.map((score) => `${score.title} ${formatNumber(scoreOf(result, score, ref))}`),
-    ...(live || heldHead(result, ref) ? [] : [`Enlarging it ${KERNEL_NEEDED}.`]),
+    ...(usable(ref) ? [] : [`Enlarging it ${KERNEL_NEEDED}.`]),
   ];
   const onKeyDown = (event: KeyboardEvent): void => {
     const at = cursor ?? primary;

@@ -6,10 +6,7 @@ import type { Mix } from "./mix";
 import type { Slice, SliceRequest } from "./slices";
 import { srcFactor, type Weighting } from "./weighting";
 
-export type PanelData =
-  | { state: "ready"; matrix: Matrix }
-  | Exclude<Slice, { state: "ready" }>
-  | { state: "frozen" };
+export type PanelData = { state: "ready"; matrix: Matrix } | Exclude<Slice, { state: "ready" }>;
 
 export function headRequest(result: Patterns, { layer, head }: HeadRef): SliceRequest {
   const n = result.value_norm.shape[2] ?? 0;
@@ -58,7 +55,6 @@ export function headData(
   result: Patterns,
   ref: HeadRef,
   weighting: Weighting,
-  live: boolean,
   read: (key: string) => Slice,
 ): PanelData {
   const held = heldHead(result, ref);
@@ -66,7 +62,6 @@ export function headData(
     const weights = held.weights.data as Float32Array;
     return { state: "ready", matrix: matrixOf(result, weights, weighting, ref) };
   }
-  if (!live) return { state: "frozen" };
   const slice = read(headRequest(result, ref).key);
   return slice.state === "ready"
     ? { state: "ready", matrix: matrixOf(result, slice.values, weighting, ref) }

@@ -16,13 +16,12 @@ export function PinnedRow(props: {
   src: number | null;
   weighting: Weighting;
   data: PanelData;
-  /** Null without a kernel. */
-  exact: Slice | null;
+  exact: Slice;
   announce(text: string): void;
 }): JSX.Element | null {
   const { result, head, dest, weighting, data, exact } = props;
   const tokens = result.provenance.prompts[0]?.tokens ?? [];
-  const exactRow = exact?.state === "ready" ? exact.values : null;
+  const exactRow = exact.state === "ready" ? exact.values : null;
   const weights = data.state === "ready" ? data.matrix.weights : null;
   const row = exactRow ?? weights?.subarray(dest * tokens.length, (dest + 1) * tokens.length);
   const { layer, head: index } = head;

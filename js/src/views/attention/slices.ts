@@ -16,7 +16,9 @@ export interface SliceRequest {
 export type Slice =
   | { state: "ready"; values: Float32Array }
   | { state: "loading" }
-  | { state: "failed"; message: string };
+  | { state: "failed"; message: string }
+  /** No kernel to ask, here or any more. */
+  | { state: "frozen" };
 
 export type Ask = (
   what: string,
