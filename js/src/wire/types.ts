@@ -32,6 +32,9 @@ export interface Grid {
   top: TopTokens | null;
   identity: Identity | null;
   next_tokens: NextToken[];
+  states: NdArray | null;
+  alignment: Alignment | null;
+  baselines: Term[];
   kind: "grid";
 }
 
@@ -116,6 +119,13 @@ export interface NextToken {
   probability: number;
 }
 
+/** Which token of the other prompt meets each token of the one whose positions are shown. */
+export interface Alignment {
+  source: NdArray;
+  shown: number;
+  given: boolean;
+}
+
 /** Attention patterns of one prompt. */
 export interface Patterns {
   title: string;
@@ -184,7 +194,7 @@ export interface Choice {
 export interface FieldSpec {
   name: string;
   title: string;
-  type: "token" | "choice" | "integer" | "flag";
+  type: "token" | "choice" | "integer" | "flag" | "text";
   choices: Choice[];
   help: string;
 }

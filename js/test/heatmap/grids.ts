@@ -111,6 +111,9 @@ export function lensGrid(layers: number, tokens: string[] = TOKENS): Grid {
     },
     identity: null,
     next_tokens: [],
+    states: null,
+    alignment: null,
+    baselines: [],
     kind: "grid",
   };
 }
@@ -141,6 +144,9 @@ export function attributionGrid(): Grid {
     top: null,
     identity: { terms: last, target: { label: "logit", value: 0 }, residue: 3e-6, checked: 3 },
     next_tokens: [],
+    states: null,
+    alignment: null,
+    baselines: [],
     kind: "grid",
   };
 }

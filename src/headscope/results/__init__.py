@@ -4,7 +4,16 @@ from typing import Union
 
 from headscope.results.axes import Axis, Scale
 from headscope.results.base import NextToken
-from headscope.results.grid import Grid, Identity, Measure, Term, TopTokens
+from headscope.results.grid import (
+    CELL_STATES,
+    Alignment,
+    CellState,
+    Grid,
+    Identity,
+    Measure,
+    Term,
+    TopTokens,
+)
 from headscope.results.patterns import WEIGHTINGS, HeadPattern, HeadScore, Patterns
 from headscope.results.provenance import JsonValue, Prompt, Provenance
 
@@ -12,8 +21,11 @@ from headscope.results.provenance import JsonValue, Prompt, Provenance
 Result = Union[Grid, Patterns]
 
 __all__ = [
+    "CELL_STATES",
     "WEIGHTINGS",
+    "Alignment",
     "Axis",
+    "CellState",
     "Grid",
     "HeadPattern",
     "HeadScore",

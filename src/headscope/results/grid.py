@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 
 from headscope.errors import ResultError
-from headscope.results.axes import Axis, Float32, Int32, Scale, check_array
+from headscope.results.axes import Axis, Float32, Int32, Scale, UInt8, check_array
 from headscope.results.base import NextToken, ResultBase
 from headscope.results.provenance import Provenance
 
@@ -78,6 +78,26 @@ class Identity:
     checked: int
 
 
+CellState = Literal["not_applicable", "waiting", "estimated", "exact"]
+CELL_STATES: tuple[CellState, ...] = ("not_applicable", "waiting", "estimated", "exact")
+"""What a cell's value is, by its number in `Grid.states`."""
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Which token of the other prompt meets each token of the one whose positions are shown.
+
+    Args:
+        source: int32 `[position]`: index into the other prompt's tokens; -1 where none meets it.
+        shown: Which of the provenance's prompts has the positions of the grid: 0 or 1.
+        given: Whether the user gave it (or else it is the longest common subsequence).
+    """
+
+    source: Int32
+    shown: int
+    given: bool
+
+
 @dataclass(frozen=True)
 class Grid(ResultBase):
     """Values over named axes.
@@ -92,6 +112,9 @@ class Grid(ResultBase):
         top: The best tokens of each cell, where cells are predictions.
         identity: The equation the values obey, where there is one.
         next_tokens: What the model predicts after the prompt.
+        states: uint8, one per cell: index into `CELL_STATES`; None where all cells are exact.
+        alignment: How the positions of two prompts meet, where there are two.
+        baselines: The metric on the unpatched runs, such as "clean" and "corrupted".
     """
 
     title: str
@@ -101,6 +124,9 @@ class Grid(ResultBase):
     top: TopTokens | None = None
     identity: Identity | None = None
     next_tokens: tuple[NextToken, ...] = ()
+    states: UInt8 | None = None
+    alignment: Alignment | None = None
+    baselines: tuple[Term, ...] = ()
     kind: Literal["grid"] = "grid"
 
     result_kind: ClassVar[str] = "grid"
@@ -110,6 +136,11 @@ class Grid(ResultBase):
             raise ResultError("A grid needs at least two axes and one measure.")
         for measure in self.measures:
             check_array(f"Measure {measure.name!r}", measure.values, "float32", self.shape)
+        if self.states is not None:
+            check_array("Cell states", self.states, "uint8", self.shape)
+        if self.alignment is not None:
+            n = len(self.provenance.prompts[self.alignment.shown].tokens)
+            check_array("Alignment", self.alignment.source, "int32", (n,))
         if self.top is not None:
             k = self.top.ids.shape[-1]
             check_array("Top token ids", self.top.ids, "int32", (*self.shape, k))
@@ -148,6 +179,8 @@ class Grid(ResultBase):
             columns[f"{axis.name}_label"] = [axis.labels[i] for i in flat]
         for measure in self.measures:
             columns[measure.name] = measure.values.ravel()
+        if self.states is not None:
+            columns["state"] = [CELL_STATES[state] for state in self.states.ravel().tolist()]
         if self.top is not None:
             columns["top_token"] = [
                 self.top.texts[str(i)] for i in self.top.ids[..., 0].ravel().tolist()

@@ -58,7 +58,7 @@ class FieldSpec(TypedDict):
 
     name: str
     title: str
-    type: Literal["token", "choice", "integer", "flag"]
+    type: Literal["token", "choice", "integer", "flag", "text"]
     choices: list[Choice]
     help: str
 

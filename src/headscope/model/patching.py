@@ -1,0 +1,275 @@
+"""Many patched runs at once: grouped so that little is computed twice and products are large.
+
+Runs with nearby first positions go up together (`Resumption.streams`); which ones is chosen by
+dynamic programming over positions, weighing tokens computed in vain against products too small to
+use the machine. Groups are as large as the target time of a step and the memory allow.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from headscope.model.recorded import RecordedRuns
+from headscope.model.resumed import PatchedRun, Resumption, Shortcuts, drain, joined_by
+from headscope.model.sites import SITES
+
+STEP_S = 0.045
+"""What one block of one group should take at most."""
+_GROUP_BYTES = 256 * 2**20
+_FIRST_TOKENS = 192
+_FULL_SPEED = 4
+"""How many times a block's fixed cost its tokens should take, so that they are done efficiently."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What has been computed since the last report.
+
+    Args:
+        fraction: Share of all the work that is done.
+        runs: Indices of the finished runs.
+        streams: Their final stream at the read positions, `[run, read, d_model]`.
+    """
+
+    fraction: float
+    runs: tuple[int, ...]
+    streams: torch.Tensor
+
+
+@dataclass
+class Work:
+    """Block-tokens (one token through one block), and a fit of their time.
+
+    Seconds are fitted as fixed * blocks + each * block-tokens: a block costs its reading of weights
+    however few tokens it gets.
+
+    Args:
+        done: Block-tokens computed.
+        needed: The least possible: of each run the blocks from the first patched one, at positions
+            from there on.
+        seconds: Time in blocks.
+    """
+
+    done: float = 0.0
+    needed: float = 0.0
+    seconds: float = 0.0
+    _moments: torch.Tensor = field(default_factory=lambda: torch.zeros(2, 3, dtype=torch.float64))
+
+    def add(self, blocks: int, tokens: float, seconds: float) -> None:
+        """Count what was just computed."""
+        self.done += tokens
+        self.seconds += seconds
+        row = torch.tensor([float(blocks), tokens, seconds], dtype=torch.float64)
+        self._moments += row[:2, None] * row
+
+    @property
+    def fixed(self) -> float:
+        """Block-tokens that take as long as a block's fixed cost."""
+        (bb, bt, bs), (_, tt, ts) = self._moments.tolist()
+        determinant = bb * tt - bt * bt
+        if determinant <= 1e-6 * bb * tt:
+            return 24.0
+        fixed, each = (bs * tt - ts * bt) / determinant, (ts * bb - bs * bt) / determinant
+        return min(max(fixed / each, 4.0), 128.0) if each > 0 else 128.0
+
+    def predicted(self, blocks: float, tokens: float) -> float:
+        """Seconds that so many blocks with so many block-tokens will take; 0 while unknown."""
+        (bb, bt, bs), (_, tt, ts) = self._moments.tolist()
+        # With the ratio given, the scale is a regression through the origin.
+        k = self.fixed
+        weight = tt + 2 * k * bt + k * k * bb
+        return (ts + k * bs) / weight * (tokens + k * blocks) if weight else 0.0
+
+
+@dataclass(frozen=True)
+class _Segment:
+    """Blocks taken at once: up to `stop`, so many, with so many block-tokens."""
+
+    stop: int
+    blocks: int
+    tokens: float
+
+
+class PatchingEngine:
+    """Computes patched runs that start from `recorded`, exactly.
+
+    Args:
+        bridge: The model.
+        recorded: Runs of equally long prompts.
+        read: Positions, ascending, whose final stream is wanted.
+    """
+
+    def __init__(self, bridge: Any, recorded: RecordedRuns, read: Sequence[int]) -> None:
+        self._resumption = Resumption(bridge, recorded, read)
+        self._recorded = recorded
+        self._n_layers = int(bridge.cfg.n_layers)
+        self._d_model = int(bridge.cfg.d_model)
+        self._token_bytes = _token_bytes(bridge, recorded)
+        self.work = Work()
+
+    @property
+    def shortcuts(self) -> Shortcuts:
+        """What is left out on this model."""
+        return self._resumption.shortcuts
+
+    def matters(self, run: PatchedRun) -> bool:
+        """Whether the run can differ from its base at the read positions.
+
+        Behind the last block's attention every position is by itself.
+        """
+        read = set(self._resumption.read)
+        return any(
+            patch.layer < self._n_layers - 1
+            or not SITES[patch.site].after_attention
+            or not read.isdisjoint(patch.positions)
+            for patch in run.patches
+        )
+
+    def base(self, run: int) -> torch.Tensor:
+        """Final stream of a recorded run at the read positions, `[read, d_model]`."""
+        return self._recorded.streams[run, -1, list(self._resumption.read)]
+
+    def seconds(self, runs: Sequence[PatchedRun]) -> float:
+        """What `compute` will take, as far as its speed is known (0 before anything has run)."""
+        return self.work.predicted(0, sum(map(self._needed, runs)))
+
+    def compute(
+        self, runs: Sequence[PatchedRun], importance: Sequence[float] | None = None
+    ) -> Generator[Progress, None, None]:
+        """Compute the runs, the group with the most important one first.
+
+        Args:
+            runs: What to compute; those that cannot matter are finished at once.
+            importance: One number per run; by default the order of the runs counts.
+        """
+        order = [-float(i) for i in range(len(runs))] if importance is None else importance
+        total = sum(map(self._needed, runs)) or 1.0
+        idle = [i for i, run in enumerate(runs) if not self.matters(run)]
+        finished = sum(self._needed(runs[i]) for i in idle)
+        if idle:
+            streams = torch.stack([self.base(runs[i].base) for i in idle])
+            yield Progress(finished / total, tuple(idle), streams)
+        left = [i for i in range(len(runs)) if i not in set(idle)]
+        while left:
+            for group in self._plan(runs, left, order):
+                measured = self.work.done > 0
+                yield from self._together(runs, group, finished, total)
+                finished += sum(self._needed(runs[i]) for i in group)
+                left = sorted(set(left) - set(group))
+                if not measured:  # now that the speed is known, plan the rest by it
+                    break
+
+    def _together(
+        self, runs: Sequence[PatchedRun], group: Sequence[int], finished: float, total: float
+    ) -> Generator[Progress, None, None]:
+        chosen = [runs[i] for i in group]
+        needed = sum(map(self._needed, chosen))
+        segments = self._segments(chosen)
+        tokens_in_all = sum(segment.tokens for segment in segments)
+        steps = self._resumption.streams(chosen, [segment.stop for segment in segments])
+        nothing = torch.empty(0, len(self._resumption.read), self._d_model)
+        computed = 0.0
+        for segment in segments[:-1]:
+            began = time.perf_counter()
+            next(steps)
+            self.work.add(segment.blocks, segment.tokens, time.perf_counter() - began)
+            computed += segment.tokens
+            yield Progress((finished + needed * computed / tokens_in_all) / total, (), nothing)
+        began = time.perf_counter()
+        streams = drain(steps)
+        last = segments[-1]
+        self.work.add(last.blocks, last.tokens, time.perf_counter() - began)
+        self.work.needed += needed
+        yield Progress((finished + needed) / total, tuple(group), streams)
+
+    @property
+    def _most_tokens(self) -> int:
+        """Tokens of a group in one block: within a step's time and the memory, and not too few."""
+        fixed = self.work.fixed
+        each = self.work.predicted(0, 1)
+        in_time = STEP_S / each - fixed if each else _FIRST_TOKENS
+        return int(max(min(in_time, _GROUP_BYTES / self._token_bytes), _FULL_SPEED * fixed))
+
+    def _tokens(self, run: PatchedRun) -> int:
+        return self._recorded.length - run.position
+
+    def _blocks(self, run: PatchedRun) -> int:
+        return self._n_layers - run.layer
+
+    def _needed(self, run: PatchedRun) -> float:
+        return float(self._tokens(run) * self._blocks(run))
+
+    def _segments(self, runs: Sequence[PatchedRun]) -> list[_Segment]:
+        """Where the group pauses: after about a step's time."""
+        length = self._recorded.length
+        tokens = max(map(self._tokens, runs)) if self.shortcuts.prefix else length
+        if not self.shortcuts.layers:
+            return [_Segment(self._n_layers, self._n_layers, self._n_layers * length * len(runs))]
+        segments: list[_Segment] = []
+        blocks, since = 0, 0.0
+        for layer in range(runs[0].layer, self._n_layers):
+            more = float(tokens * joined_by(runs, layer))
+            if blocks and self.work.predicted(blocks + 1, since + more) > STEP_S:
+                segments.append(_Segment(layer, blocks, since))
+                blocks, since = 0, 0.0
+            blocks, since = blocks + 1, since + more
+        return [*segments, _Segment(self._n_layers, blocks, since)]
+
+    def _plan(
+        self, runs: Sequence[PatchedRun], left: Sequence[int], importance: Sequence[float]
+    ) -> list[list[int]]:
+        """Groups, the one with the most important run first; each ordered by first block."""
+        by_kind: dict[bool, list[int]] = {}
+        for i in left:
+            by_kind.setdefault(self._resumption.narrow((runs[i],)), []).append(i)
+        groups = [
+            sorted(part, key=lambda i: runs[i].layer)
+            for indices in by_kind.values()
+            for part in self._bins(runs, indices)
+        ]
+        return sorted(groups, key=lambda group: -max(importance[i] for i in group))
+
+    def _bins(self, runs: Sequence[PatchedRun], indices: Sequence[int]) -> list[list[int]]:
+        """Divide runs by first position so that the block-tokens, padding included, are fewest."""
+        at: dict[int, list[int]] = {}
+        for i in indices:
+            at.setdefault(runs[i].position, []).append(i)
+        positions = sorted(at)
+        blocks = [sum(self._blocks(runs[i]) for i in at[p]) for p in positions]
+        most, length, fixed = self._most_tokens, self._recorded.length, self.work.fixed
+        best: list[tuple[float, int]] = [(0.0, 0)]  # cost up to here, start of the last bin
+        for end in range(1, len(positions) + 1):
+            choices = []
+            in_bin = count = 0
+            for start in range(end - 1, -1, -1):
+                in_bin += blocks[start]
+                count += len(at[positions[start]])
+                tokens = length - positions[start]
+                parts = -(-count * tokens // most)
+                cost = in_bin * tokens + parts * self._n_layers * fixed
+                choices.append((best[start][0] + cost, start))
+                if parts > 1:
+                    break
+            best.append(min(choices))
+        bins, end = [], len(positions)
+        while end:
+            start = best[end][1]
+            found = sorted(
+                (i for p in positions[start:end] for i in at[p]), key=lambda i: runs[i].layer
+            )
+            size = max(1, most // (length - positions[start]))
+            bins += [found[k : k + size] for k in range(0, len(found), size)]
+            end = start
+        return bins
+
+
+def _token_bytes(bridge: Any, recorded: RecordedRuns) -> int:
+    """A generous guess at the memory that a token takes inside a block."""
+    config = bridge.cfg
+    width = 16 * int(config.d_model) + 3 * int(config.d_mlp or 4 * config.d_model)
+    return (width + 4 * int(config.n_heads) * recorded.length) * recorded.streams.element_size()

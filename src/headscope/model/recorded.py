@@ -1,0 +1,172 @@
+"""Runs that are kept whole, so that others can start from the middle of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from headscope.model.sites import PatchSite, hook_name
+
+Place = tuple[PatchSite, int]
+"""A site and its layer."""
+
+
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """Part of an activation replaced by something else.
+
+    Args:
+        site: Where in the block.
+        layer: Which block.
+        positions: Token positions (dest positions of a pattern), ascending.
+        value: What comes in their place, `[position, ...]` without the axis of `unit` if one is
+            given; for patterns `[dest, src]` of a head or `[head, dest, src]`.
+        unit: Head, key-value head or neuron; None for all of them.
+    """
+
+    site: PatchSite
+    layer: int
+    positions: tuple[int, ...]
+    value: torch.Tensor
+    unit: int | None = None
+
+    def apply(self, activation: torch.Tensor, offset: int = 0) -> None:
+        """Write into one run's `activation`, which starts at position `offset`, in place.
+
+        Positions before the offset are left out: a run that starts there has them already.
+        """
+        first = sum(position < offset for position in self.positions)
+        where = [position - offset for position in self.positions[first:]]
+        value = self.value.to(activation.dtype)
+        if self.site == "pattern":
+            head = slice(None) if self.unit is None else self.unit
+            activation[head, where] = value[..., first:, :]
+        elif self.unit is None:
+            activation[where] = value[first:]
+        else:
+            activation[where, self.unit] = value[first:]
+
+
+@dataclass
+class RecordedRuns:
+    """Runs of equally long prompts, with what is needed to start again at any layer and position.
+
+    Args:
+        token_ids: int64 `[run, position]`.
+        streams: The residual stream before each block and after the last,
+            `[run, n_layers + 1, position, d_model]`.
+        keys_values: Per layer, keys and values `[run, kv_head, position, d_head]`, or None if the
+            model has given no such cache.
+        activations: Asked-for activations by place, `[run, ...]`.
+        edits: What was patched in all of them, and is in every run that starts from them.
+    """
+
+    token_ids: torch.Tensor
+    streams: torch.Tensor
+    keys_values: list[tuple[torch.Tensor, torch.Tensor]] | None
+    activations: dict[Place, torch.Tensor]
+    edits: tuple[Patch, ...] = field(default=())
+
+    def __len__(self) -> int:
+        return len(self.token_ids)
+
+    @property
+    def length(self) -> int:
+        """Number of positions."""
+        return int(self.token_ids.shape[1])
+
+
+def record(
+    bridge: Any,
+    token_ids: Sequence[Sequence[int]],
+    places: Iterable[Place] = (),
+    *,
+    edits: Sequence[Patch] = (),
+    embedding_noise: torch.Tensor | None = None,
+) -> RecordedRuns:
+    """Run equally long prompts once, side by side, and keep what `RecordedRuns` says.
+
+    Args:
+        bridge: The model.
+        token_ids: One row of ids per prompt.
+        places: Activations to keep beside the streams.
+        edits: Patched in every one of the runs.
+        embedding_noise: Added to the first block's input, `[run, position, d_model]`.
+    """
+    device = next(iter(bridge.parameters())).device
+    ids = torch.tensor([list(row) for row in token_ids], device=device)
+    n_layers = int(bridge.cfg.n_layers)
+    streams: list[torch.Tensor] = []
+    kept: dict[Place, torch.Tensor] = {}
+    hooks: list[tuple[str, Any]] = []
+    if embedding_noise is not None:
+        noise = embedding_noise
+
+        def disturb(activation: torch.Tensor, hook: Any) -> torch.Tensor:
+            return activation + noise.to(activation)
+
+        hooks.append((hook_name(bridge, "resid_pre", 0), disturb))
+    hooks += edit_hooks(bridge, edits)
+
+    def keep_stream(activation: torch.Tensor, hook: Any) -> None:
+        streams.append(activation.detach().clone())
+
+    def keeper(place: Place) -> Any:
+        def keep(activation: torch.Tensor, hook: Any) -> None:
+            kept[place] = activation.detach().clone()
+
+        return keep
+
+    hooks += [(hook_name(bridge, "resid_pre", layer), keep_stream) for layer in range(n_layers)]
+    hooks.append((hook_name(bridge, "resid_post", n_layers - 1), keep_stream))
+    hooks += [(hook_name(bridge, site, layer), keeper((site, layer))) for site, layer in places]
+    hooks.append(("unembed.hook_in", lambda stream, hook: stream[:, :0]))
+    with torch.no_grad(), leaving_cache(bridge):
+        _, cache = bridge.run_with_hooks(
+            ids, fwd_hooks=hooks, return_type="logits_and_cache", use_cache=True
+        )
+    return RecordedRuns(ids, torch.stack(streams, 1), _keys_values(cache), kept, tuple(edits))
+
+
+def edit_hooks(bridge: Any, edits: Sequence[Patch], offset: int = 0) -> list[tuple[str, Any]]:
+    """Hooks that apply `edits` to every run of a batch which starts at position `offset`."""
+
+    def edit(patches: Sequence[Patch]) -> Any:
+        def apply(activation: torch.Tensor, hook: Any) -> torch.Tensor:
+            activation = activation.clone()
+            for row in activation:
+                for patch in patches:
+                    patch.apply(row, offset)
+            return activation
+
+        return apply
+
+    by_hook: dict[str, list[Patch]] = {}
+    for patch in edits:
+        by_hook.setdefault(hook_name(bridge, patch.site, patch.layer), []).append(patch)
+    return [(name, edit(patches)) for name, patches in by_hook.items()]
+
+
+@contextmanager
+def leaving_cache(bridge: Any) -> Iterator[None]:
+    """Take back the reference to a run's keys and values that a bridge keeps for generation."""
+    state = bridge.__dict__
+    before = {name: value for name, value in state.items() if name == "_last_hf_cache"}
+    try:
+        yield
+    finally:
+        state.pop("_last_hf_cache", None)
+        state.update(before)
+
+
+def _keys_values(cache: Any) -> list[tuple[torch.Tensor, torch.Tensor]] | None:
+    try:
+        layers = [(layer[0], layer[1]) for layer in cache]
+    except (TypeError, IndexError):
+        return None
+    good = all(isinstance(t, torch.Tensor) and t.ndim == 4 for pair in layers for t in pair)
+    return layers if layers and good else None

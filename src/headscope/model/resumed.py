@@ -1,0 +1,340 @@
+"""Patched runs that compute only what the patch can change.
+
+A run in which something is replaced in block l at position p equals the unpatched run below block l
+and before position p. So many such runs go up through the blocks as one batch: a row joins the
+batch at its first patched block, with the recorded residual stream; blocks below are passed over;
+earlier positions take part through their recorded keys and values. In the last block everything
+behind the attention is computed only at the positions that are read. Exact, but for the order in
+which float sums are taken.
+
+Sources: the idea of resuming and of caching the prefix is common property; the bridge's mechanics
+(`start_at_layer`, cache objects) are TransformerLens's and transformers'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from headscope.model.recorded import Patch, RecordedRuns, edit_hooks, leaving_cache
+from headscope.model.runs import is_hooked
+from headscope.model.sites import SITES, hook_name
+
+_TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
+
+
+@dataclass(frozen=True, eq=False)
+class PatchedRun:
+    """One patched run, still to be computed.
+
+    Args:
+        base: Index of the recorded run it starts from.
+        patches: What is replaced.
+    """
+
+    base: int
+    patches: tuple[Patch, ...]
+
+    @property
+    def layer(self) -> int:
+        """The first block that has to run."""
+        # What comes out of a block is what goes into the next.
+        return min(p.layer + (p.site == "resid_post") for p in self.patches)
+
+    @property
+    def position(self) -> int:
+        """The first position that can change."""
+        return min(p.positions[0] for p in self.patches)
+
+
+@dataclass(frozen=True)
+class Shortcuts:
+    """What of the work can be left out on this model without changing a result.
+
+    Args:
+        layers: Blocks below the first patched one.
+        prefix: Positions before the first patched one.
+        unread: In the last block, positions that are not read.
+    """
+
+    layers: bool
+    prefix: bool
+    unread: bool
+
+
+class Resumption:
+    """Starts runs from the middle of recorded ones.
+
+    Args:
+        bridge: The model.
+        recorded: Runs of equally long prompts.
+        read: Positions, ascending, whose final stream is wanted.
+    """
+
+    def __init__(self, bridge: Any, recorded: RecordedRuns, read: Sequence[int]) -> None:
+        self.bridge = bridge
+        self.recorded = recorded
+        self.read = tuple(read)
+        self.n_layers = int(bridge.cfg.n_layers)
+        self.shortcuts = self._verified()
+
+    def streams(
+        self, runs: Sequence[PatchedRun], pauses: Sequence[int] = ()
+    ) -> Generator[None, None, torch.Tensor]:
+        """Compute runs together.
+
+        Args:
+            runs: Ordered by first block. The batch starts at the earliest of their positions.
+            pauses: Blocks before which the generator yields.
+
+        Returns:
+            The stream after the last block at the read positions, `[run, read, d_model]`.
+        """
+        offset = min((r.position for r in runs), default=0) if self.shortcuts.prefix else 0
+        offset = min(offset, self.read[0])
+        if not self.shortcuts.layers:
+            with torch.no_grad():
+                return self._whole(runs)
+        joined, hidden = 0, self._start(runs[:0], 0, offset)
+        layer = runs[0].layer
+        while layer < self.n_layers:
+            stop = min((p for p in pauses if layer < p < self.n_layers), default=self.n_layers)
+            with torch.no_grad():
+                hidden = self._advance(runs, joined, hidden, layer, stop, offset)
+            joined, layer = joined_by(runs, stop - 1), stop
+            if stop < self.n_layers:
+                yield
+        with torch.no_grad():
+            late = self._start(runs[joined:], self.n_layers, offset)
+            read = [position - offset for position in self.read]
+            if hidden.shape[1] != len(read) or not self.narrow(runs):
+                hidden = hidden[:, read]
+            return torch.cat([hidden, late[:, read]])
+
+    def _advance(
+        self,
+        runs: Sequence[PatchedRun],
+        joined: int,
+        hidden: torch.Tensor,
+        first: int,
+        stop: int,
+        offset: int,
+    ) -> torch.Tensor:
+        """Take the batch from the input of block `first` to the input of block `stop`."""
+        hooks: list[tuple[str, Any]] = []
+        counts: list[int] = []
+        present = joined
+        for layer in range(first, stop):
+            count = joined_by(runs, layer)
+            counts.append(count)
+            hooks.append(self._entrance(runs, layer, present, count, offset, hidden, first))
+            present = count
+        hooks += self._patch_hooks(runs, first, stop, offset)
+        final: list[torch.Tensor] = []
+        ends = stop == self.n_layers
+        if ends and self.narrow(runs):
+            hooks += self._narrowing(offset)
+        if ends:
+
+            def keep(activation: torch.Tensor, hook: Any) -> None:
+                final.append(activation)
+
+            hooks.append((hook_name(self.bridge, "resid_post", self.n_layers - 1), keep))
+            hooks.append(("unembed.hook_in", lambda stream, hook: stream[:, :0]))
+        placeholder = self.recorded.streams[:1, 0, offset:]
+        arguments: dict[str, Any] = {} if ends else {"stop_at_layer": stop}
+        if offset:
+            arguments["past_key_values"] = self._prefix(runs, first, counts, offset)
+        with _passing_over(self.bridge, first), leaving_cache(self.bridge):
+            out = self.bridge.run_with_hooks(
+                placeholder, start_at_layer=first, fwd_hooks=hooks, **arguments
+            )
+        if not ends:
+            entered: torch.Tensor = out
+            return entered
+        read = [position - offset for position in self.read]
+        return final[0][:, read] if self.narrow(runs) else final[0]
+
+    def _entrance(
+        self,
+        runs: Sequence[PatchedRun],
+        layer: int,
+        present: int,
+        count: int,
+        offset: int,
+        hidden: torch.Tensor,
+        first: int,
+    ) -> tuple[str, Any]:
+        """The hook by which runs join the batch at the input of `layer`."""
+        new = runs[present:count]
+
+        def enter(activation: torch.Tensor, hook: Any) -> torch.Tensor:
+            before = hidden if layer == first else activation
+            batch = torch.cat([before, self._start(new, layer, offset)]) if new else before
+            return batch
+
+        return hook_name(self.bridge, "resid_pre", layer), enter
+
+    def _start(self, runs: Sequence[PatchedRun], layer: int, offset: int) -> torch.Tensor:
+        """The recorded stream before `layer` for each run, with what is patched just there."""
+        bases = [run.base for run in runs]
+        stream = self.recorded.streams[bases, layer, offset:]
+        for row, run in zip(stream, runs, strict=True):
+            for patch in run.patches:
+                if patch.site == "resid_post" and patch.layer == layer - 1:
+                    patch.apply(row, offset)
+        return stream
+
+    def _patch_hooks(
+        self, runs: Sequence[PatchedRun], first: int, stop: int, offset: int
+    ) -> list[tuple[str, Any]]:
+        hooks = edit_hooks(
+            self.bridge, [e for e in self.recorded.edits if first <= e.layer < stop], offset
+        )
+        by_hook: dict[str, list[tuple[int, Patch]]] = {}
+        for index, run in enumerate(runs):
+            for patch in run.patches:
+                # `_start` has put in what leaves the block below the run's first.
+                started = self.shortcuts.layers and patch.layer < run.layer
+                if first <= patch.layer < stop and not started:
+                    name = hook_name(self.bridge, patch.site, patch.layer)
+                    by_hook.setdefault(name, []).append((index, patch))
+
+        def write(wanted: Sequence[tuple[int, Patch]]) -> Any:
+            def apply(activation: torch.Tensor, hook: Any) -> torch.Tensor:
+                activation = activation.clone()
+                for index, patch in wanted:
+                    patch.apply(activation[index], offset)
+                return activation
+
+            return apply
+
+        return hooks + [(name, write(wanted)) for name, wanted in by_hook.items()]
+
+    def _prefix(
+        self, runs: Sequence[PatchedRun], first: int, counts: Sequence[int], offset: int
+    ) -> Any:
+        """A cache of the recorded keys and values before `offset`, per block of its own batch."""
+        from transformers import DynamicCache
+
+        recorded = self.recorded.keys_values or []
+        bases = [run.base for run in runs]
+        same = len(set(bases)) == 1
+        layers = []
+        for layer, (keys, values) in enumerate(recorded):
+            count = counts[layer - first] if 0 <= layer - first < len(counts) else 1
+            if same:
+                base = bases[0]
+                pair = (
+                    keys[base : base + 1, :, :offset].expand(count, -1, -1, -1),
+                    values[base : base + 1, :, :offset].expand(count, -1, -1, -1),
+                )
+            else:
+                pair = keys[bases[:count], :, :offset], values[bases[:count], :, :offset]
+            layers.append(pair)
+        return DynamicCache(layers)
+
+    def narrow(self, runs: Sequence[PatchedRun]) -> bool:
+        """Whether the last block may leave out unread positions: nothing is patched there."""
+        places = [p for run in runs for p in run.patches] + list(self.recorded.edits)
+        return self.shortcuts.unread and not any(
+            p.layer == self.n_layers - 1 and SITES[p.site].after_attention for p in places
+        )
+
+    def _narrowing(self, offset: int) -> list[tuple[str, Any]]:
+        read = [position - offset for position in self.read]
+
+        def cut(activation: torch.Tensor, hook: Any) -> torch.Tensor:
+            return activation[:, read]
+
+        def blank(activation: torch.Tensor, hook: Any) -> torch.Tensor:
+            # Back to full length, for the sum with the stream; unread positions hold nothing.
+            full = activation.new_zeros(activation.shape[0], length, activation.shape[2])
+            full[:, read] = activation
+            return full
+
+        length = self.recorded.length - offset
+        last = self.n_layers - 1
+        return [
+            (hook_name(self.bridge, "z", last), cut),
+            (hook_name(self.bridge, "attn_out", last), blank),
+            (f"blocks.{last}.mlp.hook_in", cut),
+            (hook_name(self.bridge, "mlp_out", last), blank),
+        ]
+
+    def _whole(self, runs: Sequence[PatchedRun]) -> torch.Tensor:
+        """The runs from their tokens up: for models that cannot start in the middle."""
+        kept: list[torch.Tensor] = []
+        hooks = self._patch_hooks(runs, 0, self.n_layers, 0)
+
+        def keep(activation: torch.Tensor, hook: Any) -> None:
+            kept.append(activation[:, list(self.read)].clone())
+
+        hooks.append((hook_name(self.bridge, "resid_post", self.n_layers - 1), keep))
+        with leaving_cache(self.bridge):
+            self.bridge.run_with_hooks(
+                self.recorded.token_ids[[run.base for run in runs]], fwd_hooks=hooks
+            )
+        return kept[0]
+
+    def _verified(self) -> Shortcuts:
+        """The most that gives the recorded final stream again, starting from the middle of it."""
+        nothing = Shortcuts(layers=False, prefix=False, unread=False)
+        devices = int(getattr(self.bridge.cfg, "n_devices", 1) or 1)
+        if devices > 1 or is_hooked(self.bridge):
+            return nothing
+        read = list(self.read)
+        wanted = self.recorded.streams[:1, -1, read].float()
+        layer, position = self.n_layers // 2, self.recorded.length // 2
+        value = self.recorded.streams[0, layer, position:]
+        positions = tuple(range(position, self.recorded.length))
+        run = PatchedRun(0, (Patch("resid_pre", layer, positions, value),))
+        bound = _TOLERANCE[self.recorded.streams.dtype] * float(wanted.abs().max())
+        cached = self.recorded.keys_values is not None
+        for unread in (True, False):
+            for prefix in (cached, False):
+                self.shortcuts = Shortcuts(layers=True, prefix=prefix, unread=unread)
+                try:
+                    stream = drain(self.streams([run]))
+                except (RuntimeError, ValueError, TypeError, NotImplementedError, LookupError):
+                    continue
+                if stream.shape == wanted.shape and (stream - wanted).abs().max() <= bound:
+                    return self.shortcuts
+        return nothing
+
+
+def drain(steps: Generator[None, None, torch.Tensor]) -> torch.Tensor:
+    """Run a generator to its end."""
+    found: list[torch.Tensor] = []
+
+    def outer() -> Generator[None, None, None]:
+        found.append((yield from steps))
+
+    for _ in outer():
+        pass
+    return found[0]
+
+
+def joined_by(runs: Sequence[PatchedRun], layer: int) -> int:
+    """How many of the runs, ordered by first block, are in the batch inside block `layer`."""
+    return sum(run.layer <= layer for run in runs)
+
+
+@contextmanager
+def _passing_over(bridge: Any, upto: int) -> Iterator[None]:
+    """Blocks below `upto` hand on what they are given.
+
+    Set in the instances' `__dict__`, since assigning the attribute would reach the wrapped module.
+    """
+    blocks = list(bridge.blocks[:upto])
+    try:
+        for block in blocks:
+            block.__dict__["forward"] = lambda hidden, *args, **kwargs: hidden
+        yield
+    finally:
+        for block in blocks:
+            block.__dict__.pop("forward", None)
