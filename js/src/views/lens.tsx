@@ -1,6 +1,6 @@
 // Under a pinned cell of a lens: its best tokens, and tokens tracked over the read-outs.
 import type { JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import type { Theme } from "../draw/colour";
 import type { Cell } from "../draw/hit";
 import { formatNumber } from "../draw/text";
@@ -8,6 +8,7 @@ import { tokenGlyphs } from "../state/tokens";
 import type { ViewProps } from "./contract";
 import { AxisLabel } from "./heatmap/card";
 import type { Slice, TopToken } from "./heatmap/slice";
+import { useAsk } from "./lens/ask";
 import { readTrack, type Track } from "./lens/track";
 import { TrackPanel } from "./lens/track-panel";
 
@@ -39,36 +40,31 @@ interface CellAnswer {
   tokens: { token_id: number; text: string; probability: number; logit: number }[];
 }
 
-/** The shipped tokens at once, then the kernel's longer list. */
-function useBest({ slice, cell, resultId, ask, live }: LensProps): Best[] {
+/** The shipped tokens at once, then the kernel's longer list, or why there is none. */
+function useBest(props: LensProps): { best: Best[]; problem: string | null } {
+  const { slice, cell, resultId } = props;
   const [answer, setAnswer] = useState<{ key: string; best: Best[] } | null>(null);
   const row = cell ? slice.dataRow(cell.row) : -1;
   const column = cell?.column ?? -1;
   const key = `${resultId} ${row} ${column}`;
-  useEffect(() => {
-    if (!live || row < 0) return;
-    const abort = new AbortController();
-    ask("cell", { row, position: column, k: K }, abort.signal).then(
-      ({ value }) => {
-        const best = (value as CellAnswer).tokens.map(({ token_id, text, probability, logit }) => ({
-          id: token_id,
-          text,
-          value: probability,
-          logit,
-        }));
-        setAnswer({ key, best });
-      },
-      () => {}, // the shipped list stays
-    );
-    return () => abort.abort();
-  }, [live, key]);
-  if (answer?.key === key) return answer.best;
-  return cell ? slice.top(cell.row, cell.column).map((token) => ({ ...token, logit: null })) : [];
+  const params = { row, position: column, k: K };
+  const problem = useAsk(props, cell && { what: "cell", params, key }, ({ value }) => {
+    const best = (value as CellAnswer).tokens.map(({ token_id, text, probability, logit }) => ({
+      id: token_id,
+      text,
+      value: probability,
+      logit,
+    }));
+    setAnswer({ key, best });
+  });
+  if (answer?.key === key) return { best: answer.best, problem };
+  const shipped = cell ? slice.top(cell.row, cell.column) : [];
+  return { best: shipped.map((token) => ({ ...token, logit: null })), problem };
 }
 
 export function Lens(props: LensProps): JSX.Element | null {
   const { slice, cell, live, options, setOption } = props;
-  const best = useBest(props);
+  const { best, problem } = useBest(props);
   const track = readTrack(options);
   if (!cell && !track) return null;
   const setTrack = (next: Track | null): void => setOption("heatmap_track", next);
@@ -86,6 +82,7 @@ export function Lens(props: LensProps): JSX.Element | null {
             <AxisLabel axis={slice.columnAxis} index={cell.column} />
           </h4>
           <TopList best={best} tracked={track?.token} live={live} onTrack={trackToken} />
+          {problem && <p role="alert">{problem}</p>}
           {!live && <p class="hs-muted">More tokens, and their logits, need a live kernel.</p>}
         </section>
       )}

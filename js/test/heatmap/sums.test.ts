@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { additive, condensed, equation, identityInWords } from "../../src/views/attribution";
 import { sliceOf } from "../../src/views/heatmap/slice";
-import { positionsOf, readTracked, trackCharts } from "../../src/views/lens/track";
+import { positionsOf, readTracked, subjectOf, trackCharts } from "../../src/views/lens/track";
 import { attributionGrid, axis, headGrid, lensGrid, TOKENS } from "./grids";
 
 describe("sums", () => {
@@ -44,7 +44,7 @@ describe("sums", () => {
 
 describe("track", () => {
   const tracked = {
-    prompt: "p",
+    subject: "s",
     token_id: 1,
     text: " Mary",
     rows: ["L0", "L1"],
@@ -67,9 +67,19 @@ describe("track", () => {
     expect(positionsOf({ token: 1, positions: many }, 30, 40)).toHaveLength(8);
   });
 
-  it("is shown only for the prompt that it was asked for", () => {
-    expect(readTracked({ heatmap_tracked: tracked }, "p")).toEqual(tracked);
-    expect(readTracked({ heatmap_tracked: tracked }, "q")).toBeNull();
+  it("is shown only for what it was asked of: the token ids and the read-outs, not the text", () => {
+    const { provenance } = lensGrid(2);
+    const ran = (token_ids: number[], read_out = "all") =>
+      subjectOf({
+        ...provenance,
+        prompts: [{ text: "", tokens: ["a", "b"], token_ids }],
+        parameters: { read_out },
+      });
+    const options = { heatmap_tracked: { ...tracked, subject: ran([1, 2]) } };
+    expect(readTracked(options, ran([1, 2]))).toEqual(options.heatmap_tracked);
+    expect(readTracked(options, ran([12]))).toBeNull();
+    expect(readTracked(options, ran([2, 1]))).toBeNull();
+    expect(readTracked(options, ran([1, 2], "resid_mid"))).toBeNull();
     expect(readTracked({ heatmap_tracked: 3 }, "p")).toBeNull();
   });
 

@@ -70,6 +70,7 @@ async function show(grid: Grid, more: Partial<ViewProps<Grid>> = {}): Promise<vo
     );
   };
   await act(async () => draw());
+  await act(async () => {}); // an answer, or a refusal, has arrived
 }
 
 const find = <E extends HTMLElement = HTMLElement>(selector: string): E => {
@@ -158,6 +159,31 @@ describe("HeatmapView", () => {
     options = { heatmap_track: { token: "a b", positions: [] } };
     await show(lensGrid(3));
     expect(find("[role=alert]").textContent).toBe("“a b” is 2 tokens.");
+  });
+
+  it("shows the kernel's word when a cell's tokens cannot be had, beside those that were shipped", async () => {
+    selection = { ...nothing, layer: 1, token: 4 };
+    ask.mockRejectedValueOnce(new Error("CUDA out of memory."));
+    await show(lensGrid(3));
+    expect(find("[role=alert]").textContent).toBe("CUDA out of memory.");
+    expect(root.querySelectorAll(".hs-top li")).toHaveLength(2);
+    selection = { ...nothing, layer: 2, token: 4 };
+    await show(lensGrid(3));
+    expect(root.querySelector("[role=alert]")).toBeNull();
+    expect(find(".hs-top").textContent).toContain("logit 11.25");
+  });
+
+  it("shows no track of another prompt with the same text", async () => {
+    selection = { ...nothing, layer: 1, token: 4 };
+    await show(lensGrid(3));
+    await click(find(".hs-token-button"));
+    expect(root.querySelector(".hs-charts canvas")).not.toBeNull();
+    const grid = lensGrid(3);
+    const [prompt] = grid.provenance.prompts;
+    if (!prompt) throw new Error("no prompt");
+    const prompts = [{ ...prompt, token_ids: prompt.token_ids.map((id) => id + 100) }];
+    await show({ ...grid, provenance: { ...grid.provenance, prompts } }, { live: false });
+    expect(root.querySelector(".hs-charts canvas")).toBeNull();
   });
 
   it("offers the measures, the leading axes and a table, all as options", async () => {

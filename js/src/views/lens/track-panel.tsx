@@ -1,16 +1,18 @@
 // "Track a token": its probability and rank across the read-outs, for chosen positions.
 import type { JSX } from "preact";
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { chartScene } from "../../draw/chart";
 import { tokenGlyphs } from "../../state/tokens";
 import type { LensProps } from "../lens";
 import { SceneCanvas } from "../parts/canvas";
 import { Button, Toggle } from "../parts/controls";
+import { useAsk } from "./ask";
 import {
   fromAnswer,
   MAX_POSITIONS,
   positionsOf,
   readTracked,
+  subjectOf,
   type Track,
   type Tracked,
   trackCharts,
@@ -156,23 +158,16 @@ function TokenForm({ live, onToken }: { live: boolean; onToken(token: string): v
 /** Asks again whenever the token, the positions or the result change; the answer is also kept among
  * the options, for pages without a kernel. */
 function useTracked(props: TrackPanelProps): { tracked: Tracked | null; problem: string | null } {
-  const { slice, cell, resultId, ask, live, track, options, setOption } = props;
-  const [problem, setProblem] = useState<string | null>(null);
-  const prompt = slice.grid.provenance.prompts[0]?.text ?? "";
+  const { slice, cell, resultId, live, track, options, setOption } = props;
+  const { provenance } = slice.grid;
+  const subject = useMemo(() => subjectOf(provenance), [provenance]);
   const positions = track ? positionsOf(track, cell?.column ?? null, slice.columns) : [];
   const key = `${resultId} ${track?.token} ${positions}`;
-  useEffect(() => {
-    setProblem(null);
-    if (!live || !track || positions.length === 0) return;
-    const abort = new AbortController();
-    ask("track", { token: track.token, positions }, abort.signal).then(
-      (answer) => setOption("heatmap_tracked", fromAnswer(answer, prompt)),
-      (error: Error) => {
-        if (error.name !== "AbortError") setProblem(error.message);
-      },
-    );
-    return () => abort.abort();
-  }, [live, key]);
-  const tracked = useMemo(() => readTracked(options, prompt), [options, prompt]);
+  const question = track &&
+    positions.length > 0 && { what: "track", params: { token: track.token, positions }, key };
+  const problem = useAsk(props, question || null, (answer) =>
+    setOption("heatmap_tracked", fromAnswer(answer, subject)),
+  );
+  const tracked = useMemo(() => readTracked(options, subject), [options, subject]);
   return { tracked: live && !track ? null : tracked, problem };
 }

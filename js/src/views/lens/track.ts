@@ -5,7 +5,7 @@ import type { Theme } from "../../draw/colour";
 import { palette } from "../../draw/palette";
 import type { Answer } from "../../host/contract";
 import { tokenGlyphs } from "../../state/tokens";
-import type { Axis, NdArray } from "../../wire/types";
+import type { Axis, NdArray, Provenance } from "../../wire/types";
 
 /** The request: a token (text, or id) and the positions kept besides the pinned one. */
 export interface Track {
@@ -15,8 +15,8 @@ export interface Track {
 
 /** The answer, as plain data, so that a saved page can show it without a kernel. */
 export interface Tracked {
-  /** Text of the prompt that it belongs to. */
-  prompt: string;
+  /** What it is about, by `subjectOf`. */
+  subject: string;
   token_id: number;
   text: string;
   rows: string[];
@@ -44,12 +44,18 @@ export function readTrack(options: Record<string, unknown>): Track | null {
   return { token, positions: isNumbers(positions) ? positions : [] };
 }
 
-/** The last answer, if it is about this prompt. */
-export function readTracked(options: Record<string, unknown>, prompt: string): Tracked | null {
+/** Tells results apart by what ran: two prompts can spell the same text with other tokens, and one
+ * given as ids has no text at all. */
+export function subjectOf({ prompts, parameters }: Provenance): string {
+  return JSON.stringify([prompts.map(({ token_ids }) => token_ids), parameters]);
+}
+
+/** The last answer, if it is about this subject. */
+export function readTracked(options: Record<string, unknown>, subject: string): Tracked | null {
   const value = options.heatmap_tracked;
   if (typeof value !== "object" || value === null) return null;
   const tracked = value as Tracked;
-  return tracked.prompt === prompt && isNumbers(tracked.positions) ? tracked : null;
+  return tracked.subject === subject && isNumbers(tracked.positions) ? tracked : null;
 }
 
 export function positionsOf(track: Track, pinned: number | null, count: number): number[] {
@@ -64,14 +70,14 @@ function byPosition(array: NdArray | undefined, positions: number): number[][] {
   );
 }
 
-export function fromAnswer({ value, arrays }: Answer, prompt: string): Tracked {
+export function fromAnswer({ value, arrays }: Answer, subject: string): Tracked {
   const { token_id, text, rows, positions } = value as Omit<
     Tracked,
-    "prompt" | "probability" | "rank"
+    "subject" | "probability" | "rank"
   >;
   const [probability, rank] = arrays.map((array) => byPosition(array, positions.length));
   return {
-    prompt,
+    subject,
     token_id,
     text,
     rows,
