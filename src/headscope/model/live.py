@@ -14,8 +14,9 @@ import torch
 from headscope._version import __version__
 from headscope.errors import ModelError
 from headscope.model.capabilities import Capabilities, capabilities
+from headscope.model.inventory import Inventory
 from headscope.model.readout import ReadOut
-from headscope.model.runs import LOGITS, RunCache, Site, fingerprint, is_hooked
+from headscope.model.runs import LOGITS, RunCache, Site
 from headscope.model.tokens import PromptLike, Tokens
 from headscope.results import JsonValue, NextToken, Prompt, Provenance
 
@@ -38,6 +39,7 @@ class LiveModel:
         self._runs = RunCache()
         self._tokens = Tokens(bridge)
         capabilities(bridge)  # refuses what cannot be read at all
+        self._inventory = Inventory(bridge)
 
     @classmethod
     def of(cls, source: Any) -> LiveModel:
@@ -152,8 +154,8 @@ class LiveModel:
         Raises:
             ModelError: Some module is in training mode (dropout would be on).
         """
-        modules = (self.bridge, *self.bridge.original_model.modules())
-        if any(module.training for module in modules):
+        self._inventory.refresh()
+        if self._inventory.is_training():
             raise ModelError("The model is in training mode.", "Call bridge.eval() first.")
 
     def forward(
@@ -198,11 +200,11 @@ class LiveModel:
 
         positions = [position % len(token_ids) for position in logits_at]
         fwd_hooks: list[tuple[str, Any]] = [watch(*item) for item in observers.items()]
-        narrow = stop_at_layer is None and not is_hooked(self.bridge)
+        narrow = stop_at_layer is None and not self._inventory.hooks()
         if narrow:
             fwd_hooks.append(("unembed.hook_in", lambda stream, hook: stream[:, positions]))
         ids = torch.tensor([list(token_ids)], device=self._first_parameter.device)
-        with torch.no_grad():
+        with torch.no_grad(), self._inventory.own_hooks():
             output = self.bridge.run_with_hooks(
                 ids, fwd_hooks=fwd_hooks, stop_at_layer=stop_at_layer
             )
@@ -266,9 +268,10 @@ class LiveModel:
         While anybody's hooks are on the model the runs are set aside: an empty cache that keeps
         nothing is returned.
         """
-        if is_hooked(self.bridge):
+        self._inventory.refresh()
+        if self._inventory.hooks():
             return RunCache(budget=0)
-        self._runs.validate(fingerprint(self.bridge))
+        self._runs.validate(self._inventory.weights())
         return self._runs
 
     def read_out(self) -> ReadOut:

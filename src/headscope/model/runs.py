@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import torch
 
+from headscope.model.inventory import Inventory
+
 DEFAULT_BUDGET = 512 * 2**20
-
-_SAMPLES_PER_PARAMETER = 64
-
 
 #: Stands for a hook: the model's logits, float32, of one position (`Site.index`).
 LOGITS = "logits"
@@ -95,44 +93,6 @@ def _storage_bytes(tensor: torch.Tensor) -> int:
     return tensor.untyped_storage().nbytes()
 
 
-def fingerprint(bridge: Any) -> Any:
-    """A value that changes when the weights do.
-
-    Addresses and version counters see replaced and in-place edited parameters. Edits through
-    `.data` count no version: a sample of the values sees the broad ones, a sparse one can escape it
-    (`LiveModel.forget_runs` then helps). Cost: 3 ms for GPT-2 small.
-    """
-    parameters = [p.detach() for p in bridge.parameters() if p.numel() and not p.is_meta]
-    samples = [p[_lattice(p.shape)].to("cpu", torch.float32) for p in parameters]
-    counters = tuple((p.data_ptr(), p._version) for p in parameters)
-    return counters, torch.cat(samples).numpy().tobytes()
-
-
-@cache
-def _lattice(shape: torch.Size) -> tuple[torch.Tensor, ...]:
-    """Indices spread evenly over every axis of a parameter of that shape."""
-    steps = torch.arange(_SAMPLES_PER_PARAMETER) * _GOLDEN_STEP
-    return torch.unravel_index(steps % shape.numel(), shape)
-
-
-#: A prime near 2**32 / golden ratio: its multiples spread evenly modulo any size.
-_GOLDEN_STEP = 2654435761
-
-
 def is_hooked(bridge: Any) -> bool:
-    """Whether somebody's forward hooks may change what a run computes.
-
-    Hooks that the libraries themselves leave on the wrapped modules only watch, and do not count.
-    """
-    return any(
-        hasattr(module, "fwd_hooks") or not _is_the_libraries(hook)
-        for module in bridge.original_model.modules()
-        for hook in (*module._forward_hooks.values(), *module._forward_pre_hooks.values())
-    )
-
-
-def _is_the_libraries(hook: Any) -> bool:
-    return str(getattr(hook, "__module__", "")).split(".")[0] in _LIBRARIES
-
-
-_LIBRARIES = ("accelerate", "transformer_lens", "transformers")
+    """Whether somebody's forward hooks may change what a run of `bridge` computes."""
+    return bool(Inventory(bridge).hooks())

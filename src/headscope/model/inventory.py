@@ -1,0 +1,174 @@
+"""What a bridge is made of and what hangs on it: listed once, then only checked.
+
+Walking a model costs milliseconds before every run. Whether the list still holds is seen in a
+twentieth of that, from the modules' own dictionaries: a module, a parameter or a storage put in
+another's place makes a new list.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from itertools import chain, starmap
+from typing import Any
+
+import torch
+from torch.utils.hooks import RemovableHandle
+
+_SAMPLES_PER_PARAMETER = 64
+#: A prime near 2**32 / golden ratio: its multiples spread evenly modulo any size.
+_GOLDEN_STEP = 2654435761
+#: Hooks of theirs on the wrapped modules only watch.
+_LIBRARIES = ("accelerate", "transformer_lens", "transformers")
+_TRAINING = operator.attrgetter("training")
+
+
+class Inventory:
+    """Modules, parameters and hooks, as they were at the last `refresh`.
+
+    Cost for GPT-2 small on a CPU: `refresh` 0.07 ms, `weights` 0.25 ms, the others less.
+
+    Args:
+        bridge: The `TransformerBridge`; what runs is in the model that it wraps.
+    """
+
+    def __init__(self, bridge: Any) -> None:
+        self._bridge = bridge
+        self._lists = 0
+        self._list()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look at the bridge again, making a new list if the old one no longer holds."""
+        if (
+            self._bridge.original_model is not self._root
+            or any(self._empty)
+            or _values(self._children_of) != self._children
+            or not _are_same(_present(self._parameters_of), self._parameters)
+            or _addresses(self._parameters) != self._addresses
+        ):
+            self._list()
+        # Each hook registered anywhere takes the next id: if none was, no module has a new one.
+        if RemovableHandle.next_id != self._registered:
+            self._registered = RemovableHandle.next_id
+            self._hooked = [entry for entry in self._modules if _hooks_of(entry[1])]
+
+    @contextmanager
+    def own_hooks(self) -> Iterator[None]:
+        """What is registered within is ours, and removed within."""
+        before = RemovableHandle.next_id
+        try:
+            yield
+        finally:
+            if self._registered == before:
+                self._registered = RemovableHandle.next_id
+
+    def is_training(self) -> bool:
+        """Whether any module is in training mode."""
+        return any(map(_TRAINING, self._trainable))
+
+    def hooks(self) -> dict[str, tuple[int, ...]]:
+        """The user's forward hooks: hook point (or plain module) to the ids of its hooks.
+
+        What libraries leave on the wrapped modules does not count.
+        """
+        found = {}
+        for name, module, point in self._hooked:
+            hooks = _hooks_of(module)
+            ids = tuple(i for i, hook in hooks.items() if point or not _is_a_librarys(hook))
+            if ids:
+                found[name] = ids
+        return found
+
+    def weights(self) -> Any:
+        """A value that is another one when the weights, or what they are part of, have changed.
+
+        Version counters see parameters edited in place. Edits through `.data` count no version: a
+        sample of the values sees the broad ones, a sparse one can escape it
+        (`LiveModel.forget_runs` then helps).
+        """
+        versions = [parameter._version for parameter in self._parameters]
+        with torch.inference_mode():
+            samples = [torch.cat([*starmap(_take, pairs)]) for pairs in self._sampled.values()]
+        values = [sample.to("cpu", torch.float32).numpy().tobytes() for sample in samples]
+        return self._lists, versions, values
+
+    def _list(self) -> None:
+        from transformer_lens.hook_points import HookPoint
+
+        self._lists += 1
+        self._root = self._bridge.original_model
+        named = [("the bridge itself", self._bridge), *self._root.named_modules()]
+        points = [isinstance(module, HookPoint) for _, module in named]
+        self._modules = [
+            (str(module.name) if point else path.replace("_original_component.", ""), module, point)
+            for (path, module), point in zip(named, points, strict=True)
+        ]
+        self._trainable = [module for _, module, point in self._modules if not point]
+        self._registered = -1
+        children = [module._modules for _, module in named]
+        parameters = [module._parameters for _, module in named]
+        self._empty = [entries for entries in (*children, *parameters) if not entries]
+        self._children_of = [entries for entries in children if entries]
+        self._children = _values(self._children_of)
+        self._parameters_of = [entries for entries in parameters if entries]
+        self._parameters = _present(self._parameters_of)
+        self._addresses = _addresses(self._parameters)
+        self._sampled: dict[torch.device, list[tuple[torch.Tensor, torch.Tensor]]] = {}
+        for parameter in _without_views(self._parameters):
+            places = _places(parameter.numel(), parameter.device)
+            self._sampled.setdefault(parameter.device, []).append((parameter, places))
+
+
+def _hooks_of(module: torch.nn.Module) -> dict[int, Any]:
+    return {**module._forward_hooks, **module._forward_pre_hooks}
+
+
+def _values(dictionaries: list[dict[str, Any]]) -> list[Any]:
+    return list(chain.from_iterable(map(dict.values, dictionaries)))
+
+
+def _present(dictionaries: list[dict[str, Any]]) -> list[torch.Tensor]:
+    """The parameters that hold values: an offloaded one is another object in every run."""
+    return [p for p in _values(dictionaries) if p is not None and not p.is_meta]
+
+
+def _are_same(these: list[torch.Tensor], those: list[torch.Tensor]) -> bool:
+    return len(these) == len(those) and all(map(operator.is_, these, those))
+
+
+def _addresses(parameters: list[torch.Tensor]) -> list[int]:
+    return list(map(torch.Tensor.data_ptr, parameters))
+
+
+def _without_views(parameters: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Leaves out parts of another one: a bridge splits q, k and v out of one matrix."""
+    storages = [p.untyped_storage() for p in parameters]
+    whole = {
+        storage.data_ptr(): id(parameter)
+        for parameter, storage in zip(parameters, storages, strict=True)
+        if parameter.numel() * parameter.element_size() == storage.nbytes()
+    }
+    return [
+        parameter
+        for parameter, storage in zip(parameters, storages, strict=True)
+        if parameter.numel() and whole.get(storage.data_ptr(), id(parameter)) == id(parameter)
+    ]
+
+
+@cache
+def _places(size: int, device: torch.device) -> torch.Tensor:
+    """Flat indices spread evenly over every axis of a parameter of `size` values."""
+    steps = torch.arange(_SAMPLES_PER_PARAMETER, device=device)
+    return steps * _GOLDEN_STEP % size
+
+
+def _take(parameter: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    # `take` knows no 8-bit floats; their bytes do.
+    return (parameter.view(torch.int8) if parameter.itemsize == 1 else parameter).take(places)
+
+
+def _is_a_librarys(hook: Any) -> bool:
+    return str(getattr(hook, "__module__", "")).split(".")[0] in _LIBRARIES
