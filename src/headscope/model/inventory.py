@@ -8,7 +8,7 @@ another's place makes a new list.
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from itertools import chain, starmap
@@ -24,6 +24,9 @@ _GOLDEN_STEP = 2654435761
 _LIBRARIES = ("accelerate", "transformer_lens", "transformers")
 _TRAINING = operator.attrgetter("training")
 
+#: A module's name, itself, and whether it is a hook point.
+Entry = tuple[str, torch.nn.Module, bool]
+
 
 class Inventory:
     """Modules, parameters and hooks, as they were at the last `refresh`.
@@ -36,24 +39,22 @@ class Inventory:
 
     def __init__(self, bridge: Any) -> None:
         self._bridge = bridge
-        self._lists = 0
-        self._list()
+        self._lists = 1
+        self._list = _List(bridge)
+        self._registered = -1
+        self._hooked: list[Entry] = []
         self.refresh()
 
     def refresh(self) -> None:
         """Look at the bridge again, making a new list if the old one no longer holds."""
-        if (
-            self._bridge.original_model is not self._root
-            or any(self._empty)
-            or _values(self._children_of) != self._children
-            or not _are_same(_present(self._parameters_of), self._parameters)
-            or _addresses(self._parameters) != self._addresses
-        ):
-            self._list()
+        if not self._list.holds():
+            self._lists += 1
+            self._list = _List(self._bridge)
+            self._registered = -1
         # Each hook registered anywhere takes the next id: if none was, no module has a new one.
         if RemovableHandle.next_id != self._registered:
             self._registered = RemovableHandle.next_id
-            self._hooked = [entry for entry in self._modules if _hooks_of(entry[1])]
+            self._hooked = [entry for entry in self._list.modules if _hooks_of(entry[1])]
 
     @contextmanager
     def own_hooks(self) -> Iterator[None]:
@@ -67,7 +68,7 @@ class Inventory:
 
     def is_training(self) -> bool:
         """Whether any module is in training mode."""
-        return any(map(_TRAINING, self._trainable))
+        return any(map(_TRAINING, self._list.trainable))
 
     def hooks(self) -> dict[str, tuple[int, ...]]:
         """The user's forward hooks: hook point (or plain module) to the ids of its hooks.
@@ -89,48 +90,60 @@ class Inventory:
         sample of the values sees the broad ones, a sparse one can escape it
         (`LiveModel.forget_runs` then helps).
         """
-        versions = [parameter._version for parameter in self._parameters]
+        versions = [parameter._version for parameter in self._list.parameters]
         with torch.inference_mode():
-            samples = [torch.cat([*starmap(_take, pairs)]) for pairs in self._sampled.values()]
+            samples = [torch.cat([*starmap(_take, pairs)]) for pairs in self._list.places.values()]
         values = [sample.to("cpu", torch.float32).numpy().tobytes() for sample in samples]
         return self._lists, versions, values
 
-    def _list(self) -> None:
+
+class _List:
+    """Modules, parameters, and the places at which they are sampled, by device."""
+
+    def __init__(self, bridge: Any) -> None:
         from transformer_lens.hook_points import HookPoint
 
-        self._lists += 1
-        self._root = self._bridge.original_model
-        named = [("the bridge itself", self._bridge), *self._root.named_modules()]
-        points = [isinstance(module, HookPoint) for _, module in named]
-        self._modules = [
-            (str(module.name) if point else path.replace("_original_component.", ""), module, point)
-            for (path, module), point in zip(named, points, strict=True)
-        ]
-        self._trainable = [module for _, module, point in self._modules if not point]
-        self._registered = -1
-        children = [module._modules for _, module in named]
-        parameters = [module._parameters for _, module in named]
+        self._bridge = bridge
+        self._root = bridge.original_model
+        self.modules: list[Entry] = [("the bridge itself", bridge, False)]
+        for path, module in self._root.named_modules():
+            point = isinstance(module, HookPoint)
+            name = str(module.name) if point else path.replace("_original_component.", "")
+            self.modules.append((name, module, point))
+        self.trainable = [module for _, module, point in self.modules if not point]
+        children = [module._modules for _, module, _ in self.modules]
+        parameters = [module._parameters for _, module, _ in self.modules]
         self._empty = [entries for entries in (*children, *parameters) if not entries]
         self._children_of = [entries for entries in children if entries]
         self._children = _values(self._children_of)
         self._parameters_of = [entries for entries in parameters if entries]
-        self._parameters = _present(self._parameters_of)
-        self._addresses = _addresses(self._parameters)
-        self._sampled: dict[torch.device, list[tuple[torch.Tensor, torch.Tensor]]] = {}
-        for parameter in _without_views(self._parameters):
+        self.parameters = _present(self._parameters_of)
+        self._addresses = _addresses(self.parameters)
+        self.places: dict[torch.device, list[tuple[torch.Tensor, torch.Tensor]]] = {}
+        for parameter in _without_views(self.parameters):
             places = _places(parameter.numel(), parameter.device)
-            self._sampled.setdefault(parameter.device, []).append((parameter, places))
+            self.places.setdefault(parameter.device, []).append((parameter, places))
+
+    def holds(self) -> bool:
+        """Whether a walk would still find the same objects and storages."""
+        return (
+            self._bridge.original_model is self._root
+            and not any(self._empty)
+            and _values(self._children_of) == self._children
+            and _are_same(_present(self._parameters_of), self.parameters)
+            and _addresses(self.parameters) == self._addresses
+        )
 
 
 def _hooks_of(module: torch.nn.Module) -> dict[int, Any]:
     return {**module._forward_hooks, **module._forward_pre_hooks}
 
 
-def _values(dictionaries: list[dict[str, Any]]) -> list[Any]:
+def _values(dictionaries: Sequence[dict[str, Any]]) -> list[Any]:
     return list(chain.from_iterable(map(dict.values, dictionaries)))
 
 
-def _present(dictionaries: list[dict[str, Any]]) -> list[torch.Tensor]:
+def _present(dictionaries: Sequence[dict[str, Any]]) -> list[torch.Tensor]:
     """The parameters that hold values: an offloaded one is another object in every run."""
     return [p for p in _values(dictionaries) if p is not None and not p.is_meta]
 
