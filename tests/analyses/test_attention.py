@@ -12,7 +12,7 @@ from headscope.analyses import attention
 from headscope.analyses.attention import AttentionRequest
 from headscope.errors import ModelError, RequestError
 from headscope.model import LiveModel, memory
-from headscope.model.runs import RunCache
+from headscope.model.runs import Pool, RunCache
 from tests import models
 from tests.analyses.steps import drain, result_of
 
@@ -193,7 +193,7 @@ def test_answers_never_alias_the_cache(gpt2):
 
 def test_the_cache_stays_within_its_budget(tokenizer):
     model = LiveModel.of(models.bridge(models.hf_gpt2(), tokenizer))
-    model._runs = RunCache(budget=20_000)
+    model._runs = RunCache(Pool(20_000))
     for n in range(2, 40):
         result_of(attention.run(model, AttentionRequest(tuple(range(n)))))
         assert model._runs.nbytes <= 20_000

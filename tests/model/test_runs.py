@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 import torch
 
 from headscope.model import LiveModel
-from headscope.model.runs import LOGITS, RunCache, Site
+from headscope.model.runs import LOGITS, POOL, Pool, RunCache, Site
 from tests import models
 
 SITES = [
@@ -40,7 +42,7 @@ def kilobyte() -> torch.Tensor:
 
 
 def test_the_budget_holds_and_the_least_used_goes_first():
-    runs = RunCache(budget=3 * 1024)
+    runs = RunCache(Pool(3 * 1024))
     for name in "abc":
         runs.put(name, kilobyte())
     assert runs.nbytes == 3 * 1024
@@ -51,7 +53,7 @@ def test_the_budget_holds_and_the_least_used_goes_first():
 
 
 def test_what_exceeds_the_budget_alone_is_not_kept():
-    runs = RunCache(budget=1024)
+    runs = RunCache(Pool(1024))
     runs.put("a", kilobyte())
     runs.put("big", torch.zeros(257))
     assert runs.get("big") is None
@@ -59,7 +61,7 @@ def test_what_exceeds_the_budget_alone_is_not_kept():
 
 
 def test_replacing_counts_once():
-    runs = RunCache(budget=4 * 1024)
+    runs = RunCache(Pool(4 * 1024))
     for _ in range(3):
         runs.put("a", kilobyte())
     assert runs.nbytes == 1024
@@ -69,9 +71,49 @@ def test_replacing_counts_once():
 
 
 def test_a_view_counts_as_the_storage_it_keeps():
-    runs = RunCache(budget=512)
+    runs = RunCache(Pool(512))
     runs.put("view", kilobyte()[:1])
     assert runs.get("view") is None
+
+
+def test_caches_share_a_budget_and_the_least_used_goes_first_whoever_has_it():
+    pool = Pool(3 * 1024)
+    one, other = RunCache(pool), RunCache(pool)
+    one.put("a", kilobyte())
+    other.put("b", kilobyte())
+    one.put("c", kilobyte())
+    one.get("a")
+    one.put("d", kilobyte())
+    assert pool.nbytes == 3 * 1024
+    assert (one.nbytes, other.nbytes) == (3 * 1024, 0)
+    other.put("e", kilobyte())
+    assert one.get("c") is None
+    assert one.get("a") is not None
+
+
+def test_a_cache_that_nobody_holds_takes_no_room():
+    pool = Pool(1024)
+    one, other = RunCache(pool), RunCache(pool)
+    one.put("a", kilobyte())
+    del one
+    gc.collect()
+    assert pool.nbytes == 0
+    other.put("b", kilobyte())
+    pool.clear()
+    assert other.get("b") is None
+
+
+def test_all_models_share_one_pool(model, tokenizer, monkeypatch):
+    another = LiveModel.of(models.bridge(models.hf_llama(), tokenizer))
+    POOL.clear()
+    model.activations(IDS, SITES)
+    first = POOL.nbytes
+    assert first == model.open_runs().nbytes > 0
+    another.activations(IDS, SITES)
+    assert POOL.nbytes == first + another.open_runs().nbytes
+    monkeypatch.setattr(POOL, "budget", POOL.nbytes)
+    another.activations(IDS[:-1], SITES[:1])
+    assert model.open_runs().nbytes < first
 
 
 def test_the_second_time_runs_nothing_and_is_equal(model, forwards):

@@ -16,7 +16,7 @@ from headscope.errors import ModelError
 from headscope.model.capabilities import Capabilities, capabilities
 from headscope.model.inventory import Inventory
 from headscope.model.readout import ReadOut
-from headscope.model.runs import LOGITS, RunCache, Site
+from headscope.model.runs import LOGITS, Pool, RunCache, Site
 from headscope.model.tokens import PromptLike, Tokens
 from headscope.results import JsonValue, NextToken, Prompt, Provenance
 
@@ -31,7 +31,8 @@ _version = cache(version)
 class LiveModel:
     """A `TransformerBridge` as the analyses see it. Get one by `LiveModel.of(bridge)`.
 
-    There is one per bridge, alive as long as anybody uses it; the runs it caches go with it.
+    There is one per bridge, alive as long as anybody uses it. The runs it caches go with it, or
+    when those of other models need the room (`runs.POOL`).
     """
 
     def __init__(self, bridge: Any) -> None:
@@ -270,7 +271,7 @@ class LiveModel:
         """
         self._inventory.refresh()
         if self._inventory.hooks():
-            return RunCache(budget=0)
+            return RunCache(Pool(0))
         self._runs.validate(self._inventory.weights())
         return self._runs
 

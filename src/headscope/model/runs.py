@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from itertools import count
+from operator import attrgetter
 from typing import Any
+from weakref import WeakSet
 
 import torch
 
 from headscope.model.inventory import Inventory
-
-DEFAULT_BUDGET = 512 * 2**20
 
 #: Stands for a hook: the model's logits, float32, of one position (`Site.index`).
 LOGITS = "logits"
@@ -37,55 +38,105 @@ class Site:
         return activation.select(self.axis, self.index).cpu().clone()
 
 
-class RunCache:
-    """Tensors by key, the least recently used dropped first.
+class Pool:
+    """Bytes that several caches share; the tensor not used for longest goes first, whoever has it.
+
+    Caches are held weakly: what one keeps is freed with it.
 
     Args:
-        budget: Most bytes held at any time.
+        budget: Most bytes kept at any time.
     """
 
-    def __init__(self, budget: int = DEFAULT_BUDGET) -> None:
+    def __init__(self, budget: int) -> None:
         self.budget = budget
-        self._tensors: OrderedDict[Any, torch.Tensor] = OrderedDict()
-        self._nbytes = 0
-        self._fingerprint: Any = None
+        self._caches: WeakSet[RunCache] = WeakSet()
+        self._uses = count()
 
     @property
     def nbytes(self) -> int:
-        """Bytes held."""
-        return self._nbytes
+        """Bytes kept."""
+        return sum(cache.nbytes for cache in self._caches)
+
+    def clear(self) -> None:
+        """Drop everything."""
+        for cache in self._caches:
+            cache.clear()
+
+    def join(self, cache: RunCache) -> None:
+        """Count what `cache` keeps."""
+        self._caches.add(cache)
+
+    def tick(self) -> int:
+        """The number of this use of a tensor; a later one is higher."""
+        return next(self._uses)
+
+    def make_room(self, size: int) -> None:
+        """Drop what was not used for longest until `size` more bytes fit."""
+        while self.nbytes + size > self.budget:
+            min(
+                (cache for cache in self._caches if cache.nbytes), key=attrgetter("oldest")
+            ).drop_oldest()
+
+
+#: Shared by all models of the process.
+POOL = Pool(512 * 2**20)
+
+
+class RunCache:
+    """Tensors of one model by key, for as long as its pool has room for them.
+
+    Args:
+        pool: Whose bytes they take.
+    """
+
+    def __init__(self, pool: Pool = POOL) -> None:
+        self._pool = pool
+        self._tensors: OrderedDict[Any, tuple[int, torch.Tensor]] = OrderedDict()
+        self._fingerprint: Any = None
+        self.nbytes = 0
+        pool.join(self)
+
+    @property
+    def oldest(self) -> int:
+        """When the tensor not used for longest was used; there must be one."""
+        return next(iter(self._tensors.values()))[0]
 
     def get(self, key: Any) -> torch.Tensor | None:
         """The tensor kept under `key`, or None."""
-        tensor = self._tensors.get(key)
-        if tensor is not None:
-            self._tensors.move_to_end(key)
+        if key not in self._tensors:
+            return None
+        _, tensor = self._tensors.pop(key)
+        self._tensors[key] = self._pool.tick(), tensor
         return tensor
 
     def put(self, key: Any, tensor: torch.Tensor) -> None:
         """Keep `tensor`; one that alone exceeds the budget is not kept."""
-        previous = self._tensors.pop(key, None)
-        if previous is not None:
-            self._nbytes -= _storage_bytes(previous)
+        if key in self._tensors:
+            self._forget(key)
         size = _storage_bytes(tensor)
-        if size > self.budget:
-            return
-        while self._nbytes + size > self.budget:
-            _, dropped = self._tensors.popitem(last=False)
-            self._nbytes -= _storage_bytes(dropped)
-        self._tensors[key] = tensor
-        self._nbytes += size
+        if size <= self._pool.budget:
+            self._pool.make_room(size)
+            self._tensors[key] = self._pool.tick(), tensor
+            self.nbytes += size
+
+    def drop_oldest(self) -> None:
+        """Drop the tensor not used for longest."""
+        self._forget(next(iter(self._tensors)))
 
     def clear(self) -> None:
         """Drop everything."""
         self._tensors.clear()
-        self._nbytes = 0
+        self.nbytes = 0
 
     def validate(self, fingerprint: Any) -> None:
         """Drop everything if the weights are no longer those that were cached from."""
         if fingerprint != self._fingerprint:
             self.clear()
             self._fingerprint = fingerprint
+
+    def _forget(self, key: Any) -> None:
+        _, tensor = self._tensors.pop(key)
+        self.nbytes -= _storage_bytes(tensor)
 
 
 def _storage_bytes(tensor: torch.Tensor) -> int:
