@@ -19,7 +19,7 @@ import { useTooltip } from "./attention/tooltip";
 import { useSlices } from "./attention/use-slices";
 import type { ViewProps } from "./contract";
 
-export { attentionCss } from "./attention/styles";
+export { default as attentionCss } from "./attention/attention.css?inline";
 
 /** From this width on the enlarged heads are beside the overview, not below it. */
 const WIDE = 820;

@@ -15,7 +15,7 @@ import { Viewport } from "./heatmap/viewport";
 import { describeCell } from "./heatmap/words";
 import { Lens } from "./lens";
 
-export { heatmapCss } from "./heatmap/styles";
+export { default as heatmapCss } from "./heatmap/heatmap.css?inline";
 
 const LEGEND_WIDTH = 220;
 const ZOOM_LIMITS = { least: 0.02, most: 4 };
@@ -100,12 +100,7 @@ export function HeatmapView(props: ViewProps<Grid>): JSX.Element {
         announce={announce}
         width={width}
       />
-      <Legend
-        measure={slice.measure}
-        provenance={grid.provenance}
-        theme={theme}
-        width={Math.min(LEGEND_WIDTH, width)}
-      />
+      <Legend slice={slice} theme={theme} width={Math.min(LEGEND_WIDTH, width)} />
       {options.table ? (
         <Table slice={slice} />
       ) : (
