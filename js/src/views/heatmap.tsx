@@ -100,7 +100,12 @@ export function HeatmapView(props: ViewProps<Grid>): JSX.Element {
         announce={announce}
         width={width}
       />
-      <Legend slice={slice} theme={theme} width={Math.min(LEGEND_WIDTH, width)} />
+      <Legend
+        measure={slice.measure}
+        provenance={grid.provenance}
+        theme={theme}
+        width={Math.min(LEGEND_WIDTH, width)}
+      />
       {options.table ? (
         <Table slice={slice} />
       ) : (
