@@ -82,6 +82,22 @@ def test_provenance_is_enough_to_run_it_again(name: str, model: LiveModel) -> No
     assert again.result.provenance.prompts[0].token_ids == prompt.token_ids
 
 
+def test_provenance_names_the_hooks_that_acted(name: str, model: LiveModel) -> None:
+    assert finished(name, model).provenance.user_hooks == ()
+    model.bridge.add_hook("blocks.1.hook_in", lambda t, hook: t)
+    try:
+        running = steps(name, model)
+        next(running)  # nothing has run before the first step
+        job: Job[Any] = Job(running)
+        job.advance(0)
+        model.bridge.reset_hooks()  # in a cell, while the rest is still to be done
+        job.advance()
+        assert job.result is not None
+        assert job.result.provenance.user_hooks == ("blocks.1.hook_in",)
+    finally:
+        model.bridge.reset_hooks()
+
+
 def test_progress_never_falls(name: str, model: LiveModel) -> None:
     seen = list(steps(name, model))
     assert seen

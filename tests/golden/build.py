@@ -53,6 +53,7 @@ def provenance(analysis: str, sign: str) -> Provenance:
         versions={"headscope": "0", "torch": "0"},
         seed=0,
         notes=("Written by hand.",),
+        user_hooks=("blocks.0.hook_out",),
     )
 
 

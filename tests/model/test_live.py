@@ -73,7 +73,8 @@ def test_a_directory_is_loaded_and_named_by_its_last_part(gpt2_dir):
     bridge = load(str(gpt2_dir), device="cpu")
     model = LiveModel.of(bridge)
     assert model.name == gpt2_dir.name
-    assert str(gpt2_dir) not in str(model.provenance("a", (), {}, sign="", normalisation=""))
+    record = model.provenance("a", (), {}, sign="", normalisation="", user_hooks=())
+    assert str(gpt2_dir) not in str(record)
     assert model.dtype == "float32"
     assert not any(module.training for module in bridge.modules())
     assert load(bridge) is bridge
@@ -149,9 +150,33 @@ def test_an_activation_that_is_not_there_is_named(gpt2):
 def test_provenance_says_enough_to_run_again(gpt2_processed):
     model = LiveModel.of(gpt2_processed)
     prompt = model.tokenize("the cat")
-    record = model.provenance("x", [prompt], {"k": 1}, sign="s", normalisation="n", seed=3)
+    record = model.provenance(
+        "x", [prompt], {"k": 1}, sign="s", normalisation="n", user_hooks=["a"], seed=3
+    )
     assert record.processed_weights
     assert record.prompts == (prompt,)
     assert record.parameters == {"k": 1}
     assert record.versions.keys() == {"headscope", "torch", "transformer_lens", "transformers"}
-    assert record.seed == 3
+    assert (record.seed, record.user_hooks) == (3, ("a",))
+
+
+def test_the_state_is_of_the_weights_and_of_the_users_hooks(tokenizer):
+    model = LiveModel.of(models.bridge(models.hf_gpt2(), tokenizer))
+    before = model.state()
+    model.forward((0, 1), {"blocks.0.hook_resid_pre": lambda t: None})
+    assert model.state() == before
+    assert model.user_hooks() == ()
+    model.bridge.add_hook("blocks.1.hook_resid_post", lambda t, hook: t)
+    assert model.user_hooks() == ("blocks.1.hook_out",)
+    hooked = model.state()
+    assert hooked != before
+    model.forward((0, 1), {})
+    assert model.state() == hooked
+    model.bridge.reset_hooks()
+    model.bridge.add_hook("blocks.1.hook_resid_post", lambda t, hook: t)
+    assert model.state() not in (before, hooked)
+    model.bridge.reset_hooks()
+    assert model.state() == before
+    with torch.no_grad():
+        model.bridge.embed.W_E[0] += 1
+    assert model.state() != before

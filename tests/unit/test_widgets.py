@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import headscope as hs
 from headscope.analyses import attention, logit_lens
 from headscope.model import LiveModel
 from headscope.wire import decode
+from tests import models
 from tests.unit.page import Page
 
 PROMPT = "the cat sat on the mat the cat"
@@ -112,6 +114,62 @@ def test_head_row_and_mix(patterns: hs.AttentionPatterns, gpt2: Any) -> None:
     np.testing.assert_allclose(
         arrays(page, 4)[0], attention.mix(model, prompt, "mean", None), atol=1e-3
     )
+
+
+def double(_activation: Any, hook: Any) -> Any:
+    return 2 * _activation
+
+
+@pytest.fixture
+def own(tokenizer: Any) -> Any:
+    """A bridge that a test may change."""
+    return models.bridge(models.hf_gpt2(), tokenizer)
+
+
+def edit(bridge: Any) -> None:
+    with torch.no_grad():
+        bridge.blocks[0].mlp.original_component.c_fc.weight.add_(0.1)
+
+
+def hook(bridge: Any) -> None:
+    bridge.add_hook("blocks.0.hook_mlp_out", double)
+
+
+@pytest.mark.parametrize("change", [edit, hook])
+def test_nothing_is_answered_about_a_model_that_has_changed(own: Any, change: Any) -> None:
+    patterns, lens = hs.AttentionPatterns(own, PROMPT), hs.LogitLens(own, PROMPT)
+    pages = Page(patterns), Page(lens)
+    before = patterns.head(1, 2)
+    change(own)
+    pages[0].ask(1, "head", layer=1, head=2)
+    pages[0].ask(2, "row", layer=1, head=2, dest=1)
+    pages[0].ask(3, "mix", reduce="max", layer=None)
+    pages[1].ask(1, "cell", row=0, position=0)
+    pages[1].ask(2, "track", token=" cat", positions=[0])
+    for page, ask_id in [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2)]:
+        error = pages[page].reply(ask_id)["error"]
+        assert error["kind"] == "ResultError"
+        assert "have changed since" in error["message"]
+        assert error["hint"] == "Run it again: widget.run()."
+    with pytest.raises(hs.ResultError, match="changed since"):
+        patterns.head(1, 2)
+    with pytest.raises(hs.ResultError, match="changed since"):
+        lens.track(" cat")
+    for widget in (patterns, lens):
+        widget.run()
+    pages[0].ask(4, "head", layer=1, head=2)
+    (after,) = arrays(pages[0], 4)
+    np.testing.assert_allclose(after, patterns.head(1, 2), atol=1e-3)
+    assert np.abs(patterns.head(1, 2) - before).max() > 1e-3
+    pages[1].ask(3, "cell", row=0, position=0)
+    assert pages[1].reply(3)["ok"]
+    hooked = change is hook
+    assert patterns.result.provenance.user_hooks == (("blocks.0.mlp.hook_out",) if hooked else ())
+    own.reset_hooks()
+    pages[0].ask(5, "head", layer=1, head=2)
+    assert pages[0].reply(5)["ok"] != hooked
+    patterns.close()
+    lens.close()
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ export function ProvenanceDetails({ provenance }: { provenance: Provenance }) {
         <span class="hs-muted">
           {" "}
           · {provenance.sign} {provenance.normalisation}
+          {provenance.user_hooks.length > 0 && " Run under hooks of yours."}
         </span>
       </summary>
       {open && <Everything provenance={provenance} />}
@@ -19,21 +20,21 @@ export function ProvenanceDetails({ provenance }: { provenance: Provenance }) {
   );
 }
 
+type Row = [name: string, value: string];
+
 function Everything({ provenance: p }: { provenance: Provenance }) {
-  const rows: [string, string][] = [
+  const rows: Row[] = [
     ["Analysis", p.analysis],
     ["Model", p.revision ? `${p.model} (revision ${p.revision})` : p.model],
     ["Architecture", p.architecture],
     ["Runs in", `${p.dtype} on ${p.device}`],
     ["Weights", p.processed_weights ? "processed (folded and centred)" : "as trained"],
+    ...(p.user_hooks.length ? [["Your hooks on", p.user_hooks.join(", ")] as Row] : []),
     ["Sign", p.sign],
     ["Normalisation", p.normalisation],
-    ...Object.entries(p.parameters).map(([name, value]): [string, string] => [
-      name,
-      JSON.stringify(value),
-    ]),
-    ...(p.seed === null ? [] : [["Seed", String(p.seed)] as [string, string]]),
-    ...p.notes.map((note): [string, string] => ["Note", note]),
+    ...Object.entries(p.parameters).map(([name, value]): Row => [name, JSON.stringify(value)]),
+    ...(p.seed === null ? [] : [["Seed", String(p.seed)] as Row]),
+    ...p.notes.map((note): Row => ["Note", note]),
     [
       "Versions",
       Object.entries(p.versions)

@@ -82,6 +82,7 @@ export interface Provenance {
   revision: string | null;
   seed: number | null;
   notes: string[];
+  user_hooks: string[];
 }
 
 /** A prompt exactly as it ran. */

@@ -102,6 +102,7 @@ export function patterns(size: Size = {}): Patterns {
       revision: null,
       seed: null,
       notes: [],
+      user_hooks: [],
     },
     next_tokens: [],
   };

@@ -42,6 +42,7 @@ const provenance: Provenance = {
   revision: null,
   seed: null,
   notes: [],
+  user_hooks: [],
 };
 
 function measure(name: string, unit: string, values: NdArray, scale: Partial<Scale>): Measure {

@@ -84,12 +84,14 @@ describe("the result", () => {
   test("provenance opens to token ids and both conventions", async () => {
     const [, { find, all }] = await show();
     const details = find<HTMLDetailsElement>(".hs-provenance");
+    expect(details.textContent).toContain("Run under hooks of yours.");
     await act(() => {
       details.open = true;
       details.dispatchEvent(new Event("toggle"));
     });
     expect(details.textContent).toContain("Positive raises the answer's logit.");
     expect(details.textContent).toContain("1 is certainty.");
+    expect(details.textContent).toContain("blocks.0.hook_out");
     expect(all(".hs-ids li").map((li) => li.textContent)).toContain("⏎ 10");
   });
 });

@@ -73,6 +73,7 @@ def run(model: LiveModel, request: AttentionRequest) -> Steps[Patterns]:
         f"Attention over {n_tokens} tokens",
     )
     yield Step(0.0, "Running the model")
+    user_hooks = model.user_hooks()
     gathered = _Gathering(model, prompt.token_ids, request.head)
     logits = model.forward(prompt.token_ids, gathered.observers())
     yield Step(0.9, "Summarising")
@@ -94,6 +95,7 @@ def run(model: LiveModel, request: AttentionRequest) -> Steps[Patterns]:
             {"head": request.head},
             sign="Attention weights, norms and scores are at least 0.",
             normalisation="Each row (dest) of a pattern sums to 1 over its sources.",
+            user_hooks=user_hooks,
         ),
         next_tokens=model.next_tokens(logits[-1]),
     )

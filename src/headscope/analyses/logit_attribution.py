@@ -80,6 +80,7 @@ def run(model: LiveModel, request: LogitAttributionRequest) -> Steps[Grid]:
         raise RequestError("answer and wrong are the same token.", "Leave out wrong.")
     yield Step(0.0, "Running the model")
     sites = Sites(model, len(prompt.token_ids), position, request.by)
+    user_hooks = model.user_hooks()
     found = model.activations(prompt.token_ids, sites.wanted())
     yield Step(0.9, "Projecting")
     with torch.no_grad():
@@ -117,6 +118,7 @@ def run(model: LiveModel, request: LogitAttributionRequest) -> Steps[Grid]:
             },
             sign=f"Positive raises {label}.",
             normalisation="Logits; the final norm's scale is held at its value on this prompt.",
+            user_hooks=user_hooks,
             notes=_notes(model, request, path),
         ),
         identity=parts.identity(terms, label),

@@ -34,7 +34,7 @@ from headscope.jobs.steps import Step, Steps
 from headscope.model.live import LiveModel
 from headscope.model.runs import LOGITS, Site
 from headscope.model.tokens import PromptLike
-from headscope.results import Axis, Grid, Measure, NextToken, Prompt, Scale, TopTokens
+from headscope.results import Axis, Grid, Measure, NextToken, Prompt, Provenance, Scale, TopTokens
 
 ReadOutPoint = Literal["resid_post", "resid_pre", "resid_mid", "all"]
 
@@ -163,6 +163,17 @@ def run(model: LiveModel, request: LogitLensRequest) -> Steps[Grid]:
     read_outs = rows(model, request.read_out)
     prompt = model.tokenize(request.prompt)
     yield Step(0.0, "Running the model")
+    provenance = model.provenance(
+        "logit_lens",
+        (prompt,),
+        {"read_out": request.read_out, "top_k": request.top_k},
+        sign="Log-probabilities are at most 0, everything else at least 0.",
+        normalisation=(
+            "Each state through the final norm with its own scale, then softmax over the whole "
+            "vocabulary."
+        ),
+        user_hooks=model.user_hooks(),
+    )
     states, logits = _states(model, prompt, read_outs)
     next_tokens = model.next_tokens(logits)
     readings = Readings(model.read_out(), states, request.top_k)
@@ -174,10 +185,10 @@ def run(model: LiveModel, request: LogitLensRequest) -> Steps[Grid]:
         partial = None
         # At most a few: each waits twice as long as the one before.
         if now - shown > max(_PARTIAL_SECONDS, shown - began):
-            partial, shown = _grid(model, request, prompt, read_outs, readings, next_tokens), now
+            partial, shown = _grid(model, provenance, read_outs, readings, next_tokens), now
         yield Step(fraction, "Reading out", partial)
         paused = time.perf_counter()
-    return _grid(model, request, prompt, read_outs, readings, next_tokens)
+    return _grid(model, provenance, read_outs, readings, next_tokens)
 
 
 def cell(
@@ -275,8 +286,7 @@ def _states(
 
 def _grid(
     model: LiveModel,
-    request: LogitLensRequest,
-    prompt: Prompt,
+    provenance: Provenance,
     read_outs: Sequence[Row],
     readings: Readings,
     next_tokens: tuple[NextToken, ...],
@@ -291,19 +301,10 @@ def _grid(
                 selects="layer",
                 indices=tuple(r.layer for r in read_outs),
             ),
-            Axis("position", prompt.tokens, tokens=True, selects="token"),
+            Axis("position", provenance.prompts[0].tokens, tokens=True, selects="token"),
         ),
         measures=_measures(readings),
-        provenance=model.provenance(
-            "logit_lens",
-            (prompt,),
-            {"read_out": request.read_out, "top_k": request.top_k},
-            sign="Log-probabilities are at most 0, everything else at least 0.",
-            normalisation=(
-                "Each state through the final norm with its own scale, then softmax over the "
-                "whole vocabulary."
-            ),
-        ),
+        provenance=provenance,
         top=TopTokens(
             readings.top_ids.copy(),
             readings.top_values.copy(),

@@ -263,6 +263,19 @@ class LiveModel:
         """Drop every cached run: the next one really runs."""
         self._runs.clear()
 
+    def user_hooks(self) -> tuple[str, ...]:
+        """Hook points (or plain modules) that carry forward hooks of the user's, as they are now.
+
+        Ask in the step in which the model runs: between steps hooks may come and go.
+        """
+        self._inventory.refresh()
+        return tuple(self._inventory.hooks())
+
+    def state(self) -> Any:
+        """A value that is another one when the weights or the user's hooks have changed."""
+        self._inventory.refresh()
+        return self._inventory.weights(), self._inventory.hooks()
+
     def open_runs(self) -> RunCache:
         """The cached runs, emptied if the weights have changed since.
 
@@ -322,6 +335,7 @@ class LiveModel:
         *,
         sign: str,
         normalisation: str,
+        user_hooks: Sequence[str],
         notes: Sequence[str] = (),
         seed: int | None = None,
     ) -> Provenance:
@@ -346,4 +360,5 @@ class LiveModel:
             revision=self.revision,
             seed=seed,
             notes=tuple(notes),
+            user_hooks=tuple(user_hooks),
         )

@@ -45,6 +45,7 @@ class Provenance:
         revision: Hub revision, where known.
         seed: Seed of anything random.
         notes: Whatever the reader must know: fallbacks, truncations, estimates.
+        user_hooks: Hook points (or plain modules) on which hooks of the user's acted.
     """
 
     analysis: str
@@ -61,3 +62,4 @@ class Provenance:
     revision: str | None = None
     seed: int | None = None
     notes: tuple[str, ...] = field(default=())
+    user_hooks: tuple[str, ...] = field(default=())

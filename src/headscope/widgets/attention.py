@@ -51,9 +51,9 @@ class AttentionPatterns(HeadscopeWidget[Patterns]):
 
         Raises:
             RequestError: There is no such head.
-            ResultError: There is no result yet.
+            ResultError: There is no result yet, or the model has changed since.
         """
-        prompt = self.result.provenance.prompts[0]
+        prompt = self._unchanged(self.result).provenance.prompts[0]
         return attention.head_weights(self._model, prompt, layer, head)
 
     def _request(self, prompt: str | tuple[int, ...]) -> attention.AttentionRequest:
@@ -72,7 +72,7 @@ class AttentionPatterns(HeadscopeWidget[Patterns]):
         }
 
     def _shown_prompt(self) -> Prompt:
-        return self._shown().provenance.prompts[0]
+        return self._unchanged(self._shown()).provenance.prompts[0]
 
     def _answer_head(self, params: Params) -> Answer:
         weights = attention.head_weights(

@@ -63,6 +63,8 @@ class HeadscopeWidget(PageWidget, Generic[R]):
         live.ready()
         self._runner = JobRunner()
         self._value: R | None = None
+        self._begun_on: Any = None  # state of the model when the current job began
+        self._valued_on: Any = None  # and that of the result
         self._edits = 0  # of the prompt and the fields
         self._begun_at = -1  # how many edits the current job has seen
         self._valued_at = -1  # and the result, where it is complete
@@ -199,6 +201,19 @@ class HeadscopeWidget(PageWidget, Generic[R]):
             raise ResultError(self._why_no_result(), "Call widget.run().")
         return self._value
 
+    def _unchanged(self, result: R) -> R:
+        """`result`, of whose model more is about to be asked.
+
+        Raises:
+            ResultError: The model is not as it was then, and would answer about something else.
+        """
+        if self._model.state() != self._valued_on:
+            raise ResultError(
+                "The model's weights or hooks have changed since this was computed.",
+                "Run it again: widget.run().",
+            )
+        return result
+
     # From traits to a job.
 
     def _edited(self, _change: Any) -> None:
@@ -242,6 +257,7 @@ class HeadscopeWidget(PageWidget, Generic[R]):
         return Job(self._steps(request), on_progress=self._send_progress, on_end=self._finish)
 
     def _steps(self, request: Any) -> Generator[Step, None, tuple[R, Payload]]:
+        self._begun_on = self._model.state()
         result = yield from self._analyse(request)
         return result, encode(result)
 
@@ -260,6 +276,7 @@ class HeadscopeWidget(PageWidget, Generic[R]):
         self.send(progress)
         if job.partial is not None:
             self._value, self._valued_at = job.partial, -1
+            self._valued_on = self._begun_on
             self._result = {**encode(job.partial)}
             job.partial = None
 
@@ -275,6 +292,7 @@ class HeadscopeWidget(PageWidget, Generic[R]):
                 self._value, payload = job.result
                 self._result = {**payload}
                 self._valued_at = self._begun_at
+                self._valued_on = self._begun_on
                 self.selection = within(self.selection, self._limits())
             self.last_error = None
             self._error = None

@@ -75,7 +75,7 @@ class LogitLens(HeadscopeWidget[Grid]):
 
         Raises:
             PromptError: The text is not one token.
-            ResultError: There is no result yet.
+            ResultError: There is no result yet, or the model has changed since.
         """
         return self._track(self.result, token, positions)
 
@@ -89,7 +89,7 @@ class LogitLens(HeadscopeWidget[Grid]):
         return super()._questions() | {"cell": self._answer_cell, "track": self._answer_track}
 
     def _answer_cell(self, params: Params) -> Answer:
-        shown = self._shown()
+        shown = self._unchanged(self._shown())
         tokens = logit_lens.cell(
             self._model,
             shown.provenance.prompts[0],
@@ -111,7 +111,7 @@ class LogitLens(HeadscopeWidget[Grid]):
         return Answer(value, (track.probability, track.rank))
 
     def _track(self, shown: Grid, token: str | int, positions: Sequence[int] | None) -> Track:
-        prompt = shown.provenance.prompts[0]
+        prompt = self._unchanged(shown).provenance.prompts[0]
         chosen = range(len(prompt.tokens)) if positions is None else positions
         return logit_lens.track(self._model, prompt, token, chosen, _read_out(shown))
 
