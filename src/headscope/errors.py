@@ -25,7 +25,7 @@ class HeadscopeError(Exception):
 
 
 class ModelError(HeadscopeError):
-    """The model cannot be used as it is: wrong type, mode or capability."""
+    """The model cannot be used as it is, whatever is asked: wrong type, mode or capability."""
 
 
 class PromptError(HeadscopeError):
@@ -33,7 +33,7 @@ class PromptError(HeadscopeError):
 
 
 class RequestError(HeadscopeError):
-    """A parameter of an analysis is out of range or contradicts another one."""
+    """A parameter is out of range, contradicts another one, or asks too much of the model."""
 
 
 class ResultError(HeadscopeError):

@@ -152,7 +152,7 @@ def test_a_soft_capped_logit_is_explained_before_the_cap(tokenizer):
 
 def test_heads_under_a_norm_of_their_layer_are_refused(tokenizer):
     bridge = models.bridge(models.hf_gemma2(), tokenizer)
-    with pytest.raises(ModelError, match=r"Use by='component'"):
+    with pytest.raises(RequestError, match=r"Use by='component'"):
         attribution_of(bridge, by="head")
 
 
@@ -184,7 +184,7 @@ def test_a_stream_that_is_not_a_sum_is_refused(tokenizer):
 def test_heads_that_are_not_their_layers_parts_are_refused(tokenizer):
     bridge = models.bridge(models.hf_gpt2(), tokenizer)
     bridge.add_hook("blocks.1.hook_attn_out", lambda t, hook: 2 * t)
-    with pytest.raises(ModelError, match=r"what heads write is changed .* by='component'"):
+    with pytest.raises(RequestError, match=r"what heads write is changed .* by='component'"):
         attribution_of(bridge, by="head")
     assert attribution_of(bridge).identity.residue < SUM
 

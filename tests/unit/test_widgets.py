@@ -257,6 +257,26 @@ def test_ids_of_tokens_become_the_text_that_means_them(gpt2: Any) -> None:
     widget.close()
 
 
+def test_what_a_models_heads_do_not_allow_can_be_mended_in_the_page(tokenizer: Any) -> None:
+    bridge = models.bridge(models.hf_gemma2(), tokenizer)
+    widget = hs.LogitAttribution(bridge, PROMPT, by="head")
+    assert widget._error["kind"] == "RequestError"
+    assert widget._error["hint"] == "Use by='component'."
+    for read in (widget.run, lambda: widget.result.identity):
+        with pytest.raises(hs.HeadscopeError, match="does not add up"):
+            read()
+    Page(widget).write(by="component")
+    assert widget.result.identity.residue < 1e-4
+    assert widget._error is None
+    widget.close()
+
+
+def test_a_model_that_cannot_be_read_is_refused_by_the_constructor(own: Any) -> None:
+    own.add_hook("blocks.1.hook_resid_post", double)
+    with pytest.raises(hs.ModelError, match=r"what attention and MLPs write .* hs\.LogitLens"):
+        hs.LogitAttribution(own, PROMPT)
+
+
 def test_an_empty_answer_means_the_models_own(gpt2: Any) -> None:
     widget = hs.LogitAttribution(gpt2, PROMPT, answer="")
     result = widget.run()

@@ -8,7 +8,7 @@ from typing import Literal
 
 import torch
 
-from headscope.errors import ModelError
+from headscope.errors import ModelError, RequestError
 from headscope.model.live import LiveModel
 from headscope.model.readout import ReadOut
 from headscope.model.runs import LOGITS, Site
@@ -132,7 +132,12 @@ class Contributions:
 
         writes = self._writes()
         total = torch.stack(list(writes.values())).sum(0)
-        self._refuse_unless_equal(total, final, "what attention and MLPs write")
+        if not _equal(total, final):
+            raise ModelError(
+                f"In {self.model.name}, what attention and MLPs write is changed on the way, so it "
+                "does not add up.",
+                "Use hs.LogitLens.",
+            )
         self.written = {writer: self.project(write) for writer, write in writes.items()}
         self.targets = path.raw_logit(self._stream(sites.read), answer, wrong)
         if not path.transforms:  # then the model's own output is the independent witness
@@ -170,7 +175,7 @@ class Contributions:
             z = self.found[self.sites.z(layer)].to(self.device).float()
             written = torch.einsum("hk,hkd->d", z, w_out) + b_out
             attn_out = self._stream(self.sites.layer(layer, "hook_attn_out"))[0]
-            self._refuse_unless_equal(written, attn_out, "what heads write")
+            self._refuse_heads_unless(_equal(written, attn_out), "write")
             rows.append(torch.einsum("hk,hkd,d->h", z, w_out, self.direction) / self.scale)
             biases += float(self.project(b_out))
         return torch.stack(rows), biases
@@ -185,7 +190,7 @@ class Contributions:
             pattern = self.found[self.sites.pattern_row(layer)].to(self.device).float()
             z = self.found[self.sites.z(layer)].to(self.device).float()
             moved = torch.einsum("hs,shk->hk", pattern, values)
-            self._refuse_unless_equal(moved, z, "what heads read")
+            self._refuse_heads_unless(_equal(moved, z), "read")
             read = torch.einsum("shk,hk->hs", values, w_out @ self.direction)
             rows.append(pattern * read / self.scale)
         return torch.stack(rows)
@@ -194,13 +199,12 @@ class Contributions:
         weight, bias = self.model.output_weights(layer)
         return weight.to(self.device), bias.to(self.device)
 
-    def _refuse_unless_equal(self, parts: torch.Tensor, whole: torch.Tensor, what: str) -> None:
-        missed = (parts - whole).norm(dim=-1)
-        allowed = _STRUCTURAL_TOLERANCE * whole.norm(dim=-1)
-        if not bool((missed <= allowed).all()):
-            raise ModelError(
-                f"In {self.model.name}, {what} is changed on the way, so it does not add up.",
-                "Use hs.LogitLens." if self.sites.by == "component" else "Use by='component'.",
+    def _refuse_heads_unless(self, whole: bool, what: str) -> None:
+        if not whole:
+            raise RequestError(
+                f"In {self.model.name}, what heads {what} is changed on the way, so it does not "
+                "add up.",
+                "Use by='component'.",
             )
 
     def sum_of(self, kind: str) -> float:
@@ -222,3 +226,8 @@ class Contributions:
             max(everywhere, abs(sum(terms.values()) - target)),
             len(self.targets),
         )
+
+
+def _equal(parts: torch.Tensor, whole: torch.Tensor) -> bool:
+    missed = (parts - whole).norm(dim=-1)
+    return bool((missed <= _STRUCTURAL_TOLERANCE * whole.norm(dim=-1)).all())

@@ -28,7 +28,7 @@ import numpy.typing as npt
 import torch
 
 from headscope.analyses.contributions import By, Contributions, Sites
-from headscope.errors import ModelError, RequestError
+from headscope.errors import RequestError
 from headscope.jobs.steps import Step, Steps
 from headscope.model.live import LiveModel
 from headscope.model.readout import ReadOut
@@ -66,12 +66,12 @@ def run(model: LiveModel, request: LogitAttributionRequest) -> Steps[Grid]:
     Raises:
         ModelError: The model writes to its stream, or reads it out, in a way these parts miss.
         PromptError: The prompt cannot be run, or `answer` or `wrong` is not one token.
-        RequestError: A parameter is out of range.
+        RequestError: A parameter is out of range, or the model's heads are not its parts.
     """
     if request.by not in BY:
         raise RequestError(f"Nothing is attributed by {request.by!r}.", f"Choose from {BY}.")
     if request.by != "component" and not model.capabilities.attention:
-        raise ModelError(f"{model.name} does not show its heads.", "Use by='component'.")
+        raise RequestError(f"{model.name} does not show its heads.", "Use by='component'.")
     prompt = model.tokenize(request.prompt)
     position = _position(request.position, len(prompt.token_ids))
     wrong = None if request.wrong is None else model.token_id(request.wrong)

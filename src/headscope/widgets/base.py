@@ -47,8 +47,9 @@ class HeadscopeWidget(PageWidget, Generic[R]):
         selection: What is pinned at first.
 
     Raises:
-        ModelError: The model cannot be used. Whatever can be mended in the page (prompt, fields) is
-            shown there instead, kept at `last_error`, and raised by `run`.
+        ModelError: The model cannot be used. Whatever can be mended in the page (the prompt, a
+            field, a request that asks too much of the model or of the memory) is shown there
+            instead, kept at `last_error`, and raised by `run`.
     """
 
     def __init__(
