@@ -120,10 +120,11 @@ class PatchingEngine:
     def matters(self, run: PatchedRun) -> bool:
         """Whether the run can differ from its base at the read positions.
 
-        Behind the last block's attention every position is by itself.
+        Nothing reads a later position, and behind the last block's attention every position is by
+        itself.
         """
         read = set(self._resumption.read)
-        return any(
+        return any(patch.positions[0] <= max(read) for patch in run.patches) and any(
             patch.layer < self._n_layers - 1
             or not SITES[patch.site].after_attention
             or not read.isdisjoint(patch.positions)

@@ -34,6 +34,13 @@ class Patch:
     value: torch.Tensor
     unit: int | None = None
 
+    def of(self, activation: torch.Tensor) -> torch.Tensor:
+        """What the patch replaces in one run's whole `activation`, shaped like `value`."""
+        where = list(self.positions)
+        if self.site == "pattern":
+            return (activation if self.unit is None else activation[self.unit])[..., where, :]
+        return activation[where] if self.unit is None else activation[where, self.unit]
+
     def apply(self, activation: torch.Tensor, offset: int = 0) -> None:
         """Write into one run's `activation`, which starts at position `offset`, in place.
 

@@ -174,8 +174,7 @@ class Resumption:
 
         def enter(activation: torch.Tensor, hook: Any) -> torch.Tensor:
             before = hidden if layer == first else activation
-            batch = torch.cat([before, self._start(new, layer, offset)]) if new else before
-            return batch
+            return torch.cat([before, self._start(new, layer, offset)]) if new else before
 
         return hook_name(self.bridge, "resid_pre", layer), enter
 
@@ -305,6 +304,41 @@ class Resumption:
                 if stream.shape == wanted.shape and (stream - wanted).abs().max() <= bound:
                     return self.shortcuts
         return nothing
+
+
+def attention_scores(
+    bridge: Any, recorded: RecordedRuns, layer: int, patches: Sequence[Patch] = ()
+) -> torch.Tensor:
+    """A block's attention scores `[run, head, dest, src]`, masked, with `patches[i]` in run i.
+
+    Args:
+        bridge: The model.
+        recorded: The runs.
+        layer: The block.
+        patches: Queries or keys to put in, all at one site; none for the runs as they were.
+    """
+    found: list[torch.Tensor] = []
+
+    def write(activation: torch.Tensor, hook: Any) -> torch.Tensor:
+        activation = activation.clone()
+        for row, patch in zip(activation, patches, strict=True):
+            patch.apply(row)
+        return activation
+
+    def keep(activation: torch.Tensor, hook: Any) -> None:
+        found.append(activation.detach().float())
+
+    hooks: list[tuple[str, Any]] = [(f"blocks.{layer}.attn.hook_attn_scores", keep)]
+    if patches:
+        hooks.append((hook_name(bridge, patches[0].site, layer), write))
+    with torch.no_grad(), _passing_over(bridge, layer), leaving_cache(bridge):
+        bridge.run_with_hooks(
+            recorded.streams[:, layer],
+            start_at_layer=layer,
+            fwd_hooks=hooks,
+            **({"stop_at_layer": layer + 1} if layer + 1 < int(bridge.cfg.n_layers) else {}),
+        )
+    return found[0]
 
 
 def drain(steps: Generator[None, None, torch.Tensor]) -> torch.Tensor:

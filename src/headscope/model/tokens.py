@@ -102,6 +102,14 @@ class Tokens:
             f"Pass one of them, or a token id such as {pieces[0]}.",
         )
 
+    def encode(self, text: str) -> tuple[int, ...]:
+        """Ids of a text as it is, no beginning-of-sequence token before it.
+
+        Raises:
+            PromptError: There is no tokenizer.
+        """
+        return tuple(self._encode(text))
+
     def decode(self, ids: Sequence[int]) -> str:
         """The text that `ids` spell, without the beginning-of-sequence token that was prepended.
 

@@ -1,0 +1,165 @@
+"""Attribution patching: the effect of every patch estimated from one backward pass.
+
+    estimate(cell) = sum over what the cell replaces of (source - base) . d metric / d activation
+
+with the gradient taken on the base run: the first-order effect of the patch, in the metric's unit.
+Two forward passes and one backward give every cell of every site (Nanda 2023, "Attribution
+Patching"). Two corrections are those of AtP* (Kramar et al. 2024):
+
+    QK fix     Queries and keys act through a softmax, whose gradient vanishes where attention is
+               saturated. The pattern that the patched query (key) gives is computed exactly, and
+               its change is multiplied by the gradient with respect to the pattern. For a key one
+               column of the scores changes, so the new softmax follows from the old one.
+    GradDrop   Contributions along different paths can cancel in the total gradient. It is taken
+               once per layer with that layer's attention and MLP passing no gradient on, and the
+               estimate is the mean of the absolute values (over n_layers - 1, since a component's
+               own layer gives it none). The estimate then has no sign. Cost: n_layers backwards.
+
+An estimate of a window of layers is the sum of its layers' estimates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from headscope.analyses.contrast import Contrast
+from headscope.model.gradients import gradients
+from headscope.model.recorded import Patch, Place
+from headscope.model.resumed import attention_scores
+from headscope.model.sites import PatchSite
+
+
+class Estimator:
+    """Estimates for the runs of one contrast.
+
+    Args:
+        contrast: The runs.
+        places: Where cells patch.
+        clean: Log-probabilities of each experiment's clean run, for the KL metric.
+        qk_fix: See the module docstring.
+        grad_drop: See the module docstring.
+    """
+
+    def __init__(
+        self,
+        contrast: Contrast,
+        places: Sequence[Place],
+        clean: Sequence[torch.Tensor | None],
+        *,
+        qk_fix: bool = False,
+        grad_drop: bool = False,
+    ) -> None:
+        self._contrast = contrast
+        self._clean = tuple(clean)
+        self._path = contrast.model.read_out()
+        fixed = [(site, layer) for site, layer in places if qk_fix and site in ("q", "k")]
+        patterns: list[Place] = [("pattern", layer) for _, layer in fixed]
+        wanted = [*dict.fromkeys([*places, *patterns])]
+        layers = range(contrast.model.n_layers)
+        blocks = [(layer,) for layer in layers] if grad_drop else [()]
+        self._gradients = [self._gradient(wanted, blocked) for blocked in blocks]
+        self._share = 1.0 / max(len(layers) - 1, 1) if grad_drop else 1.0
+        self._unsigned = grad_drop
+        self._fixed: dict[tuple[int, PatchSite, int], list[torch.Tensor]] = {
+            (run, site, layer): values
+            for site, layer in fixed
+            for run, values in enumerate(self._through_softmax(site, layer))
+        }
+
+    def of(self, run: int, patches: Sequence[Patch]) -> float:
+        """The estimated change of the metric, in its own unit, if `patches` are made in a run."""
+        each = [
+            sum(self._linear(drop, run, patch) for patch in patches)
+            for drop in range(len(self._gradients))
+        ]
+        return sum(map(abs, each)) * self._share if self._unsigned else each[0]
+
+    def slope(self, run: int, patch: Patch) -> torch.Tensor:
+        """The gradient where `patch` would act, float32, shaped like its value."""
+        return patch.of(self._gradients[0][patch.site, patch.layer][run]).float()
+
+    def _gradient(
+        self, places: Sequence[Place], blocked: Sequence[int]
+    ) -> dict[Place, torch.Tensor]:
+        contrast = self._contrast
+
+        def score(streams: torch.Tensor) -> torch.Tensor:
+            parts = [
+                experiment.metric.part(self._path, contrast.continuation, stream[None], clean)
+                for experiment, stream, clean in zip(
+                    contrast.experiments, streams, self._clean, strict=True
+                )
+            ]
+            return torch.cat(parts)
+
+        return gradients(
+            contrast.model.bridge,
+            contrast.base.token_ids,
+            places,
+            contrast.read,
+            score,
+            edits=contrast.base.edits,
+            embedding_noise=contrast.disturbance,
+            blocked=blocked,
+        )
+
+    def _linear(self, drop: int, run: int, patch: Patch) -> float:
+        fixed = self._fixed.get((run, patch.site, patch.layer))
+        if fixed is not None:
+            unit = slice(None) if patch.unit is None else patch.unit
+            return float(fixed[drop][list(patch.positions)][:, unit].sum())
+        place = patch.site, patch.layer
+        own = patch.of(self._contrast.base.activations[place][run])
+        slope = patch.of(self._gradients[drop][place][run])
+        return float(((patch.value - own).float() * slope.float()).sum())
+
+    def _through_softmax(self, site: PatchSite, layer: int) -> list[list[torch.Tensor]]:
+        """Per run and drop, the estimate `[position, unit]` of patching one query or key."""
+        contrast = self._contrast
+        n_units = contrast.base.activations[site, layer].shape[2]
+        every = range(contrast.experiments[0].base_length)
+        whole = [
+            contrast.patch(run, site, layer, every, None, unchanged=True)
+            for run in range(len(contrast))
+        ]
+        before = attention_scores(contrast.model.bridge, contrast.base, layer)
+        after = attention_scores(
+            contrast.model.bridge,
+            contrast.base,
+            layer,
+            [patch for patch in whole if patch is not None],
+        )
+        found = []
+        for run in range(len(contrast)):
+            moved = _query_moves if site == "q" else _key_moves
+            per_drop = []
+            for drop in self._gradients:
+                slope = drop["pattern", layer][run].float()
+                change = moved(before[run], after[run], slope)  # [head, position]
+                per_unit = change.reshape(n_units, -1, change.shape[-1]).sum(1)
+                per_drop.append(per_unit.T)
+            found.append(per_drop)
+        return found
+
+
+def _query_moves(before: torch.Tensor, after: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
+    """A query changes its own row of the pattern and no other."""
+    return ((after.softmax(-1) - before.softmax(-1)) * slope).sum(-1)
+
+
+def _key_moves(before: torch.Tensor, after: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
+    """A key changes its own column of the scores; the rest of each row only shares what is left.
+
+    With p the row's old pattern, the patched entry is sigmoid(logit(p_j) + new - old score), and
+    the other entries grow or shrink together. In float64: saturated patterns are what this is for.
+    """
+    pattern = before.double().softmax(-1)
+    rest = (1 - pattern).clamp_min(torch.finfo(torch.float64).tiny)
+    change = torch.where(pattern > 0, after.double() - before.double(), 0.0)
+    patched = (pattern.log() - rest.log() + change).sigmoid()
+    weighted = pattern * slope
+    others = (1 - patched) / rest - 1
+    others = others * (weighted.sum(-1, keepdim=True) - weighted)
+    return (others + slope * (patched - pattern)).sum(-2).float()
