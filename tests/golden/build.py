@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from headscope.results import (
+    Alignment,
     Axis,
     Grid,
     HeadPattern,
@@ -38,7 +39,12 @@ TOKENS = ("<|bos|>", " the", "\n", "</script><img src=x onerror=alert(1)>", " th
 IDS = (0, 5, 10, 77, 5, 300, 6)
 
 
-def provenance(analysis: str, sign: str) -> Provenance:
+#: The same without the newline.
+OTHER = (*TOKENS[:2], *TOKENS[3:])
+OTHER_IDS = (*IDS[:2], *IDS[3:])
+
+
+def provenance(analysis: str, sign: str, *more: Prompt) -> Provenance:
     return Provenance(
         analysis=analysis,
         model="golden",
@@ -46,7 +52,7 @@ def provenance(analysis: str, sign: str) -> Provenance:
         dtype="float32",
         device="cpu",
         processed_weights=False,
-        prompts=(Prompt("".join(TOKENS[1:]), TOKENS, IDS),),
+        prompts=(Prompt("".join(TOKENS[1:]), TOKENS, IDS), *more),
         parameters={"top_k": 2, "read_out": "resid_post", "heads": (0, 1), "exact": True},
         sign=sign,
         normalisation="1 is certainty.",
@@ -61,11 +67,15 @@ NEXT = (NextToken(5, " the", 0.5), NextToken(10, "\n", 0.25))
 
 
 def grid() -> Grid:
-    """Three read-outs (the last without a layer) by the seven tokens."""
+    """Three read-outs (the last without a layer) by the seven tokens, in every state of a cell."""
     rows, columns = 3, len(TOKENS)
     probability = (np.arange(rows * columns, dtype=np.float32) / 32).reshape(rows, columns)
     probability[0, 2] = np.nan
     effect = (np.linspace(-1, 3, rows * columns, dtype=np.float32)).reshape(rows, columns)
+    states = np.full((rows, columns), 3, dtype=np.uint8)
+    states[1, 3:] = 2
+    states[2, 4:] = 1
+    states[:, 2] = 0
     ids = np.resize(np.array(IDS, dtype=np.int32), (rows, columns, 2))
     chances = np.resize(np.array([0.75, 0.125], dtype=np.float32), (rows, columns, 2))
     return Grid(
@@ -97,7 +107,11 @@ def grid() -> Grid:
                 Scale.diverging(effect),
             ),
         ),
-        provenance=provenance("golden_grid", "Positive raises the answer's logit."),
+        provenance=provenance(
+            "golden_grid",
+            "Positive raises the answer's logit.",
+            Prompt("".join(OTHER[1:]), OTHER, OTHER_IDS),
+        ),
         top=TopTokens(ids, chances, {str(i): t for i, t in zip(IDS, TOKENS, strict=True)}),
         identity=Identity(
             terms=(Term("embed", 1.5), Term("L0 attn", -0.25)),
@@ -106,6 +120,9 @@ def grid() -> Grid:
             checked=7,
         ),
         next_tokens=NEXT,
+        states=states,
+        alignment=Alignment(np.array([0, 1, -1, 2, 3, 4, 5], dtype=np.int32), shown=0, given=True),
+        baselines=(Term("clean", 3.5), Term("corrupted", -1.25)),
     )
 
 

@@ -121,6 +121,7 @@ def test_measures_over_three_axes() -> None:
         axes=(Axis("prompt", ("clean", "corrupted")), *build.grid().axes),
         measures=(Measure("m", "M", "", "", values, Scale.diverging(values)),),
         top=None,
+        states=None,
     )
     assert grid.shape == (2, 3, 7)
     assert list(grid.to_dataframe().columns[:2]) == ["prompt", "prompt_label"]

@@ -19,6 +19,11 @@ describe("golden payloads", () => {
     expect(grid.top?.ids.data).toBeInstanceOf(Int32Array);
     expect([...(grid.top?.ids.data.slice(0, 7) ?? [])]).toEqual([0, 5, 10, 77, 5, 300, 6]);
     expect(grid.provenance.parameters.heads).toEqual([0, 1]);
+    expect([...(grid.states?.data.slice(7) ?? [])]).toEqual([
+      3, 3, 0, 2, 2, 2, 2, 3, 3, 0, 3, 1, 1, 1,
+    ]);
+    expect([...(grid.alignment?.source.data ?? [])]).toEqual([0, 1, -1, 2, 3, 4, 5]);
+    expect(grid.baselines.map(({ value }) => value)).toEqual([3.5, -1.25]);
   });
 
   test("the patterns, with float16 weights", () => {
@@ -87,7 +92,7 @@ describe("malformed payloads", () => {
     ["another length", /needs 80 bytes, 84 came/, array({ shape: [4, 5] })],
     [
       "too few buffers",
-      /4 arrays are announced, 3 buffers/,
+      /6 arrays are announced, 5 buffers/,
       (p) => ({ ...p, buffers: p.buffers.slice(1) }),
     ],
     ["no bytes", /without its bytes/, (p) => ({ ...p, buffers: p.buffers.map(() => [1, 2]) })],

@@ -71,7 +71,9 @@ def encode(result: Result, *, exact: bool = False) -> Payload:
     buffers: list[bytes] = []
 
     def pack(value: Any, hint: Any) -> Any:
-        spec = _array_spec(hint)
+        if value is None:
+            return None
+        spec = _array_spec(_present(hint))
         if spec is not None:
             dtype = spec.dtype if exact or spec.wire is None else spec.wire
             header, buffer = pack_array(value, dtype)
@@ -164,9 +166,9 @@ def _unpack(value: Any, hint: Any, arrays: Sequence[np.ndarray[Any, Any]]) -> An
     if origin in (Union, types.UnionType):
         if value is None:
             return None
-        options = [a for a in get_args(hint) if a is not type(None)]
-        if len(options) == 1:
-            return _unpack(value, options[0], arrays)
+        present = _present(hint)
+        if present is not hint:
+            return _unpack(value, present, arrays)
         return tuple(value) if isinstance(value, list) else value
     if dataclasses.is_dataclass(hint):
         hints = _hints(hint)
@@ -218,6 +220,14 @@ def _array_spec(hint: Any) -> ArraySpec | None:
             if isinstance(extra, ArraySpec):
                 return extra
     return None
+
+
+def _present(hint: Any) -> Any:
+    """`X` of `X | None`; any other hint as it is."""
+    if get_origin(hint) not in (Union, types.UnionType):
+        return hint
+    options = [option for option in get_args(hint) if option is not type(None)]
+    return options[0] if len(options) == 1 else hint
 
 
 def _item_hint(hint: Any) -> Any:
