@@ -17,6 +17,7 @@ export interface Rect extends Box {
   opacity?: number;
 }
 
+/** Always opaque: an ink is chosen for its contrast. */
 export interface Text {
   kind: "text";
   x: number;
@@ -30,7 +31,6 @@ export interface Text {
   mono?: boolean;
   /** Degrees, clockwise, about (x, y). */
   rotate?: number;
-  opacity?: number;
 }
 
 export interface Line {

@@ -72,7 +72,6 @@ export function toSvg(scene: Scene): string {
                   transform: mark.rotate
                     ? `rotate(${round(mark.rotate)} ${round(mark.x)} ${round(mark.y)})`
                     : undefined,
-                  opacity: mark.opacity,
                 },
                 escaped(mark.text),
               ),

@@ -24,16 +24,17 @@ from headscope.analyses.head_scores import Sources, head_scores, index_of
 from headscope.errors import ModelError, RequestError
 from headscope.jobs.steps import Step, Steps
 from headscope.model.live import LiveModel, Observer
-from headscope.model.memory import refuse_if_too_large
-from headscope.model.runs import Site
+from headscope.model.memory import FLOAT32, pattern_bytes
+from headscope.model.runs import POOL, Site
 from headscope.model.tokens import PromptLike
 from headscope.results import HeadPattern, Patterns
 
 _OVERVIEW_BYTES = 10**6
 _SMALLEST_SIDE, _LARGEST_SIDE = 16, 48
 _HELD_BYTES = 2**20
-_FLOAT16_BYTES, _FLOAT32_BYTES = 2, 4
-_COPIES_OF_A_LAYER = 5  # scores, softmax, mask, entropy terms, one to spare
+_FLOAT16_BYTES = 2
+_COPIES_OF_A_LAYER = 3  # float32, entropy terms, one to spare
+_COPIES_OF_A_HEAD = 12  # which sources count, and the masks that say so
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,9 @@ def run(model: LiveModel, request: AttentionRequest) -> Steps[Patterns]:
     """Compute `Patterns`.
 
     Raises:
-        ModelError: The model shows no attention, or the prompt needs more memory than is free.
+        ModelError: The model shows no attention.
         PromptError: The prompt cannot be run.
-        RequestError: There is no such head.
+        RequestError: There is no such head, or it needs more memory than is free.
     """
     if not model.capabilities.attention:
         raise ModelError(
@@ -67,15 +68,15 @@ def run(model: LiveModel, request: AttentionRequest) -> Steps[Patterns]:
         _check_head(model, *request.head)
     prompt = model.tokenize(request.prompt)
     n_tokens = len(prompt.token_ids)
-    refuse_if_too_large(
-        _COPIES_OF_A_LAYER * model.n_heads * n_tokens**2 * _FLOAT32_BYTES,
-        model.device,
-        f"Attention over {n_tokens} tokens",
-    )
     yield Step(0.0, "Running the model")
     user_hooks = model.user_hooks()
     gathered = _Gathering(model, prompt.token_ids, request.head)
-    logits = model.forward(prompt.token_ids, gathered.observers())
+    logits = model.forward(
+        prompt.token_ids,
+        gathered.observers(),
+        work=(_COPIES_OF_A_LAYER * model.n_heads + _COPIES_OF_A_HEAD) * n_tokens**2 * FLOAT32,
+        kept=_cached_bytes(model, n_tokens) + n_tokens**2 * FLOAT32,
+    )
     yield Step(0.9, "Summarising")
     causal = model.capabilities.causal
     return Patterns(
@@ -161,7 +162,12 @@ def _mix_layers(model: LiveModel, ids: Sequence[int], reduce: str) -> torch.Tens
         else:
             torch.maximum(mixed[0], one, out=mixed[0])
 
-    model.forward(ids, {_hook(layer, "hook_pattern"): add for layer in range(model.n_layers)})
+    model.forward(
+        ids,
+        {_hook(layer, "hook_pattern"): add for layer in range(model.n_layers)},
+        work=pattern_bytes(model.bridge, len(ids)),
+        kept=2 * len(ids) ** 2 * FLOAT32,
+    )
     return mixed[0] / model.n_layers if reduce == "mean" else mixed[0]
 
 
@@ -193,8 +199,14 @@ def _pattern(model: LiveModel, ids: Sequence[int], layer: int) -> torch.Tensor:
         ids,
         {_hook(below, "hook_pattern"): keep(below) for below in range(above)},
         stop_at_layer=above if above < model.n_layers else None,
+        kept=_cached_bytes(model, len(ids)) + pattern_bytes(model.bridge, len(ids)),
     )
     return seen[0]
+
+
+def _cached_bytes(model: LiveModel, n_tokens: int) -> int:
+    """Most that the patterns of every layer will take in the cache."""
+    return min(POOL.budget, model.n_layers * pattern_bytes(model.bridge, n_tokens))
 
 
 def _check_head(model: LiveModel, layer: int, head: int) -> None:

@@ -267,14 +267,15 @@ def _check_positions(prompt: Prompt, positions: Sequence[int]) -> None:
 
 
 def _states(
-    model: LiveModel, prompt: Prompt, read_outs: Sequence[Row]
+    model: LiveModel, prompt: Prompt, read_outs: Sequence[Row], work: int = 0
 ) -> tuple[list[torch.Tensor], torch.Tensor]:
     """Streams `[position, d_model]` where the unembedding is, and the last position's logits.
 
     Refuses a model whose logits are not the read-out of the last stream.
     """
     last = Site(LOGITS, 0, len(prompt.token_ids) - 1)
-    found = model.activations(prompt.token_ids, [last, *(Site(r.hook) for r in read_outs)])
+    sites = [last, *(Site(r.hook) for r in read_outs)]
+    found = model.activations(prompt.token_ids, sites, work=work)
     path = model.read_out()
     device = path.unembedding.device
     states = [found[Site(r.hook)].to(device) for r in read_outs]

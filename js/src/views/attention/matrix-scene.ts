@@ -215,15 +215,16 @@ export function matrixOverlay(spec: MatrixSpec, { hover, pin }: MatrixMarks, pan
       margins.push(...srcLabel(spec, at.src, box.x + box.width / 2, colour, pane));
     }
     if (at.dest !== null && at.src !== null) {
-      marks.push({
+      const outline = {
         kind: "rect",
         x: box.x - 1,
         y: box.y - 1,
         width: Math.max(3, box.width + 2),
         height: Math.max(3, box.height + 2),
-        stroke: colour,
-        lineWidth: 2,
-      });
+      } as const;
+      // One of the two is seen on any colour of the cells.
+      marks.push({ ...outline, stroke: ink.paper, lineWidth: 4 });
+      marks.push({ ...outline, stroke: colour, lineWidth: 2 });
     }
   };
   band(pin, ink.pin);

@@ -171,20 +171,16 @@ function cellTexts({ slice, layout, ramp, rows, columns }: Part): Mark[] {
       const x = (column + 0.5) * cellWidth - 0.5;
       const y = (row + 0.5) * cellHeight - 0.5;
       const place = { x, fill: ramp.ink(value), mono: true, anchor: "middle" } as const;
-      const add = (
-        text: string,
-        offset: number,
-        more: { size: number; opacity?: number },
-      ): void => {
+      const add = (text: string, offset: number, size: number): void => {
         if (!text) return;
-        marks.push({ kind: "text", y: y + offset, text, baseline: "middle", ...place, ...more });
+        marks.push({ kind: "text", y: y + offset, text, baseline: "middle", ...place, size });
       };
       if (tokens) {
         const token = fitText(tokenGlyphs(slice.topText(row, column)), room, size);
-        add(token, two ? -size * 0.55 : 0, { size });
+        add(token, two ? -size * 0.55 : 0, size);
       }
-      if (two) add(number(value), size * 0.6, { size: small, opacity: 0.8 });
-      else if (!tokens) add(number(value), 0, { size });
+      if (two) add(number(value), size * 0.6, small);
+      else if (!tokens) add(number(value), 0, size);
     }
   }
   return marks;
