@@ -243,6 +243,7 @@ def test_choosers_pick_a_slice() -> None:
         axes=(Axis("prompt", ("clean", "corrupted")), *build.grid().axes),
         measures=(Measure("m", "M", "", "", values, Scale.diverging(values)),),
         top=None,
+        states=None,
     )
     shown = figure(grid, prompt=1)
     np.testing.assert_array_equal(shown.data[0].z, values[1])

@@ -72,7 +72,7 @@ class Scripted(HeadscopeWidget[Grid]):
             raise ModelError("This model is not up to it.", "Take another.")
         grid = build.grid()
         ran = dataclasses.replace(grid.provenance, prompts=(prompt,))
-        return dataclasses.replace(grid, provenance=ran)
+        return dataclasses.replace(grid, provenance=ran, alignment=None)
 
 
 @pytest.fixture(autouse=True)
