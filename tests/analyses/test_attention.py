@@ -11,7 +11,7 @@ import torch
 from headscope.analyses import attention
 from headscope.analyses.attention import AttentionRequest
 from headscope.errors import ModelError, RequestError
-from headscope.model import LiveModel, memory
+from headscope.model import LiveModel
 from headscope.model.runs import POOL, Pool, RunCache
 from tests import models
 from tests.analyses.steps import drain, result_of
@@ -213,17 +213,6 @@ def test_the_cache_stays_within_its_budget(tokenizer):
 def test_what_is_not_there_is_refused_with_what_is(gpt2, ask):
     with pytest.raises(RequestError, match=r"0 to|Choose"):
         ask(LiveModel.of(gpt2))
-
-
-def test_too_little_memory_is_said_before_anything_runs(gpt2, monkeypatch):
-    monkeypatch.setattr(memory, "free_bytes", lambda device: 1000)
-    with pytest.raises(ModelError, match=r"Attention over 9 tokens needs about .* GB are free"):
-        next(attention.run(LiveModel.of(gpt2), AttentionRequest(models.PROMPT)))
-
-
-def test_free_memory_is_known_on_the_cpu_and_not_guessed_elsewhere():
-    assert memory.free_bytes("cpu") > 0
-    assert memory.free_bytes("meta") is None
 
 
 def test_a_model_without_patterns_is_refused(gpt2, monkeypatch):

@@ -12,7 +12,8 @@ import torch
 
 import headscope as hs
 from headscope.analyses import attention, logit_lens
-from headscope.model import LiveModel
+from headscope.model import LiveModel, memory
+from headscope.model.memory import pass_bytes
 from headscope.wire import decode
 from tests import models
 from tests.unit.page import Page
@@ -268,6 +269,21 @@ def test_what_a_models_heads_do_not_allow_can_be_mended_in_the_page(tokenizer: A
     Page(widget).write(by="component")
     assert widget.result.identity.residue < 1e-4
     assert widget._error is None
+    widget.close()
+
+
+def test_a_prompt_that_memory_does_not_hold_can_be_mended_in_the_page(
+    own: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need = pass_bytes(own, 9, 3, 1)
+    monkeypatch.setattr(memory, "free_bytes", lambda device: need)
+    widget = hs.AttentionPatterns(own, PROMPT)
+    assert widget._error["kind"] == "RequestError"
+    assert widget._error["hint"] == "Use a shorter prompt, or free memory first."
+    with pytest.raises(hs.RequestError, match="are free"):
+        widget.run()
+    Page(widget).write(prompt="the cat")
+    assert len(widget.result.tokens) == 3
     widget.close()
 
 

@@ -10,6 +10,7 @@ import torch
 
 from headscope.errors import ModelError, RequestError
 from headscope.model.live import LiveModel
+from headscope.model.memory import FLOAT32
 from headscope.model.readout import ReadOut
 from headscope.model.runs import LOGITS, Site
 from headscope.results import Identity, Term
@@ -79,6 +80,13 @@ class Sites:
     def values(self, layer: int) -> Site:
         """`[src, key-value head, d_head]`."""
         return Site(f"blocks.{layer}.attn.hook_v")
+
+    @property
+    def working_bytes(self) -> int:
+        """Most that projecting them takes at a time: every write in float32, and their stack."""
+        n_positions = self.n_tokens if self.by == "component" else 1
+        n_writes = 2 * self.model.n_layers + 2
+        return 2 * n_writes * n_positions * self.model.d_model * FLOAT32
 
     def wanted(self) -> list[Site]:
         """All of them."""

@@ -66,7 +66,8 @@ def run(model: LiveModel, request: LogitAttributionRequest) -> Steps[Grid]:
     Raises:
         ModelError: The model writes to its stream, or reads it out, in a way these parts miss.
         PromptError: The prompt cannot be run, or `answer` or `wrong` is not one token.
-        RequestError: A parameter is out of range, or the model's heads are not its parts.
+        RequestError: A parameter is out of range, the model's heads are not its parts, or it needs
+            more memory than is free.
     """
     if request.by not in BY:
         raise RequestError(f"Nothing is attributed by {request.by!r}.", f"Choose from {BY}.")
@@ -81,7 +82,7 @@ def run(model: LiveModel, request: LogitAttributionRequest) -> Steps[Grid]:
     yield Step(0.0, "Running the model")
     sites = Sites(model, len(prompt.token_ids), position, request.by)
     user_hooks = model.user_hooks()
-    found = model.activations(prompt.token_ids, sites.wanted())
+    found = model.activations(prompt.token_ids, sites.wanted(), work=sites.working_bytes)
     yield Step(0.9, "Projecting")
     with torch.no_grad():
         path = model.read_out()

@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from headscope.analyses.readings import Readings, vectors_per_piece
+from headscope.analyses.readings import Readings, vectors_per_piece, working_bytes
 from headscope.errors import RequestError
 from headscope.jobs.steps import Step, Steps
 from headscope.model.live import LiveModel
@@ -156,7 +156,7 @@ def run(model: LiveModel, request: LogitLensRequest) -> Steps[Grid]:
     Raises:
         ModelError: The model is not ready, or its logits come from more than norm and unembedding.
         PromptError: The prompt cannot be run.
-        RequestError: A parameter is out of range.
+        RequestError: A parameter is out of range, or it needs more memory than is free.
     """
     if not 1 <= request.top_k <= model.d_vocab:
         raise RequestError(f"top_k is {request.top_k}.", f"Choose 1 to {model.d_vocab}.")
@@ -174,7 +174,9 @@ def run(model: LiveModel, request: LogitLensRequest) -> Steps[Grid]:
         ),
         user_hooks=model.user_hooks(),
     )
-    states, logits = _states(model, prompt, read_outs)
+    shape = len(read_outs), len(prompt.token_ids)
+    work = working_bytes(shape, model.d_vocab, request.top_k)
+    states, logits = _states(model, prompt, read_outs, work)
     next_tokens = model.next_tokens(logits)
     readings = Readings(model.read_out(), states, request.top_k)
     began = paused = shown = time.perf_counter()

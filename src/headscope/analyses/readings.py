@@ -1,6 +1,6 @@
 """Many states of the residual stream read out over the whole vocabulary, a piece at a time.
 
-However large the vocabulary, no more than about seven arrays of `_PIECE_BYTES` exist at once.
+However large the vocabulary, no more than `_PIECES_AT_ONCE` arrays of `_PIECE_BYTES` exist at once.
 """
 
 from __future__ import annotations
@@ -12,18 +12,27 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from headscope.model.memory import FLOAT32
 from headscope.model.readout import ReadOut
 
 # 64 vectors take 75 ms on one core for GPT-2 small; each costs 30 % more than among 128.
 _PIECE_VECTORS = 64
 _PIECE_BYTES = 24 * 2**20
-_FLOAT32_BYTES = 4
+_PIECES_AT_ONCE = 7
 _TOP_BLOCK = 64
+_MEASURES = 5
 
 
 def vectors_per_piece(d_vocab: int) -> int:
     """How many streams are unembedded at a time: enough to use the weights well, no more."""
-    return max(1, min(_PIECE_VECTORS, _PIECE_BYTES // (_FLOAT32_BYTES * d_vocab)))
+    return max(1, min(_PIECE_VECTORS, _PIECE_BYTES // (FLOAT32 * d_vocab)))
+
+
+def working_bytes(shape: tuple[int, int], d_vocab: int, top_k: int) -> int:
+    """Most that reading `shape` (rows, positions) out takes at a time, results included."""
+    pieces = _PIECES_AT_ONCE * vectors_per_piece(d_vocab) * d_vocab
+    per_cell = 2 * (_MEASURES + 2 * top_k)  # as computed, and as copied into a result
+    return FLOAT32 * (pieces + shape[0] * shape[1] * per_cell)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
@@ -15,6 +16,7 @@ from headscope._version import __version__
 from headscope.errors import ModelError
 from headscope.model.capabilities import Capabilities, capabilities
 from headscope.model.inventory import Inventory
+from headscope.model.memory import pass_bytes, refuse_if_too_large, site_bytes
 from headscope.model.readout import ReadOut
 from headscope.model.runs import LOGITS, Pool, RunCache, Site
 from headscope.model.tokens import PromptLike, Tokens
@@ -145,6 +147,10 @@ class LiveModel:
         """Id of a text that is one token; see `Tokens.id`."""
         return self._tokens.id(token)
 
+    def encode(self, text: str) -> tuple[int, ...]:
+        """Ids of a text as it is, no beginning-of-sequence token before it."""
+        return self._tokens.encode(text)
+
     def decode(self, ids: Sequence[int]) -> str:
         """The text that `ids` spell; see `Tokens.decode`."""
         return self._tokens.decode(ids)
@@ -166,6 +172,8 @@ class LiveModel:
         *,
         logits_at: Sequence[int] = (-1,),
         stop_at_layer: int | None = None,
+        work: int = 0,
+        kept: int = 0,
     ) -> torch.Tensor:
         """Run the model once, showing activations to observers. Nothing stays on the bridge.
 
@@ -176,12 +184,15 @@ class LiveModel:
             logits_at: Positions whose logits are wanted; only these are unembedded (unless hooks of
                 the user's might be watching).
             stop_at_layer: Leave out this layer and those above; no logits then.
+            work: Bytes that the observers, or what follows, need at a time on the model's device.
+            kept: Bytes that are kept in main memory of what the observers see.
 
         Returns:
             float32 `[position, d_vocab]`; empty after `stop_at_layer`.
 
         Raises:
             ModelError: The model is not ready, or lacks a hook, or never fires it.
+            RequestError: All of it needs more memory than is free.
         """
         self.ready()
         unknown = observers.keys() - self.bridge.hook_dict.keys()
@@ -202,6 +213,12 @@ class LiveModel:
         positions = [position % len(token_ids) for position in logits_at]
         fwd_hooks: list[tuple[str, Any]] = [watch(*item) for item in observers.items()]
         narrow = stop_at_layer is None and not self._inventory.hooks()
+        n_logits = len(positions) if narrow else len(token_ids) if stop_at_layer is None else 0
+        n_layers = self.n_layers if stop_at_layer is None else stop_at_layer
+        needs = Counter({self.device: work})
+        needs[self.device] += pass_bytes(self.bridge, len(token_ids), n_layers, n_logits)
+        needs["cpu"] += kept
+        refuse_if_too_large(needs, f"{self.name} on {len(token_ids)} tokens")
         if narrow:
             fwd_hooks.append(("unembed.hook_in", lambda stream, hook: stream[:, positions]))
         ids = torch.tensor([list(token_ids)], device=self._first_parameter.device)
@@ -220,17 +237,22 @@ class LiveModel:
         return logits.float()
 
     def activations(
-        self, token_ids: Sequence[int], wanted: Iterable[Site]
+        self, token_ids: Sequence[int], wanted: Iterable[Site], *, work: int = 0
     ) -> dict[Site, torch.Tensor]:
         """Activations from the cache, or from one forward pass.
 
         Args:
             token_ids: The prompt's ids.
             wanted: What to get.
+            work: Bytes that what follows needs on the model's device.
 
         Returns:
             Tensors without batch axis, on the CPU, in the model's dtype (logits in float32). Not to
             be changed in place.
+
+        Raises:
+            ModelError: See `forward`.
+            RequestError: All of it needs more memory than is free.
         """
         key = tuple(token_ids)
         wanted = list(wanted)
@@ -253,7 +275,8 @@ class LiveModel:
         hooks = {site.hook for site in missing} - {LOGITS}
         observers = {hook: keep([s for s in missing if s.hook == hook]) for hook in hooks}
         positions = [s.index for s in missing if s.hook == LOGITS and s.index is not None]
-        logits = self.forward(key, observers, logits_at=positions)
+        kept = sum(site_bytes(self.bridge, site, len(key)) for site in missing)
+        logits = self.forward(key, observers, logits_at=positions, work=work, kept=kept)
         have |= {Site(LOGITS, 0, p): row.cpu() for p, row in zip(positions, logits, strict=True)}
         for site in missing:
             runs.put((key, site), have[site])
