@@ -26,14 +26,21 @@ from headscope.errors import (
 
 if TYPE_CHECKING:
     from headscope import demo
+    from headscope.analyses.prompt_pairs import Pair, expand
     from headscope.demo import load_demo
     from headscope.export.html import save_html
     from headscope.model import load
     from headscope.results import Grid, Patterns
-    from headscope.widgets import AttentionPatterns, LogitAttribution, LogitLens
+    from headscope.widgets import (
+        ActivationPatching,
+        AttentionPatterns,
+        LogitAttribution,
+        LogitLens,
+    )
     from headscope.wire.files import load_result
 
 __all__ = [
+    "ActivationPatching",
     "AttentionPatterns",
     "Cancelled",
     "Grid",
@@ -41,6 +48,7 @@ __all__ = [
     "LogitAttribution",
     "LogitLens",
     "ModelError",
+    "Pair",
     "Patterns",
     "PromptError",
     "RequestError",
@@ -48,6 +56,7 @@ __all__ = [
     "WireError",
     "__version__",
     "demo",
+    "expand",
     "load",
     "load_demo",
     "load_result",
@@ -55,11 +64,14 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ActivationPatching": "headscope.widgets",
     "AttentionPatterns": "headscope.widgets",
     "Grid": "headscope.results",
     "LogitAttribution": "headscope.widgets",
     "LogitLens": "headscope.widgets",
+    "Pair": "headscope.analyses.prompt_pairs",
     "Patterns": "headscope.results",
+    "expand": "headscope.analyses.prompt_pairs",
     "load": "headscope.model",
     "load_demo": "headscope.demo",
     "load_result": "headscope.wire.files",

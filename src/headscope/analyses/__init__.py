@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from headscope.analyses import attention, logit_attribution, logit_lens
+from headscope.analyses import activation_patching, attention, logit_attribution, logit_lens
 from headscope.jobs.steps import Steps
 from headscope.results import Result
 
@@ -20,7 +20,7 @@ class Analysis:
     """An entry of the registry.
 
     Args:
-        request: Its request: a frozen dataclass whose first field is `prompt`.
+        request: Its request: a frozen dataclass whose first field is `prompt`, or `pairs`.
         run: `(model, request)` to steps that return a result.
     """
 
@@ -29,6 +29,9 @@ class Analysis:
 
 
 REGISTRY: Mapping[str, Analysis] = {
+    "activation_patching": Analysis(
+        activation_patching.ActivationPatchingRequest, activation_patching.run
+    ),
     "attention": Analysis(attention.AttentionRequest, attention.run),
     "logit_lens": Analysis(logit_lens.LogitLensRequest, logit_lens.run),
     "logit_attribution": Analysis(logit_attribution.LogitAttributionRequest, logit_attribution.run),

@@ -39,7 +39,7 @@ from headscope.model.live import LiveModel
 from headscope.model.sites import SITES
 from headscope.results import Alignment, Axis, Grid, Measure, Prompt, Provenance, Scale, Term
 
-__all__ = ["ActivationPatchingRequest", "Study", "grid", "run"]
+__all__ = ["ActivationPatchingRequest", "Study", "grid", "run", "steps"]
 
 _PARTIAL_S = 0.25
 _RESAMPLES = 1000
@@ -53,7 +53,11 @@ def run(model: LiveModel, request: ActivationPatchingRequest) -> Steps[Grid]:
         PromptError: A prompt or an answer cannot be used.
         RequestError: The request contradicts itself, or there is nothing to normalise by.
     """
-    study = Study(model, request)
+    return (yield from steps(Study(model, request)))
+
+
+def steps(study: Study) -> Steps[Grid]:
+    """Everything that `run` does, on a study that others may look into meanwhile."""
     yield Step(0.0, "Running the prompts")
     for done in study.record():
         yield Step(0.05 * done, "Running the prompts")
@@ -61,7 +65,7 @@ def run(model: LiveModel, request: ActivationPatchingRequest) -> Steps[Grid]:
         yield Step(0.05 + 0.05 * done, "Estimating every cell")
     shown = time.perf_counter()
     yield Step(0.1, study.outlook(), grid(study))
-    if request.exact:
+    if study.request.exact:
         for done in study.compute():
             partial = None
             if time.perf_counter() - shown > _PARTIAL_S:
@@ -123,6 +127,7 @@ def grid(study: Study) -> Grid:
         axes=axes,
         measures=tuple(made),
         provenance=_provenance(study),
+        next_tokens=study.next_tokens,
         states=states.reshape(lengths),
         alignment=_alignment(study),
         baselines=_baselines(study),
@@ -152,9 +157,8 @@ def _scale_of(values: npt.NDArray[np.float32]) -> Scale:
 
 def _with_mean(values: npt.NDArray[np.float64], several: bool) -> npt.NDArray[np.float64]:
     """`[cell]` of the only experiment, or `[mean and experiments, cell]`."""
-    if not several:
-        return values[0]
-    return np.concatenate([_mean(values)[None], values])
+    shown: npt.NDArray[np.float64] = values[0]
+    return np.concatenate([_mean(values)[None], values]) if several else shown
 
 
 def _mean(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -162,7 +166,8 @@ def _mean(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     known = ~np.isnan(values)
     total = np.where(known, values, 0.0).sum(0)
     count = known.sum(0)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    mean: npt.NDArray[np.float64] = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return mean
 
 
 def _least_known(states: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -181,7 +186,7 @@ def _interval(
     weights = np.stack([np.bincount(row, minlength=n) for row in drawn]) / n
     means = weights @ change
     if study.normalises:
-        scale = weights @ (study.source_metric - study.base_metric)
+        scale = weights @ (study.source_metric - study.plain_metric)
         means = means / np.where(scale == 0, np.nan, scale)[:, None]
     made = []
     for name, title, share in (("low", "Low", 2.5), ("high", "High", 97.5)):
@@ -214,20 +219,24 @@ def _effect_definition(study: Study) -> str:
         f"Change of the {name} by the patch, divided by the difference of the two runs: 0 is the "
         f"{into} run (patched into), 1 the {source} run (patched from)."
     )
+    if study.request.pinned:
+        text += " The change is from the run with the pinned patches, the difference without them."
     if len(study.experiments) > 1:
         text += " The divisor is the mean difference over the set, for every pair."
     return text
 
 
 def _baselines(study: Study) -> tuple[Term, ...]:
-    base, source = float(study.base_metric.mean()), float(study.source_metric.mean())
-    if study.request.source in ("zero", "mean"):
-        return (Term("clean", base),)
-    if study.request.source == "noise":
-        return Term("clean", source), Term("with noise", base)
+    base, source = float(study.plain_metric.mean()), float(study.source_metric.mean())
+    names = {"noise": ("with noise", "clean"), "prompt": ("corrupted", "clean")}
     if study.request.direction == "noising":
-        return Term("clean", base), Term("corrupted", source)
-    return Term("clean", source), Term("corrupted", base)
+        names["prompt"] = ("clean", "corrupted")
+    into, origin = names.get(study.request.source, ("clean", ""))
+    found = [Term(into, base), *([Term(origin, source)] if study.normalises else [])]
+    found.sort(key=lambda term: term.label != "clean")
+    if study.request.pinned:
+        found.append(Term(f"{into}, with what is pinned", float(study.base_metric.mean())))
+    return tuple(found)
 
 
 def _alignment(study: Study) -> Alignment | None:

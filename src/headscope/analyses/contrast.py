@@ -128,6 +128,12 @@ class Contrast:
             model.bridge, base_ids, places, edits=edits, embedding_noise=self.disturbance
         )
 
+        #: Final streams of the base without what is pinned, `[run, read, d_model]`.
+        self.plain_streams = self.base_streams
+        if edits:
+            plain = record(model.bridge, base_ids, embedding_noise=self.disturbance)
+            self.plain_streams = plain.streams[:, -1, list(self.read)]
+
     def __len__(self) -> int:
         return len(self.experiments)
 

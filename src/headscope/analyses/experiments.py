@@ -68,9 +68,10 @@ def experiment(
         if alignment is None
         else checked(alignment, len(base.token_ids), len(other.token_ids))
     )
-    if (aligned == UNMATCHED).all():
+    # The beginning-of-sequence token is common to all prompts.
+    if len(aligned) > 1 and (aligned[1:] == UNMATCHED).all():
         raise RequestError(
-            "No token of the two prompts meets.",
+            "No token of the two prompts meets another.",
             "Pass alignment=[...], or prompts that share more.",
         )
     there = _position(position, len(other.token_ids)) if position < 0 else int(aligned[where])

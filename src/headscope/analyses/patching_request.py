@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Union, get_args
 
 from headscope.analyses.contrast import SOURCES, Source, Spot
 from headscope.analyses.experiments import DIRECTIONS, Direction
 from headscope.analyses.metrics import MetricName
-from headscope.analyses.patch_map import Over
+from headscope.analyses.patch_map import Over, default_over
 from headscope.analyses.prompt_pairs import Pair
 from headscope.errors import RequestError
 from headscope.model.sites import SITES, PatchSite
@@ -60,12 +60,24 @@ class ActivationPatchingRequest:
     samples: int = 8
     seed: int = 0
 
-    def check(self) -> None:
-        """Refuse what no model could do.
+    def resolved(self) -> ActivationPatchingRequest:
+        """The same request with its default map named, and without what that map does not use.
 
         Raises:
             RequestError: A field has no such value, or two fields contradict each other.
         """
+        self._check()
+        over = self.over or default_over(self.site)
+        of_one_head = over == "layer_position" and SITES[self.site].unit is not None
+        of_one_layer = over in ("head_position", "unit_position")
+        return replace(
+            self,
+            over=over,
+            head=self.head if of_one_head else None,
+            layer=self.layer if of_one_layer else None,
+        )
+
+    def _check(self) -> None:
         for name, value, choices in (
             ("site", self.site, tuple(SITES)),
             ("over", self.over, (None, *get_args(Over))),

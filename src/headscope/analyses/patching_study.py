@@ -11,7 +11,7 @@ import torch
 
 from headscope.analyses.alignment import UNMATCHED
 from headscope.analyses.attribution_patching import Estimator
-from headscope.analyses.contrast import Contrast, Experiment
+from headscope.analyses.contrast import Contrast, Experiment, Spot
 from headscope.analyses.experiments import ablation, experiment
 from headscope.analyses.metrics import TITLES
 from headscope.analyses.patch_map import Cell, PatchMap, default_over, n_units, patch_map
@@ -71,23 +71,22 @@ class Study:
     """
 
     def __init__(self, model: LiveModel, request: ActivationPatchingRequest) -> None:
-        request.check()
+        self.request = request.resolved()
         model.ready()
         self.model = model
-        self.request = request
-        self.experiments = tuple(_experiments(model, request))
+        self.experiments = tuple(_experiments(model, self.request))
+        self._check_pinned()
         self.user_hooks = model.user_hooks()
         self._groups: list[_Group] = []
         self._runs = model.open_runs()
-        self._path = model.read_out()
+        self.read_out = model.read_out()
 
     def record(self) -> Iterator[float]:
         """Run both prompts of every pair; yields the share done."""
         site, request = self.request.site, self.request
-        layers = range(self.model.n_layers) if request.layer is None else [request.layer]
-        if request.over in ("layer_position", "layer_head", None):
-            layers = range(self.model.n_layers)
-        layers = range(min(layers), min(max(layers) + request.window, self.model.n_layers))
+        layers = range(self.model.n_layers)
+        if request.layer is not None:
+            layers = layers[request.layer : request.layer + request.window]
         places: list[Place] = [(site, layer) for layer in layers]
         parts = _parts(self.experiments)
         for done, members in enumerate(parts, 1):
@@ -115,8 +114,12 @@ class Study:
             for i, stream in zip(group.members, streams, strict=True)
         }
         self.base_metric = self._metric_of(lambda contrast: contrast.base_streams)
+        self.plain_metric = self._metric_of(lambda contrast: contrast.plain_streams)
         self.source_metric = self._metric_of(lambda contrast: contrast.source_streams)
         self._check_metrics()
+        first = clean[0][0]
+        with torch.no_grad():
+            self.next_tokens = self.model.next_tokens(self.read_out.logits(first[None])[0])
 
     @property
     def normalises(self) -> bool:
@@ -161,6 +164,16 @@ class Study:
                 for done in self._compute_contrast(group, index, contrast):
                     yield began + done * per_contrast
 
+    @property
+    def laid_out(self) -> bool:
+        """Whether the cells are known."""
+        return hasattr(self, "map")
+
+    def spots(self, cell: Cell) -> list[Spot]:
+        """What pinning a cell would keep patched."""
+        site = self.map.site
+        return [Spot(site, layer, cell.positions, cell.unit) for layer in cell.layers]
+
     def cell(self, index: Sequence[int]) -> Cell:
         """The cell at a row and a column."""
         for cell in self.map.cells:
@@ -191,12 +204,12 @@ class Study:
             streams += [progress.streams for progress in steps if progress.runs]
         metric = self.experiments[number].metric
         with torch.no_grad():
-            value = float(metric.of(self._path, streams, self._clean[number])[0])
+            value = float(metric.of(self.read_out, streams, self._clean[number])[0])
         return value, streams
 
     def effect(self, change: npt.NDArray[np.float64] | float) -> npt.NDArray[np.float64]:
         """A change of the metric as an effect: divided by the set's mean difference, if any."""
-        scale = float(np.mean(self.source_metric - self.base_metric)) if self.normalises else 1.0
+        scale = float(np.mean(self.source_metric - self.plain_metric)) if self.normalises else 1.0
         return np.asarray(change) / scale
 
     def streams(self, number: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -237,7 +250,7 @@ class Study:
         if self.request.metric != "kl":
             return None
         with torch.no_grad():
-            logits: torch.Tensor = self._path.logits(stream[None])[0]
+            logits: torch.Tensor = self.read_out.logits(stream[None])[0]
         return logits.log_softmax(-1)
 
     def _metric_of(self, streams: Callable[[Contrast], torch.Tensor]) -> npt.NDArray[np.float64]:
@@ -247,21 +260,31 @@ class Study:
                 for row, i in enumerate(group.members):
                     own = [streams(contrast)[row : row + 1] for contrast in group.contrasts]
                     metric = self.experiments[i].metric
-                    found[i] = float(metric.of(self._path, own, self._clean[i])[0])
+                    found[i] = float(metric.of(self.read_out, own, self._clean[i])[0])
         return found
 
+    def _check_pinned(self) -> None:
+        length = self.experiments[0].base_length
+        for spot in self.request.pinned:
+            if spot.positions is not None and max(spot.positions) >= length:
+                raise RequestError(
+                    f"A patch is pinned at position {max(spot.positions)}, the prompt patched into "
+                    f"has {length} tokens.",
+                    "Unpin it: widget.unpin().",
+                )
+
     def _check_metrics(self) -> None:
-        both = np.concatenate([self.base_metric, self.source_metric])
+        both = np.concatenate([self.plain_metric, self.source_metric])
         if not np.isfinite(both).all():
             raise ModelError(
                 "The model's logits are not finite on these prompts.",
                 "Load it with dtype=torch.float32, or check its weights for NaN.",
             )
-        difference = float(np.mean(self.source_metric - self.base_metric))
+        difference = float(np.mean(self.source_metric - self.plain_metric))
         if self.normalises and abs(difference) <= 1e-6 * max(1.0, float(np.abs(both).max())):
             raise RequestError(
                 f"Both runs give the same {TITLES[self.request.metric].lower()} "
-                f"({self.base_metric.mean():.4g}), so there is nothing to normalise by.",
+                f"({self.plain_metric.mean():.4g}), so there is nothing to normalise by.",
                 "Choose another answer, metric or corrupted prompt.",
             )
 
@@ -376,10 +399,10 @@ class Study:
                 ]  # fmt: skip
                 if not cells:
                     continue
-                device = self._path.unembedding.device
+                device = self.read_out.unembedding.device
                 streams = [kept[row, cells].to(device) for kept in group.kept]
                 metric = self.experiments[i].metric
-                values = metric.of(self._path, streams, self._clean[i])
+                values = metric.of(self.read_out, streams, self._clean[i])
                 self.values[i, cells] = values.double().cpu().numpy()
                 self.states[i, cells] = EXACT
 

@@ -50,6 +50,7 @@ class Job(Generic[T]):
         self._started = self._reported = clock()
         self._cancelled = threading.Event()
         self._advancing = False
+        self._paused_at: float | None = None
 
     @property
     def ended(self) -> bool:
@@ -57,9 +58,25 @@ class Job(Generic[T]):
         return self.state != "running"
 
     @property
+    def paused(self) -> bool:
+        """Whether the loop leaves the job alone for now; `advance` still advances it."""
+        return self._paused_at is not None and not self.ended
+
+    def pause(self) -> None:
+        """Leave the job where it is until `resume`."""
+        if self._paused_at is None:
+            self._paused_at = self._clock()
+
+    def resume(self) -> None:
+        """Go on. The time between does not count as work in `eta_s`."""
+        if self._paused_at is not None:
+            self._started += self._clock() - self._paused_at
+            self._paused_at = None
+
+    @property
     def eta_s(self) -> float | None:
         """Seconds left if the rest goes as fast as what is done; None while that is unknown."""
-        if self.ended or self.fraction == 0:
+        if self.ended or self.paused or self.fraction == 0:
             return None
         return (self._clock() - self._started) * (1 - self.fraction) / self.fraction
 

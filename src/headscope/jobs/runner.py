@@ -11,6 +11,8 @@ from headscope.jobs.job import Job
 CHUNK_S = 0.05
 #: A real nap. With `sleep(0)` the loop serves its sockets several times more slowly.
 NAP_S = 0.005
+#: How often a paused job is looked at.
+PAUSED_NAP_S = 0.1
 
 
 class JobRunner:
@@ -41,5 +43,8 @@ class JobRunner:
 
 
 async def _drive(job: Job[Any]) -> None:
-    while not job.advance(CHUNK_S):
-        await asyncio.sleep(NAP_S)
+    while not job.ended:
+        if job.paused:
+            await asyncio.sleep(PAUSED_NAP_S)
+        elif not job.advance(CHUNK_S):
+            await asyncio.sleep(NAP_S)

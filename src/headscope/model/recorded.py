@@ -145,9 +145,9 @@ def edit_hooks(bridge: Any, edits: Sequence[Patch], offset: int = 0) -> list[tup
     def edit(patches: Sequence[Patch]) -> Any:
         def apply(activation: torch.Tensor, hook: Any) -> torch.Tensor:
             activation = activation.clone()
-            for row in activation:
+            for run in range(len(activation)):
                 for patch in patches:
-                    patch.apply(row, offset)
+                    patch.apply(activation[run], offset)
             return activation
 
         return apply

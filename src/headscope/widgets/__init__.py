@@ -1,7 +1,8 @@
 """The widgets: request traits, one analysis, one result; thin."""
 
+from headscope.widgets.activation_patching import ActivationPatching
 from headscope.widgets.attention import AttentionPatterns
 from headscope.widgets.logit_attribution import LogitAttribution
 from headscope.widgets.logit_lens import LogitLens
 
-__all__ = ["AttentionPatterns", "LogitAttribution", "LogitLens"]
+__all__ = ["ActivationPatching", "AttentionPatterns", "LogitAttribution", "LogitLens"]

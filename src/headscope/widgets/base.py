@@ -6,15 +6,17 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
+from weakref import WeakSet
 
 from headscope.errors import Cancelled, ModelError, RequestError, ResultError
 from headscope.export.html import Snapshot, freeze, save_html
 from headscope.jobs import Job, JobRunner, Step, Steps
 from headscope.model import LiveModel
+from headscope.model.runs import POOL
 from headscope.results import Grid, Patterns, Prompt
 from headscope.widgets.asks import Answer, Params
 from headscope.widgets.failure import describe
-from headscope.widgets.page import PageWidget
+from headscope.widgets.page import Closed, PageWidget
 from headscope.widgets.selection import within
 from headscope.wire import Payload, encode
 from headscope.wire.messages import JobStatus, Progress, Selection
@@ -27,6 +29,20 @@ FIRST_BUDGET_S = 1.0
 #: Seconds after which progress that no page acknowledged is sent again all the same.
 ACK_PATIENCE_S = 1.0
 _SHOWN_CHARACTERS = 40
+
+
+_OPEN: WeakSet[HeadscopeWidget[Any]] = WeakSet()
+
+
+def close_all() -> None:
+    """Close every Headscope widget of this process and free the cached runs of every model.
+
+    A widget lives until it is closed, and with it its model, also when its cell is run again: call
+    this where memory runs short. See `HeadscopeWidget.close`.
+    """
+    for widget in list(_OPEN):
+        widget.close()
+    POOL.clear()
 
 
 class HeadscopeWidget(PageWidget, Generic[R]):
@@ -73,14 +89,16 @@ class HeadscopeWidget(PageWidget, Generic[R]):
         self._silent_until = 0.0
         self.last_error: Exception | None = None
         super().__init__(live, prompt, selection, _status=_status(0, "idle"), **fields)
+        _OPEN.add(self)
         self.observe(self._edited, ["prompt", *(field["name"] for field in self.fields)])
         job = self._begin()
         if job is not None:
             job.advance(FIRST_BUDGET_S)
             self._runner.start(job, self._home.loop())
-        if isinstance(self.last_error, ModelError):
+        error = self.last_error
+        if isinstance(error, ModelError):
             self.close()
-            raise self.last_error
+            raise error
 
     # What a subclass adds.
 
@@ -93,7 +111,12 @@ class HeadscopeWidget(PageWidget, Generic[R]):
         raise NotImplementedError
 
     def _questions(self) -> dict[str, Callable[[Params], Answer]]:
-        return super()._questions() | {"extend": self._answer_extend, "ping": lambda _: Answer()}
+        return super()._questions() | {
+            "extend": self._answer_extend,
+            "ping": lambda _: Answer(),
+            "pause": lambda _: self._answer_after(self.pause),
+            "resume": lambda _: self._answer_after(self.resume),
+        }
 
     # Public.
 
@@ -111,7 +134,7 @@ class HeadscopeWidget(PageWidget, Generic[R]):
         if pending and self.comm is not None and self._home.is_here():
             return self.run()
         if self._value is None or self._valued_at != self._edits or state == "error":
-            raise ResultError(self._why_no_result(), "Call widget.run().") from self.last_error
+            raise self._no_result() from self.last_error
         return self._value
 
     @property
@@ -135,11 +158,13 @@ class HeadscopeWidget(PageWidget, Generic[R]):
         """
         job = self._runner.job
         if job is None or job.ended or self._begun_at != self._edits:
-            self._model.forget_runs()
+            if job is None or job.state != "cancelled":  # what a cancelled job has done is kept
+                self._model.forget_runs()
             job = self._begin()
             if job is not None:
                 self._runner.start(job, None)
         if job is not None:
+            job.resume()
             job.advance()
             if job.state == "cancelled":
                 raise Cancelled("The computation was cancelled.", "Call widget.run() again.")
@@ -153,6 +178,18 @@ class HeadscopeWidget(PageWidget, Generic[R]):
         if job is not None:
             job.cancel()
             self._home.bring(job.advance, 0)
+
+    def pause(self) -> None:
+        """Leave the running computation where it is; `resume` or `run` goes on with it."""
+        if self._runner.job is not None:
+            self._runner.job.pause()
+            self._status = self._status_of(self._runner.job)
+
+    def resume(self) -> None:
+        """Go on with a paused computation."""
+        if self._runner.job is not None:
+            self._runner.job.resume()
+            self._status = self._status_of(self._runner.job)
 
     def snapshot(self) -> Snapshot:
         """All that the widget shows, as a saved page holds it."""
@@ -178,15 +215,24 @@ class HeadscopeWidget(PageWidget, Generic[R]):
         return save_html(path, self)
 
     def close(self) -> None:
-        """Remove the widget from the page, stop its computation and free its result."""
+        """Remove the widget from the page, stop its computation and let go of all it holds.
+
+        That is its result, in Python and in the page's state, its last error, and its model, which
+        is freed with its cached runs if neither you nor another widget holds it. Until then a
+        widget lives on, also when its name is given to another or its cell is run again, since
+        the page still shows it; `hs.close_all()` closes every one.
+        """
         if self.comm is None:
             return
         self._runner.discard()
         super().close()
         self._value = None
         self._result = {}
+        self.last_error = None  # its traceback would keep the model
 
     def __repr__(self) -> str:
+        if self._closed:
+            return f"{type(self).__name__}(closed)"
         shown = self.prompt
         if len(shown) > _SHOWN_CHARACTERS:
             shown = shown[: _SHOWN_CHARACTERS - 1] + "…"
@@ -199,7 +245,7 @@ class HeadscopeWidget(PageWidget, Generic[R]):
     def _shown(self) -> R:
         """The result that the page shows: the last one, while a newer one is computed."""
         if self._value is None:
-            raise ResultError(self._why_no_result(), "Call widget.run().")
+            raise self._no_result()
         return self._value
 
     def _unchanged(self, result: R) -> R:
@@ -266,7 +312,8 @@ class HeadscopeWidget(PageWidget, Generic[R]):
 
     def _status_of(self, job: Job[Any]) -> JobStatus:
         number = self._status["job"]
-        return _status(number, job.state, job.fraction, job.eta_s, job.message)
+        message = "Paused" if job.paused else job.message
+        return _status(number, job.state, job.fraction, job.eta_s, message)
 
     def _send_progress(self, job: Job[Any]) -> None:
         now = time.monotonic()
@@ -305,14 +352,23 @@ class HeadscopeWidget(PageWidget, Generic[R]):
             self._error = describe(error)
             self._status = _status(number, "error")
 
-    def _why_no_result(self) -> str:
+    def _no_result(self) -> ResultError:
+        if self._closed:
+            return Closed.error()
         if self.status["state"] == "error":
-            return f"There is no result: {self.last_error}"
-        if self._begun_at != self._edits:
-            return "The prompt or a field was changed and nothing was computed for it yet."
-        return f"There is no result: the computation is {self.status['state']}."
+            why = f"There is no result: {self.last_error}"
+        elif self._begun_at != self._edits:
+            why = "The prompt or a field was changed and nothing was computed for it yet."
+        else:
+            why = f"There is no result: the computation is {self.status['state']}."
+        return ResultError(why, "Call widget.run().")
 
     # Answers.
+
+    @staticmethod
+    def _answer_after(do: Callable[[], None]) -> Answer:
+        do()
+        return Answer()
 
     def _answer_extend(self, params: Params) -> Answer:
         token_id = params["token_id"]

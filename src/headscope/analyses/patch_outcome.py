@@ -1,0 +1,141 @@
+"""What a patch does, seen closely: next-token distributions, and several patches at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from headscope.analyses.patching_study import EXACT, NOT_APPLICABLE, Study
+from headscope.errors import RequestError
+
+_TOP = 8
+
+
+@dataclass(frozen=True)
+class TokenShares:
+    """One token's probability in three runs.
+
+    Args:
+        token_id: Its id.
+        text: Its text.
+        clean: In the clean run.
+        corrupted: In the other run (for ablations the clean one again).
+        patched: In the patched run.
+    """
+
+    token_id: int
+    text: str
+    clean: float
+    corrupted: float
+    patched: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What patching one cell does to one prompt pair.
+
+    Args:
+        label: What was patched.
+        metric: The metric of the runs called `clean`, `corrupted` and `patched`.
+        exact: The effect, computed.
+        estimate: The effect as estimated; None where there is no estimate.
+        tokens: The most probable next tokens of the three runs.
+    """
+
+    label: str
+    metric: dict[str, float]
+    exact: float
+    estimate: float | None
+    tokens: tuple[TokenShares, ...]
+
+
+def outcome(study: Study, index: Sequence[int]) -> Outcome:
+    """Patch one cell and read everything off it.
+
+    Args:
+        study: The map's study.
+        index: Row and column; before them, where there are several experiments, which one (0 is
+            their mean, for which the first one is shown).
+
+    Raises:
+        RequestError: There is no such cell, or it is not applicable.
+
+    Cost: one patched run, and three unembeddings.
+    """
+    several = len(study.experiments) > 1
+    number = max(index[0] - 1, 0) if several and len(index) > 2 else 0
+    if not 0 <= number < len(study.experiments):
+        raise RequestError(f"There is no experiment {number}.", "Choose one of the map's.")
+    cell = study.cell(index)
+    place = study.map.cells.index(cell)
+    if study.states[number, place] == NOT_APPLICABLE:
+        raise RequestError(
+            "That token meets none of the other prompt, so there is nothing to patch.",
+            "Choose another cell, or move the alignment.",
+        )
+    value, streams = study.together([cell], number)
+    experiment = study.experiments[number]
+    base, source = study.streams(number)
+    base_is_clean = experiment.base is experiment.clean and study.request.source != "noise"
+    clean, corrupted = (base, source) if base_is_clean else (source, base)
+    base_value, source_value = study.base_metric[number], study.source_metric[number]
+    values = (base_value, source_value) if base_is_clean else (source_value, base_value)
+    estimate = float(study.effect(study.estimates[number, place]))
+    spots = study.spots(cell)
+    return Outcome(
+        label="; ".join(spot.label(experiment.base.tokens) for spot in spots),
+        metric={"clean": float(values[0]), "corrupted": float(values[1]), "patched": value},
+        exact=float(study.effect(value - base_value)),
+        estimate=None if np.isnan(estimate) else estimate,
+        tokens=_shares(study, torch.stack([clean, corrupted, streams[0][0, 0].to(clean)])),
+    )
+
+
+def joint(study: Study, indices: Sequence[Sequence[int]], number: int = 0) -> dict[str, Any]:
+    """Patch several cells at once, and each by itself.
+
+    Args:
+        study: The map's study.
+        indices: Row and column of each cell.
+        number: In which experiment.
+
+    Returns:
+        `joint`, `single`, `sum` as effects, `metric` of the joint run.
+
+    Raises:
+        RequestError: No cell is given, or one does not exist.
+    """
+    if not indices:
+        raise RequestError("No cell is given.", "Choose at least one.")
+    cells = [study.cell(index) for index in indices]
+    base = study.base_metric[number]
+    value, _ = study.together(cells, number)
+    single = []
+    for cell in cells:
+        place = study.map.cells.index(cell)
+        known = study.states[number, place] == EXACT
+        alone = study.values[number, place] if known else study.together([cell], number)[0]
+        single.append(float(study.effect(alone - base)))
+    return {
+        "joint": float(study.effect(value - base)),
+        "single": single,
+        "sum": sum(single),
+        "metric": value,
+    }
+
+
+def _shares(study: Study, streams: torch.Tensor) -> tuple[TokenShares, ...]:
+    with torch.no_grad():
+        shares = study.read_out.logits(streams).softmax(-1)
+        k = min(_TOP, shares.shape[-1])
+        best = {int(i) for row in shares.topk(k).indices for i in row}
+        metric = study.experiments[0].metric
+        best |= {*metric.answer[:1], *metric.wrong[:1]}
+        ranked = sorted(best, key=lambda i: -float(shares[:, i].max()))
+    return tuple(
+        TokenShares(i, study.model.token_text(i), *(float(p) for p in shares[:, i])) for i in ranked
+    )

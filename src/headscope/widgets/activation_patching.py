@@ -1,0 +1,301 @@
+"""`ActivationPatching`: which part of one run, put into another, brings its answer along."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, ClassVar, cast
+
+import traitlets as t
+
+from headscope.analyses import activation_patching
+from headscope.analyses.activation_patching import ActivationPatchingRequest, Study
+from headscope.analyses.contrast import Source, Spot
+from headscope.analyses.experiments import Direction
+from headscope.analyses.metrics import METRICS, TITLES, MetricName
+from headscope.analyses.patch_map import Over
+from headscope.analyses.patch_outcome import Outcome, joint, outcome
+from headscope.analyses.prompt_pairs import Answer as AnswerText
+from headscope.analyses.prompt_pairs import Pair, pairs_of
+from headscope.errors import PromptError, RequestError
+from headscope.jobs import Steps
+from headscope.model import LiveModel
+from headscope.model.sites import SITES, PatchSite
+from headscope.results import Grid
+from headscope.widgets.asks import Answer, Params
+from headscope.widgets.base import HeadscopeWidget
+from headscope.widgets.page import synced
+from headscope.widgets.prompt import PromptSource
+from headscope.wire.messages import Choice, FieldSpec
+
+_MAPS: tuple[tuple[str, str], ...] = (
+    ("", "the site's usual map"),
+    ("layer_position", "layer and position"),
+    ("layer_head", "layer and head"),
+    ("head_position", "head and position, in one layer"),
+    ("unit_position", "neuron and position, in one layer"),
+)
+
+
+def _choices(pairs: Sequence[tuple[str, str]]) -> list[Choice]:
+    return [{"value": value, "title": title} for value, title in pairs]
+
+
+def _field(name: str, title: str, kind: Any, text: str, choices: Any = ()) -> FieldSpec:
+    return {
+        "name": name, "title": title, "type": kind, "help": text, "choices": _choices(choices),
+    }  # fmt: skip
+
+
+class ActivationPatching(HeadscopeWidget[Grid]):
+    """A patching map of a prompt pair, live: first estimates for every cell, then exact values.
+
+    Args:
+        model: A `TransformerBridge` (from `hs.load` or your own).
+        clean: The clean prompt: text or token ids. Or a set: a list of texts, of `hs.Pair`, of
+            mappings, or a DataFrame with columns `clean`, `corrupted`, `answer`, `wrong`
+            (`hs.expand` makes pairs from a template).
+        corrupted: Its counterpart; may be left out where `source` is not `prompt`.
+        answer: What is right after the clean prompt: text of one token or several, or ids; by
+            default the model's top prediction.
+        wrong: What is right after the corrupted prompt, likewise.
+        site: What is patched: `resid_pre`, `resid_mid`, `resid_post`, `attn_out`, `mlp_out`, `z`
+            (head outputs), `q`, `k`, `v`, `pattern`, or `mlp_post` (neurons).
+        over: Rows and columns: `layer_position`, `layer_head`, `head_position` (of one `layer`) or
+            `unit_position` (neurons of one `layer`); by default what is usual for the site.
+        direction: `denoising` (clean into corrupted) or `noising` (corrupted into clean).
+        metric: `logit_diff`, `logit`, `log_prob`, `prob`, `rank` or `kl`.
+        source: `prompt`, or an ablation: `zero`, `mean`, `noise`.
+        position: Where the metric is read; negative counts from the end.
+        head: The head of a map over layers and positions.
+        layer: The layer of a map of one layer.
+        window: How many layers are patched together.
+        alignment: For each token of the prompt patched into, the index of the token of the other
+            prompt that it meets, -1 for none; by default found, and editable in the page.
+        exact: Whether to go on from estimates to exact values.
+        qk_fix: Correct estimates of queries and keys for saturated attention.
+        grad_drop: Make estimates robust against cancellation; they lose their sign.
+        noise_at: For `source="noise"`: the positions whose embeddings are disturbed.
+        seed: Of the noise and of the bootstrap.
+        selection: What is pinned at first.
+
+    Raises:
+        ModelError: The model cannot be used.
+
+    Example:
+        >>> pair = hs.demo.prompts["ioi"][0]
+        >>> widget = hs.ActivationPatching(model, pair.clean, pair.corrupted)
+        >>> widget.result["effect"]  # float32 [layer, position]: 0 corrupted, 1 clean
+    """
+
+    fields: ClassVar[tuple[FieldSpec, ...]] = (
+        _field("corrupted", "Corrupted", "text", "The prompt that the clean one is set against."),
+        _field("answer", "Answer", "token", "Right after the clean prompt; empty: its top token."),
+        _field("wrong", "Wrong", "token", "Right after the corrupted one; empty: its top token."),
+        _field("site", "Patch", "choice", "What is patched.",
+               [(name, f"{spec.title} ({name})") for name, spec in SITES.items()]),
+        _field("over", "Map", "choice", "What rows and columns are.", _MAPS),
+        _field("direction", "Direction", "choice", "Which run is patched into.",
+               [("denoising", "clean into corrupted (denoising)"),
+                ("noising", "corrupted into clean (noising)")]),
+        _field("metric", "Metric", "choice", "What the patched runs are judged by.",
+               [(name, TITLES[name]) for name in METRICS]),
+        _field("source", "With", "choice", "What comes in place of an activation.",
+               [("prompt", "the other prompt's"), ("zero", "zero"),
+                ("mean", "its mean over positions"), ("noise", "the run without noise")]),
+        _field("head", "Head", "integer", "For a map over layers and positions."),
+        _field("layer", "Layer", "integer", "For a map of one layer."),
+        _field("window", "Window", "integer", "How many layers are patched together."),
+    )  # fmt: skip
+
+    corrupted: str = synced(t.Unicode(""))
+    answer: Any = synced(t.Any(""))
+    wrong: Any = synced(t.Any(""))
+    site: str = synced(t.Unicode("resid_pre"))
+    over: str = synced(t.Unicode(""))
+    direction: str = synced(t.Unicode("denoising"))
+    metric: str = synced(t.Unicode("logit_diff"))
+    source: str = synced(t.Unicode("prompt"))
+    head: int = synced(t.Int(0))
+    layer: int = synced(t.Int(0))
+    window: int = synced(t.Int(1))
+    alignment: list[int] | None = synced(t.List(t.Int(), default_value=None, allow_none=True))
+
+    def __init__(
+        self,
+        model: Any,
+        clean: Any,
+        corrupted: Any = None,
+        *,
+        answer: Any = None,
+        wrong: Any = None,
+        site: PatchSite = "resid_pre",
+        over: Over | None = None,
+        direction: Direction = "denoising",
+        metric: MetricName = "logit_diff",
+        source: Source = "prompt",
+        position: int = -1,
+        head: int = 0,
+        layer: int = 0,
+        window: int = 1,
+        alignment: Sequence[int] | None = None,
+        exact: bool = True,
+        qk_fix: bool = False,
+        grad_drop: bool = False,
+        noise_at: Sequence[int] | None = None,
+        seed: int = 0,
+        selection: Mapping[str, int | None] | None = None,
+    ) -> None:
+        pairs = pairs_of(clean, corrupted, answer, wrong)
+        first = pairs[0]
+        self._given = pairs
+        self._options: dict[str, Any] = {
+            "position": position, "exact": exact, "qk_fix": qk_fix, "grad_drop": grad_drop,
+            "noise_at": None if noise_at is None else tuple(noise_at), "seed": seed,
+        }  # fmt: skip
+        self._pinned: tuple[Spot, ...] = ()
+        self._study: Study | None = None
+        self._corrupted = PromptSource(LiveModel.of(model))
+        super().__init__(
+            model, first.clean, selection=selection,
+            answer="" if first.answer is None else first.answer,
+            wrong="" if first.wrong is None else first.wrong,
+            site=site, over=over or "", direction=direction, metric=metric, source=source,
+            head=head, layer=layer, window=window,
+            alignment=None if alignment is None else list(alignment),
+            corrupted="" if first.corrupted is None else self._corrupted.read(first.corrupted),
+        )  # fmt: skip
+        self.observe(self._edited, ["alignment"])
+        self.observe(self._realign, ["prompt", "corrupted", "direction"])
+
+    @property
+    def pinned(self) -> tuple[Spot, ...]:
+        """The patches that every run is computed on top of."""
+        return self._pinned
+
+    def pin(self, *cells: Sequence[int]) -> None:
+        """Keep cells of the map patched: the next map is computed on top of them.
+
+        Args:
+            cells: Their indices, row and column.
+
+        Raises:
+            RequestError: There is no such cell, or the map is of several pairs.
+        """
+        study = self._studied()
+        if len(study.experiments) > 1:
+            raise RequestError("Patches are pinned on a single pair.", "Open one pair first.")
+        self._pinned = (*self._pinned, *(s for c in cells for s in study.spots(study.cell(c))))
+        self._edited(None)
+
+    def unpin(self, index: int | None = None) -> None:
+        """Take back a pinned patch, or all of them."""
+        keep = () if index is None else (s for i, s in enumerate(self._pinned) if i != index)
+        self._pinned = tuple(keep)
+        self._edited(None)
+
+    def outcome(self, *index: int) -> Outcome:
+        """What one cell does: distributions before and after, exact value beside the estimate.
+
+        Args:
+            index: Row and column, and the experiment before them where there are several.
+
+        Raises:
+            RequestError: There is no such cell.
+            ResultError: There is no result yet.
+        """
+        return outcome(self._studied(), index)
+
+    def joint(self, *cells: Sequence[int]) -> dict[str, Any]:
+        """Patch several cells together.
+
+        Args:
+            cells: Their indices, row and column.
+
+        Returns:
+            `joint`, the effect of all of them at once; `single`, the effect of each; `sum` of
+            these; `metric`, the metric of the joint run.
+        """
+        return joint(self._studied(), cells)
+
+    def _realign(self, _change: Any) -> None:
+        """An alignment belongs to the prompts that it was made for."""
+        self.alignment = None
+
+    def _limits(self) -> dict[str, int]:
+        limits = super()._limits()
+        length = limits["token"]
+        with suppress(PromptError):
+            length = max(length, len(self._corrupted.tokenize(self.corrupted).tokens))
+        return limits | {"token": length}
+
+    def _request(self, prompt: str | tuple[int, ...]) -> ActivationPatchingRequest:
+        pair = Pair(
+            prompt,
+            self._corrupted.source(self.corrupted) or None,
+            _given(self.answer),
+            _given(self.wrong),
+        )
+        untouched = len(self._given) > 1 and pair == self._given[0]
+        return ActivationPatchingRequest(
+            self._given if untouched else (pair,),
+            site=cast("PatchSite", self.site),
+            over=cast("Over", self.over or None),
+            direction=cast("Direction", self.direction),
+            metric=cast("MetricName", self.metric),
+            source=cast("Source", self.source),
+            head=self.head,
+            layer=self.layer,
+            window=self.window,
+            alignment=None if self.alignment is None else tuple(self.alignment),
+            pinned=self._pinned,
+            **self._options,
+        )
+
+    def _analyse(self, request: ActivationPatchingRequest) -> Steps[Grid]:
+        self._study = Study(self._model, request)
+        return (yield from activation_patching.steps(self._study))
+
+    def _studied(self) -> Study:
+        """The study behind what is shown, while it is still running too."""
+        if self._study is None or not self._study.laid_out:
+            raise RequestError("There is no map yet.", "Call widget.run().")
+        return self._study
+
+    def _questions(self) -> dict[str, Callable[[Params], Answer]]:
+        return super()._questions() | {
+            "cell": self._answer_cell,
+            "joint": lambda params: Answer(joint(self._studied(), params["indices"])),
+            "pin": self._answer_pin,
+            "unpin": self._answer_unpin,
+            "align": self._answer_align,
+        }
+
+    def _answer_cell(self, params: Params) -> Answer:
+        found = outcome(self._studied(), [int(i) for i in params["index"]])
+        return Answer(
+            {
+                "label": found.label,
+                "metric": found.metric,
+                "effect": {"exact": found.exact, "estimate": found.estimate},
+                "distributions": {"tokens": [dataclasses.asdict(token) for token in found.tokens]},
+            }
+        )
+
+    def _answer_pin(self, params: Params) -> Answer:
+        self.pin(*params["indices"])
+        return Answer({})
+
+    def _answer_unpin(self, params: Params) -> Answer:
+        self.unpin(params.get("index"))
+        return Answer({})
+
+    def _answer_align(self, params: Params) -> Answer:
+        source = params["source"]
+        self.alignment = None if source is None else [int(i) for i in source]
+        return Answer({})
+
+
+def _given(text: Any) -> AnswerText:
+    return None if text is None or text == "" else cast("AnswerText", text)
