@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         AttentionPatterns,
         LogitAttribution,
         LogitLens,
+        close_all,
     )
     from headscope.wire.files import load_result
 
@@ -55,6 +56,7 @@ __all__ = [
     "ResultError",
     "WireError",
     "__version__",
+    "close_all",
     "demo",
     "expand",
     "load",
@@ -71,6 +73,7 @@ _HOMES = {
     "LogitLens": "headscope.widgets",
     "Pair": "headscope.analyses.prompt_pairs",
     "Patterns": "headscope.results",
+    "close_all": "headscope.widgets",
     "expand": "headscope.analyses.prompt_pairs",
     "load": "headscope.model",
     "load_demo": "headscope.demo",

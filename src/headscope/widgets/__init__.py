@@ -2,7 +2,8 @@
 
 from headscope.widgets.activation_patching import ActivationPatching
 from headscope.widgets.attention import AttentionPatterns
+from headscope.widgets.base import close_all
 from headscope.widgets.logit_attribution import LogitAttribution
 from headscope.widgets.logit_lens import LogitLens
 
-__all__ = ["ActivationPatching", "AttentionPatterns", "LogitAttribution", "LogitLens"]
+__all__ = ["ActivationPatching", "AttentionPatterns", "LogitAttribution", "LogitLens", "close_all"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import resources
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import anywidget
 import traitlets as t
 
-from headscope.errors import PromptError
+from headscope.errors import PromptError, ResultError
 from headscope.jobs import Home
 from headscope.model import LiveModel
 from headscope.widgets.asks import Answer, Desk, Params, unknown
@@ -27,6 +27,18 @@ def synced(trait: Any) -> Any:
     would be bulk sent twice.
     """
     return trait.tag(sync=True, echo_update=False)
+
+
+class Closed:
+    """In the place of a closed widget's model, which is thus let go."""
+
+    @staticmethod
+    def error() -> ResultError:
+        """What is said to whoever still asks."""
+        return ResultError("This widget is closed.", "Make a new one.")
+
+    def __getattr__(self, _name: str) -> Any:
+        raise self.error()
 
 
 class PageWidget(anywidget.AnyWidget):
@@ -69,6 +81,16 @@ class PageWidget(anywidget.AnyWidget):
             prompt=self._prompts.read(prompt),
             **traits,
         )
+
+    @property
+    def _closed(self) -> bool:
+        return isinstance(self._model, Closed)
+
+    def close(self) -> None:
+        """Remove the widget from the page, and let go of its model."""
+        super().close()
+        self._model = cast("LiveModel", Closed())
+        self._prompts = PromptSource(self._model)
 
     def cancel(self) -> None:
         """Stop the running computation."""
@@ -124,6 +146,8 @@ class PageWidget(anywidget.AnyWidget):
 
     @t.validate("selection")
     def _valid_selection(self, proposal: Any) -> Selection:
+        if self._closed:  # one that is linked to it goes on
+            return cast("Selection", proposal["value"])
         return normalise(proposal["value"], self._limits())
 
     def _limits(self) -> dict[str, int]:

@@ -1,0 +1,128 @@
+"""What a widget holds, and what it lets go of."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+
+import headscope as hs
+from headscope.model import LiveModel
+from headscope.model.runs import POOL
+from tests import models
+from tests.unit.page import Page
+
+PROMPT = "the cat sat on the mat the cat"
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    hs.close_all()
+    yield
+    hs.close_all()
+
+
+def bridge(tokenizer: Any) -> Any:
+    return models.bridge(models.hf_gpt2(), tokenizer)
+
+
+def is_gone(*seen: weakref.ref[Any]) -> bool:
+    gc.collect()
+    return all(ref() is None for ref in seen)
+
+
+def count_storages() -> int:
+    tensors = [each for each in gc.get_objects() if issubclass(type(each), torch.Tensor)]
+    return len({tensor.untyped_storage().data_ptr() for tensor in tensors})
+
+
+def with_a_result(widget: hs.AttentionPatterns) -> None:
+    page = Page(widget)
+    page.ask(1, "head", layer=0, head=0)
+    assert page.reply(1)["ok"]
+
+
+def with_an_error(widget: hs.AttentionPatterns) -> None:
+    widget.prompt = "the cat " * 100
+    with pytest.raises(hs.PromptError):
+        widget.run()
+
+
+def with_an_unexpected_error(widget: hs.AttentionPatterns) -> None:
+    page = Page(widget)
+    page.ask(1, "head", layer="none", head=0)
+    assert isinstance(widget.last_error, ValueError)
+
+
+@pytest.mark.parametrize("state", [with_a_result, with_an_error, with_an_unexpected_error])
+def test_a_closed_widget_holds_neither_its_model_nor_its_result(tokenizer: Any, state: Any) -> None:
+    model = bridge(tokenizer)
+    widget = hs.AttentionPatterns(model, PROMPT)
+    state(widget)
+    seen = weakref.ref(model), weakref.ref(LiveModel.of(model)), weakref.ref(widget._value)
+    widget.close()
+    del model
+    assert is_gone(*seen)
+    assert POOL.nbytes == 0
+
+
+def test_what_is_asked_of_a_closed_widget_is_answered_in_one_line(gpt2: Any) -> None:
+    widget = hs.AttentionPatterns(gpt2, PROMPT)
+    widget.close()
+    assert repr(widget) == "AttentionPatterns(closed)"
+    for ask in (widget.run, lambda: widget.result, lambda: widget.head(0, 0), widget.snapshot):
+        with pytest.raises(hs.ResultError, match=r"^This widget is closed\. Make a new one\.$"):
+            ask()
+    widget.selection |= {"layer": 1}  # as a widget linked to it does
+    widget.prompt = "the dog"
+    widget.cancel()
+    widget.close()
+
+
+def test_close_all_closes_every_widget_and_frees_the_cached_runs(gpt2: Any, llama: Any) -> None:
+    widgets: list[Any] = [hs.AttentionPatterns(gpt2, PROMPT), hs.LogitLens(llama, PROMPT)]
+    assert POOL.nbytes > 0
+    hs.close_all()
+    assert [repr(widget) for widget in widgets] == [
+        "AttentionPatterns(closed)",
+        "LogitLens(closed)",
+    ]
+    assert all(widget.comm is None for widget in widgets)
+    assert POOL.nbytes == 0
+    again = hs.LogitLens(gpt2, PROMPT)
+    assert again.result.values.size
+
+
+def test_a_cell_that_is_run_again_adds_a_result_and_no_more(tokenizer: Any) -> None:
+    model = bridge(tokenizer)
+    widget = hs.AttentionPatterns(model, PROMPT)
+    live, kept = weakref.ref(LiveModel.of(model)), POOL.nbytes
+    for _ in range(3):
+        widget = hs.AttentionPatterns(model, PROMPT)
+    gc.collect()
+    assert LiveModel.of(model) is live()
+    assert POOL.nbytes == kept
+    before = count_storages()
+    widget = hs.AttentionPatterns(model, PROMPT)
+    gc.collect()
+    assert count_storages() <= before
+    del model
+    hs.close_all()
+    assert is_gone(live)
+    assert widget._closed
+
+
+def test_a_widget_that_could_not_be_made_is_not_left_open(tokenizer: Any) -> None:
+    model = bridge(tokenizer)
+    model.add_hook("blocks.1.hook_resid_post", lambda t, hook: 2 * t)
+    with pytest.raises(hs.ModelError) as refusal:
+        hs.LogitAttribution(model, PROMPT)
+    with pytest.raises(hs.RequestError):
+        hs.AttentionPatterns(model, PROMPT, selection={"layer": 99})
+    seen = weakref.ref(LiveModel.of(model))
+    del model, refusal
+    assert is_gone(seen)
