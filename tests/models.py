@@ -9,6 +9,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoTokenizer,
+    BertConfig,
+    BertForMaskedLM,
     Gemma2Config,
     Gemma2ForCausalLM,
     GPT2Config,
@@ -116,6 +118,21 @@ def hf_gemma2(seed: int = 0) -> Gemma2ForCausalLM:
     )
     torch.manual_seed(seed)
     return _with_biases(Gemma2ForCausalLM(config))
+
+
+def hf_bert(seed: int = 0) -> BertForMaskedLM:
+    """An encoder: every position attends to every other, and a head of its own makes the logits."""
+    config = BertConfig(
+        num_hidden_layers=N_LAYERS,
+        num_attention_heads=N_HEADS,
+        hidden_size=D_MODEL,
+        intermediate_size=2 * D_MODEL,
+        max_position_embeddings=N_CTX,
+        vocab_size=D_VOCAB,
+        initializer_range=0.2,
+    )
+    torch.manual_seed(seed)
+    return _with_biases(BertForMaskedLM(config))
 
 
 def _with_biases(model: Any) -> Any:

@@ -215,6 +215,16 @@ def test_what_is_not_there_is_refused_with_what_is(gpt2, ask):
         ask(LiveModel.of(gpt2))
 
 
+def test_an_encoder_looks_both_ways(tokenizer):
+    bridge = models.bridge(models.hf_bert(), tokenizer)
+    result = result_of(attention.run(LiveModel.of(bridge), AttentionRequest((5, 6, 7, 8))))
+    with torch.no_grad():
+        _, cache = bridge.run_with_cache(torch.tensor([[5, 6, 7, 8]]))
+    assert not result.causal
+    assert result[2, 3][0, 3] > 0
+    np.testing.assert_allclose(result[2, 3], cache["blocks.2.attn.hook_pattern"][0, 3], atol=1e-6)
+
+
 def test_a_model_without_patterns_is_refused(gpt2, monkeypatch):
     model = LiveModel.of(gpt2)
     without = {k: v for k, v in gpt2.hook_dict.items() if "hook_pattern" not in k}

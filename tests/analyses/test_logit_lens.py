@@ -201,6 +201,11 @@ def test_a_model_that_reads_out_otherwise_is_refused(tokenizer):
         lens_of(bridge)
 
 
+def test_an_encoder_is_refused(tokenizer):
+    with pytest.raises(ModelError, match="attention patterns work"):
+        lens_of(models.bridge(models.hf_bert(), tokenizer))
+
+
 def test_long_work_is_cut_into_steps_with_partial_results(gpt2, monkeypatch):
     monkeypatch.setattr(readings, "_PIECE_VECTORS", 1)
     monkeypatch.setattr(logit_lens, "_STEP_SECONDS", 0.0)

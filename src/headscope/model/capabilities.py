@@ -7,6 +7,8 @@ from typing import Any
 
 from headscope.errors import ModelError
 
+ONE_STACK = "Headscope reads models that are one stack of blocks: hs.load('gpt2'), for example."
+
 
 @dataclass(frozen=True)
 class Capabilities:
@@ -39,19 +41,15 @@ def capabilities(bridge: Any) -> Capabilities:
     """Read the capabilities of `bridge`.
 
     Raises:
-        ModelError: The model is not a decoder-only language model.
+        ModelError: The model is not one stack of blocks with an unembedding.
     """
     config = bridge.cfg
     modules = dict(bridge.named_children())
     if "encoder_blocks" in modules or "decoder_blocks" in modules:
-        raise ModelError(
-            f"{config.model_name} is an encoder-decoder model.",
-            "Headscope reads decoder-only language models: hs.load('gpt2'), for example.",
-        )
+        raise ModelError(f"{config.model_name} is an encoder-decoder model.", ONE_STACK)
     if "blocks" not in modules or "unembed" not in modules:
         raise ModelError(
-            f"{config.model_name} has no stack of blocks with an unembedding.",
-            "Headscope reads decoder-only language models: hs.load('gpt2'), for example.",
+            f"{config.model_name} has no stack of blocks with an unembedding.", ONE_STACK
         )
     hooks = bridge.hook_dict
     layers = range(int(config.n_layers))

@@ -52,7 +52,7 @@ class LiveModel:
             source: A `TransformerBridge` or a `LiveModel`.
 
         Raises:
-            ModelError: It is something else, or not a decoder-only language model.
+            ModelError: It is something else, or not one stack of blocks with an unembedding.
         """
         if isinstance(source, cls):
             return source
