@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from headscope.model.recorded import Patch, Place, edit_hooks, leaving_cache
+from headscope.model.recorded import Patch, Place, edit_hooks, leaving_cache, replaceable
 from headscope.model.sites import hook_name
 
 
@@ -54,7 +54,7 @@ def gradients(
     def leaf(place: Place) -> Any:
         def add(activation: torch.Tensor, hook: Any) -> torch.Tensor:
             zeros[place] = torch.zeros_like(activation, requires_grad=True)
-            return activation + zeros[place]
+            return replaceable(activation, place[0]).add_(zeros[place])
 
         return add
 

@@ -139,12 +139,21 @@ def record(
     return RecordedRuns(ids, torch.stack(streams, 1), _keys_values(cache), kept, tuple(edits))
 
 
+def replaceable(activation: torch.Tensor, site: PatchSite) -> torch.Tensor:
+    """What a hook may write into and return, so that everything behind the site sees it.
+
+    A block's second norm and its skip connection read one tensor, and a hook's return value reaches
+    the norm alone: the stream in the middle of a block is written in place.
+    """
+    return activation if site == "resid_mid" else activation.clone()
+
+
 def edit_hooks(bridge: Any, edits: Sequence[Patch], offset: int = 0) -> list[tuple[str, Any]]:
     """Hooks that apply `edits` to every run of a batch which starts at position `offset`."""
 
     def edit(patches: Sequence[Patch]) -> Any:
         def apply(activation: torch.Tensor, hook: Any) -> torch.Tensor:
-            activation = activation.clone()
+            activation = replaceable(activation, patches[0].site)
             for run in range(len(activation)):
                 for patch in patches:
                     patch.apply(activation[run], offset)

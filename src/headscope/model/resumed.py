@@ -20,7 +20,13 @@ from typing import Any
 
 import torch
 
-from headscope.model.recorded import Patch, RecordedRuns, edit_hooks, leaving_cache
+from headscope.model.recorded import (
+    Patch,
+    RecordedRuns,
+    edit_hooks,
+    leaving_cache,
+    replaceable,
+)
 from headscope.model.runs import is_hooked
 from headscope.model.sites import SITES, hook_name
 
@@ -205,7 +211,7 @@ class Resumption:
 
         def write(wanted: Sequence[tuple[int, Patch]]) -> Any:
             def apply(activation: torch.Tensor, hook: Any) -> torch.Tensor:
-                activation = activation.clone()
+                activation = replaceable(activation, wanted[0][1].site)
                 for index, patch in wanted:
                     patch.apply(activation[index], offset)
                 return activation
