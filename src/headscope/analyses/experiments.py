@@ -11,7 +11,7 @@ from headscope.analyses.alignment import UNMATCHED, align, checked
 from headscope.analyses.contrast import Experiment, Source
 from headscope.analyses.metrics import Metric, MetricName
 from headscope.analyses.prompt_pairs import Answer, Pair
-from headscope.errors import PromptError, RequestError
+from headscope.errors import ModelError, PromptError, RequestError
 from headscope.model.live import LiveModel
 from headscope.model.runs import LOGITS, Site
 from headscope.results import Prompt
@@ -80,10 +80,11 @@ def experiment(
             f"Position {position} has no counterpart in the other prompt.",
             "Read the metric at the last position: position=-1.",
         )
-    answer = _answers(model, pair.answer) or (_top(model, clean, position),)
+    in_clean, in_corrupted = (where, there) if base is clean else (there, where)
+    answer = _answers(model, pair.answer) or (_top(model, clean, in_clean),)
     wrong = _answers(model, pair.wrong)
     if not wrong and metric == "logit_diff" and corrupted is not clean:
-        wrong = (_top(model, corrupted, position),)
+        wrong = (_top(model, corrupted, in_corrupted),)
     if answer == wrong:
         raise RequestError(
             f"Answer and wrong answer are the same token, {model.token_text(answer[0])!r}.",
@@ -96,6 +97,13 @@ def experiment(
         raise RequestError(
             "An answer of several tokens is read after the last token of the prompt.",
             "Pass position=-1.",
+        )
+    longest = max(len(base.token_ids), len(other.token_ids)) + max(map(len, made.continuations))
+    if longest > model.n_ctx:
+        raise PromptError(
+            f"Prompt and answer are {longest} tokens long, {model.n_ctx} is the longest this model "
+            "takes.",
+            f"Shorten the prompt by {longest - model.n_ctx}.",
         )
     return Experiment(base, other, clean, made, aligned, where, there)
 
@@ -125,9 +133,20 @@ def _answers(model: LiveModel, given: Answer) -> tuple[int, ...]:
         return ids
 
 
+def not_finite() -> ModelError:
+    """The error for a model whose logits say nothing."""
+    return ModelError(
+        "The model's logits are not finite on these prompts.",
+        "Load it with dtype=torch.float32, or check its weights for NaN.",
+    )
+
+
 def _top(model: LiveModel, prompt: Prompt, position: int) -> int:
-    where = Site(LOGITS, 0, _position(position, len(prompt.token_ids)))
-    return int(model.activations(prompt.token_ids, [where])[where].argmax())
+    where = Site(LOGITS, 0, position)
+    logits = model.activations(prompt.token_ids, [where])[where]
+    if logits.isnan().any():
+        raise not_finite()
+    return int(logits.argmax())
 
 
 def _position(position: int, length: int) -> int:

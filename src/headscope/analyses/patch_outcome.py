@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from headscope.analyses.metrics import Metric
 from headscope.analyses.patching_study import EXACT, NOT_APPLICABLE, Study
 from headscope.errors import RequestError
 
@@ -91,7 +92,9 @@ def outcome(study: Study, index: Sequence[int]) -> Outcome:
         metric={"clean": float(values[0]), "corrupted": float(values[1]), "patched": value},
         exact=float(study.effect(value - base_value)),
         estimate=None if np.isnan(estimate) else estimate,
-        tokens=_shares(study, torch.stack([clean, corrupted, streams[0][0, 0].to(clean)])),
+        tokens=_shares(
+            study, experiment.metric, torch.stack([clean, corrupted, streams[0][0, 0].to(clean)])
+        ),
     )
 
 
@@ -128,12 +131,11 @@ def joint(study: Study, indices: Sequence[Sequence[int]], number: int = 0) -> di
     }
 
 
-def _shares(study: Study, streams: torch.Tensor) -> tuple[TokenShares, ...]:
+def _shares(study: Study, metric: Metric, streams: torch.Tensor) -> tuple[TokenShares, ...]:
     with torch.no_grad():
         shares = study.read_out.logits(streams).softmax(-1)
         k = min(_TOP, shares.shape[-1])
         best = {int(i) for row in shares.topk(k).indices for i in row}
-        metric = study.experiments[0].metric
         best |= {*metric.answer[:1], *metric.wrong[:1]}
         ranked = sorted(best, key=lambda i: -float(shares[:, i].max()))
     return tuple(
