@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -58,20 +58,30 @@ def run(model: LiveModel, request: ActivationPatchingRequest) -> Steps[Grid]:
 
 def steps(study: Study) -> Steps[Grid]:
     """Everything that `run` does, on a study that others may look into meanwhile."""
-    yield Step(0.0, "Running the prompts")
-    for done in study.record():
-        yield Step(0.05 * done, "Running the prompts")
-    for done in study.estimate():
+    yield Step(0.0, "Reading the prompts")
+    for done in _on_one_model(study, study.prepare()):
+        yield Step(0.01 * done, "Reading the prompts")
+    for done in _on_one_model(study, study.record()):
+        yield Step(0.01 + 0.04 * done, "Running the prompts")
+    for done in _on_one_model(study, study.estimate()):
         yield Step(0.05 + 0.05 * done, "Estimating every cell")
     shown = time.perf_counter()
     yield Step(0.1, study.outlook(), grid(study))
     if study.request.exact:
-        for done in study.compute():
+        for done in _on_one_model(study, study.compute()):
             partial = None
             if time.perf_counter() - shown > _PARTIAL_S:
                 partial, shown = grid(study), time.perf_counter()
             yield Step(0.1 + 0.9 * done, study.outlook(), partial)
+            study.check_unchanged()
     return grid(study)
+
+
+def _on_one_model(study: Study, progress: Iterator[float]) -> Iterator[float]:
+    """`progress`, until the model is changed between two of its steps."""
+    for done in progress:
+        yield done
+        study.check_unchanged()
 
 
 def grid(study: Study) -> Grid:

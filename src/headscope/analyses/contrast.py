@@ -51,6 +51,14 @@ class Experiment:
         """Tokens of the base prompt."""
         return len(self.base.token_ids)
 
+    @property
+    def is_shifted(self) -> bool:
+        """Whether a token meets one at another position, or the prompts differ in length."""
+        here = np.flatnonzero(self.aligned != UNMATCHED)
+        return self.base_length != len(self.source.token_ids) or bool(
+            (self.aligned[here] != here).any()
+        )
+
 
 @dataclass(frozen=True)
 class Spot:
@@ -119,18 +127,24 @@ class Contrast:
         self.disturbance = None
         if source == "noise":
             self.disturbance = _disturbance(model, experiments, len(base_ids[0]), noise_at, noise)
-        self.source: RecordedRuns = record(model.bridge, source_ids, wanted)
         source_read = [first.source_position + k for k in steps]
+        self.base: RecordedRuns
+        self.source: RecordedRuns
+        if source == "prompt" and len(base_ids[0]) == len(source_ids[0]) and not pinned:
+            # Side by side the two cost little more than one, and what is equal gets equal bits.
+            both = record(model.bridge, [*base_ids, *source_ids], wanted)
+            self.base, self.source = both.halves()
+        else:
+            self.source = record(model.bridge, source_ids, wanted)
+            edits = tuple(patch for spot in pinned for patch in self._pinned(spot))
+            self.base = record(
+                model.bridge, base_ids, places, edits=edits, embedding_noise=self.disturbance
+            )
         #: Final streams of the source at the positions the metric reads, `[run, read, d_model]`.
         self.source_streams = self.source.streams[:, -1, source_read]
-        edits = tuple(patch for spot in pinned for patch in self._pinned(spot))
-        self.base = record(
-            model.bridge, base_ids, places, edits=edits, embedding_noise=self.disturbance
-        )
-
         #: Final streams of the base without what is pinned, `[run, read, d_model]`.
         self.plain_streams = self.base_streams
-        if edits:
+        if pinned:
             plain = record(model.bridge, base_ids, embedding_noise=self.disturbance)
             self.plain_streams = plain.streams[:, -1, list(self.read)]
 
@@ -172,6 +186,13 @@ class Contrast:
         self, run: int, site: PatchSite, layer: int, positions: Sequence[int], unit: int | None
     ) -> torch.Tensor:
         source = self.source.activations[site, layer]
+        there = self.experiments[run].aligned[list(positions)].tolist()
+        if site == "pattern" and self.experiments[run].is_shifted:
+            raise RequestError(
+                "The tokens of one prompt are shifted against the other's, so their attention "
+                "patterns cannot take each other's place.",
+                "Use prompts of equal length, or another site, such as site='z'.",
+            )
         if self._kind == "zero":
             return torch.zeros_like(_at(source[run], site, positions, unit))
         if self._kind == "mean":
@@ -179,10 +200,9 @@ class Contrast:
                 raise RequestError(
                     "A pattern has no mean over positions.", "Choose another site or source='zero'."
                 )
-            mean = source.flatten(0, 1).mean(0)
+            mean = source[run, : self.experiments[run].base_length].mean(0)
             mean = mean if unit is None else mean[unit]
             return mean.expand(len(positions), *mean.shape)
-        there = [int(self.experiments[run].aligned[p]) for p in positions]
         return _at(source[run], site, there, unit)
 
     def _pinned(self, spot: Spot) -> Iterable[Patch]:

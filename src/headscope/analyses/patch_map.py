@@ -8,7 +8,7 @@ from typing import Literal
 
 from headscope.errors import RequestError
 from headscope.model.live import LiveModel
-from headscope.model.sites import SITES, PatchSite
+from headscope.model.sites import SITES, PatchSite, hook_name
 from headscope.results import Axis
 
 Over = Literal["layer_position", "layer_head", "head_position", "unit_position"]
@@ -81,7 +81,7 @@ def patch_map(
     units: Sequence[int] = (),
     window: int = 1,
 ) -> PatchMap:
-    """Lay out a map.
+    """Lay out a map that `check_map` allows.
 
     Args:
         model: The model.
@@ -94,12 +94,8 @@ def patch_map(
         layer: See `over`.
         units: See `over`.
         window: Patch each cell's layer and as many after it as make `window` layers.
-
-    Raises:
-        RequestError: The site has no such map, or an index is out of range.
     """
     unit_axis = SITES[site].unit
-    _check(model, site, over, head, layer, window)
     layers = Axis("layer", tuple(f"L{i}" for i in range(model.n_layers)), selects="layer")
     positions = Axis("position", tuple(tokens), tokens=True, selects="token")
     shared = unit_axis == "kv_head" and n_units(model, site) != model.n_heads
@@ -132,7 +128,7 @@ def patch_map(
     return PatchMap(site, over, neurons, positions, tuple(cells))
 
 
-def _check(
+def check_map(
     model: LiveModel,
     site: PatchSite,
     over: Over,
@@ -140,6 +136,12 @@ def _check(
     layer: int | None,
     window: int,
 ) -> None:
+    """Refuse a map that there is not; arguments as those of `patch_map`.
+
+    Raises:
+        RequestError: The model or the site has no such map, or an index is out of range.
+    """
+    hook_name(model.bridge, site, model.n_layers - 1)
     unit = SITES[site].unit
     allowed: dict[str | None, tuple[Over, ...]] = {
         None: ("layer_position",),

@@ -64,9 +64,11 @@ def outcome(study: Study, index: Sequence[int]) -> Outcome:
 
     Raises:
         RequestError: There is no such cell, or it is not applicable.
+        ResultError: The model has changed since.
 
     Cost: one patched run, and three unembeddings.
     """
+    study.check_unchanged()
     several = len(study.experiments) > 1
     number = max(index[0] - 1, 0) if several and len(index) > 2 else 0
     if not 0 <= number < len(study.experiments):
@@ -111,9 +113,11 @@ def joint(study: Study, indices: Sequence[Sequence[int]], number: int = 0) -> di
 
     Raises:
         RequestError: No cell is given, or one does not exist.
+        ResultError: The model has changed since.
     """
     if not indices:
         raise RequestError("No cell is given.", "Choose at least one.")
+    study.check_unchanged()
     cells = [study.cell(index) for index in indices]
     base = study.base_metric[number]
     value, _ = study.together(cells, number)

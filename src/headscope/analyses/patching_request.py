@@ -33,7 +33,8 @@ class ActivationPatchingRequest:
         alignment: For a single pair: for each position of the run patched into, the other prompt's
             position that it meets, or -1; None to find it.
         pinned: Patched in every run, the base included.
-        exact: Whether to go on from estimates to exact values.
+        estimate: Whether to estimate every cell first, from one backward pass.
+        exact: Whether to go on to exact values.
         qk_fix: Correct estimates of queries and keys for saturated attention.
         grad_drop: Make estimates robust against cancellation; they lose their sign.
         noise_at: For the noise source: positions to disturb; None for all but the first.
@@ -53,6 +54,7 @@ class ActivationPatchingRequest:
     window: int = 1
     alignment: Union[tuple[int, ...], None] = None
     pinned: tuple[Spot, ...] = ()
+    estimate: bool = True
     exact: bool = True
     qk_fix: bool = False
     grad_drop: bool = False
@@ -95,6 +97,10 @@ class ActivationPatchingRequest:
         if len(self.pairs) > 1 and self.pinned:
             raise RequestError(
                 "Patches can be pinned on a single prompt pair only.", "Pass one pair, or unpin."
+            )
+        if self.source == "mean" and self.site == "pattern":
+            raise RequestError(
+                "A pattern has no mean over positions.", "Choose another site or source='zero'."
             )
         if self.source == "noise" and self.samples < 1:
             raise RequestError(f"samples is {self.samples}.", "Use at least 1.")

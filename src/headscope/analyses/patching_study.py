@@ -12,15 +12,25 @@ import torch
 from headscope.analyses.alignment import UNMATCHED
 from headscope.analyses.attribution_patching import Estimator
 from headscope.analyses.contrast import Contrast, Experiment, Spot
-from headscope.analyses.experiments import ablation, experiment
+from headscope.analyses.experiments import ablation, experiment, not_finite
 from headscope.analyses.metrics import TITLES
-from headscope.analyses.patch_map import Cell, PatchMap, default_over, n_units, patch_map
+from headscope.analyses.patch_map import (
+    Cell,
+    PatchMap,
+    check_map,
+    default_over,
+    n_units,
+    patch_map,
+)
 from headscope.analyses.patching_request import ActivationPatchingRequest
-from headscope.errors import ModelError, RequestError
+from headscope.analyses.prompt_pairs import Pair
+from headscope.errors import RequestError, ResultError
 from headscope.model.live import LiveModel
+from headscope.model.memory import recorded_bytes, refuse_if_too_large
 from headscope.model.patching import PatchingEngine, Work
 from headscope.model.recorded import Patch, Place
 from headscope.model.resumed import PatchedRun, Shortcuts
+from headscope.model.runs import LOGITS, Site
 from headscope.model.sites import PatchSite
 from headscope.results import CELL_STATES
 
@@ -74,12 +84,37 @@ class Study:
         self.request = request.resolved()
         model.ready()
         self.model = model
-        self.experiments = tuple(_experiments(model, self.request))
-        self._check_pinned()
-        self.user_hooks = model.user_hooks()
+        check_map(
+            model, self.request.site, self.request.over or default_over(self.request.site),
+            self.request.head, self.request.layer, self.request.window,
+        )  # fmt: skip
         self._groups: list[_Group] = []
-        self._runs = model.open_runs()
-        self.read_out = model.read_out()
+
+    def prepare(self) -> Iterator[float]:
+        """Find each pair's answers and align its prompts; yields the share done."""
+        self._begun_on = self.model.state()
+        self.user_hooks = self.model.user_hooks()
+        self._runs = self.model.open_runs()
+        self.read_out = self.model.read_out()
+        pairs, found = self.request.pairs, list[Experiment]()
+        for done, pair in enumerate(pairs, 1):
+            found += _experiments(self.model, self.request, pair)
+            yield done / len(pairs)
+        self.experiments = tuple(found)
+        self._check_pinned()
+        self._check_read_out()
+
+    def check_unchanged(self) -> None:
+        """Refuse to go on with a model that is not the one whose runs were recorded.
+
+        Raises:
+            ResultError: Its weights or the hooks on it have changed.
+        """
+        if self.model.state() != self._begun_on:
+            raise ResultError(
+                "The model's weights or hooks have changed since its runs were recorded.",
+                "Run it again: widget.run().",
+            )
 
     def record(self) -> Iterator[float]:
         """Run both prompts of every pair; yields the share done."""
@@ -91,6 +126,7 @@ class Study:
         parts = _parts(self.experiments)
         for done, members in enumerate(parts, 1):
             chosen = [self.experiments[i] for i in members]
+            self._refuse_if_too_large(chosen)
             contrasts = [
                 Contrast(
                     self.model,
@@ -129,7 +165,7 @@ class Study:
     def estimate(self) -> Iterator[float]:
         """Lay out the cells and estimate each of them; yields the share done."""
         request = self.request
-        wanted = self.experiments[0].metric.differentiable
+        wanted = request.estimate and self.experiments[0].metric.differentiable
         estimators: list[list[Estimator]] = []
         for done, group in enumerate(self._groups, 1):
             clean = [self._clean[i] for i in group.members]
@@ -163,6 +199,18 @@ class Study:
                 began = number * share + index * per_contrast
                 for done in self._compute_contrast(group, index, contrast):
                     yield began + done * per_contrast
+
+    def check_unchanged(self) -> None:
+        """Refuse to go on with another model than the one that was recorded.
+
+        Raises:
+            ResultError: Its weights or hooks have changed since.
+        """
+        if self.model.state() != self._state:
+            raise ResultError(
+                "The model's weights or hooks have changed since this was computed.",
+                "Run it again: widget.run().",
+            )
 
     @property
     def laid_out(self) -> bool:
@@ -243,6 +291,14 @@ class Study:
 
     # Recording.
 
+    def _refuse_if_too_large(self, chosen: Sequence[Experiment]) -> None:
+        length = max(len(chosen[0].base.token_ids), len(chosen[0].source.token_ids))
+        need = recorded_bytes(
+            self.model.bridge, 2 * len(chosen), length, 1, gradient=self.request.estimate
+        )
+        what = f"Patching {self.model.name} on {length} tokens"
+        refuse_if_too_large({self.model.device: need}, what)
+
     def _embedding_spread(self) -> float:
         return float(self.model.bridge.W_E.detach().float().std())
 
@@ -273,15 +329,35 @@ class Study:
                     "Unpin it: widget.unpin().",
                 )
 
+    def _check_read_out(self) -> None:
+        """Once per state of the weights: metrics are read off the last stream by `read_out`."""
+        key = ("read-out",)
+        if self._runs.get(key) is not None:
+            return
+        ids = self.experiments[0].clean.token_ids
+        last = len(ids) - 1
+        end = Site(f"blocks.{self.model.n_layers - 1}.hook_resid_post", 0, last)
+        logits = Site(LOGITS, 0, last)
+        found = self.model.activations(ids, [end, logits])
+        if found[logits].isnan().any():
+            raise not_finite()
+        with torch.no_grad():
+            device = self.read_out.unembedding.device
+            self.read_out.check(found[end][None].to(device), found[logits][None].to(device))
+        self._runs.put(key, torch.empty(0))
+
     def _check_metrics(self) -> None:
         both = np.concatenate([self.plain_metric, self.source_metric])
-        if not np.isfinite(both).all():
-            raise ModelError(
-                "The model's logits are not finite on these prompts.",
-                "Load it with dtype=torch.float32, or check its weights for NaN.",
-            )
+        ends = [
+            s for g in self._groups for c in g.contrasts for s in (c.base_streams, c.source_streams)
+        ]
+        if not np.isfinite(both).all() or not all(bool(end.isfinite().all()) for end in ends):
+            raise not_finite()
         difference = float(np.mean(self.source_metric - self.plain_metric))
-        if self.normalises and abs(difference) <= 1e-6 * max(1.0, float(np.abs(both).max())):
+        # Differences of logits and logarithms are exact to rounding at 1; probabilities to any size.
+        size = float(np.abs(both).max())
+        size = size if self.request.metric == "prob" else max(1.0, size)
+        if self.normalises and abs(difference) <= 1e-6 * size:
             raise RequestError(
                 f"Both runs give the same {TITLES[self.request.metric].lower()} "
                 f"({self.plain_metric.mean():.4g}), so there is nothing to normalise by.",
@@ -309,12 +385,7 @@ class Study:
 
     def _important_neurons(self, estimators: Sequence[Sequence[Estimator]]) -> list[int]:
         """The neurons with the largest estimates (or, without, the largest changes)."""
-        layer = self.request.layer
-        if layer is None or not 0 <= layer < self.model.n_layers:
-            raise RequestError(
-                f"Neurons are those of one layer; it is {layer}.",
-                f"Pass layer=0 to {self.model.n_layers - 1}.",
-            )
+        layer = self.request.layer or 0
         total = torch.zeros(n_units(self.model, "mlp_post"))
         for group, of_group in zip(self._groups, estimators, strict=True):
             for index, contrast in enumerate(group.contrasts):
@@ -379,14 +450,14 @@ class Study:
         return kept
 
     def _key(self, group: _Group, index: int) -> tuple[object, ...]:
-        request = replace(self.request, metric="logit_diff", pairs=(), exact=True)
+        request = replace(self.request, metric="logit_diff", pairs=(), estimate=True, exact=True)
         request = replace(request, qk_fix=False, grad_drop=False)
         contrast = group.contrasts[index]
         ids = tuple(map(tuple, contrast.base.token_ids.tolist()))
         others = tuple(map(tuple, contrast.source.token_ids.tolist()))
-        aligned = tuple(e.aligned.tobytes() for e in contrast.experiments)
+        each = tuple((e.aligned.tobytes(), e.noise_seed) for e in contrast.experiments)
         rows = self.map.rows.labels
-        return ("patched", request, ids, others, aligned, contrast.read, rows)
+        return ("patched", request, ids, others, each, contrast.read, rows)
 
     def _read(self, group: _Group, keys: Sequence[tuple[int, int]]) -> None:
         """Read the metric of the runs of which every continuation is there."""
@@ -407,22 +478,23 @@ class Study:
                 self.states[i, cells] = EXACT
 
 
-def _experiments(model: LiveModel, request: ActivationPatchingRequest) -> Iterator[Experiment]:
-    for pair in request.pairs:
-        found = experiment(
-            model,
-            pair,
-            metric=request.metric,
-            direction=request.direction,
-            source=request.source,
-            position=request.position,
-            alignment=request.alignment,
-        )
-        if request.source == "noise":
-            for sample in range(request.samples):
-                yield replace(ablation(found), noise_seed=request.seed + sample)
-        else:
-            yield found if request.source == "prompt" else ablation(found)
+def _experiments(
+    model: LiveModel, request: ActivationPatchingRequest, pair: Pair
+) -> Iterator[Experiment]:
+    found = experiment(
+        model,
+        pair,
+        metric=request.metric,
+        direction=request.direction,
+        source=request.source,
+        position=request.position,
+        alignment=request.alignment,
+    )
+    if request.source == "noise":
+        for sample in range(request.samples):
+            yield replace(ablation(found), noise_seed=request.seed + sample)
+    else:
+        yield found if request.source == "prompt" else ablation(found)
 
 
 def _parts(experiments: Sequence[Experiment]) -> list[list[int]]:
@@ -456,7 +528,7 @@ def _clean_streams(group: _Group) -> torch.Tensor:
     contrast = group.contrasts[0]
     first = contrast.experiments[0]
     clean_is_source = first.clean is first.source or contrast.disturbance is not None
-    return (contrast.source_streams if clean_is_source else contrast.base_streams)[:, 0]
+    return (contrast.source_streams if clean_is_source else contrast.plain_streams)[:, 0]
 
 
 def _patches(contrast: Contrast, row: int, site: PatchSite, cell: Cell) -> list[Patch]:

@@ -7,13 +7,20 @@ never written, and nothing of the graph stays on the bridge.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
 
-from headscope.model.recorded import Patch, Place, edit_hooks, leaving_cache, replaceable
+from headscope.model.recorded import (
+    Patch,
+    Place,
+    edit_hooks,
+    leaving_no_trace,
+    noise_hooks,
+    replaceable,
+    unread_hooks,
+)
 from headscope.model.sites import hook_name
 
 
@@ -45,11 +52,7 @@ def gradients(
     places = list(places)
     zeros: dict[Place, torch.Tensor] = {}
     final: list[torch.Tensor] = []
-    hooks: list[tuple[str, Any]] = []
-    if embedding_noise is not None:
-        noise = embedding_noise
-        hooks.append((hook_name(bridge, "resid_pre", 0), lambda x, hook: x + noise.to(x)))
-    hooks += edit_hooks(bridge, edits)
+    hooks = [*noise_hooks(bridge, embedding_noise), *edit_hooks(bridge, edits)]
 
     def leaf(place: Place) -> Any:
         def add(activation: torch.Tensor, hook: Any) -> torch.Tensor:
@@ -66,24 +69,11 @@ def gradients(
         ]
     last = int(bridge.cfg.n_layers) - 1
     hooks.append((hook_name(bridge, "resid_post", last), lambda x, hook: final.append(x)))
-    hooks.append(("unembed.hook_in", lambda stream, hook: stream[:, :0]))
-    with torch.inference_mode(False), torch.enable_grad(), _no_graph_left(bridge):
+    hooks += unread_hooks(bridge)
+    with torch.inference_mode(False), torch.enable_grad(), leaving_no_trace(bridge):
         bridge.run_with_hooks(token_ids, fwd_hooks=hooks)
         total = score(final[0][:, list(read)]).sum()
         found = torch.autograd.grad(
             total, [zeros[place] for place in places], allow_unused=True, materialize_grads=True
         )
     return dict(zip(places, found, strict=True))
-
-
-@contextmanager
-def _no_graph_left(bridge: Any) -> Iterator[None]:
-    """GPT-2's bridge keeps its last pattern, whose graph would hold every activation."""
-    kept = [(block.attn.__dict__, block.attn.__dict__.get("_pattern")) for block in bridge.blocks]
-    try:
-        with leaving_cache(bridge):
-            yield
-    finally:
-        for state, pattern in kept:
-            if "_pattern" in state:
-                state["_pattern"] = pattern

@@ -74,6 +74,23 @@ def pass_bytes(bridge: Any, n_tokens: int, n_layers: int, n_logits: int) -> int:
     return left + FLOAT32 * int(layer + logits)
 
 
+def recorded_bytes(bridge: Any, n_runs: int, n_tokens: int, n_sites: int, *, gradient: bool) -> int:
+    """Most that recording runs takes, and differentiating them if `gradient`.
+
+    Args:
+        bridge: The `TransformerBridge`.
+        n_runs: Runs side by side.
+        n_tokens: Length of each.
+        n_sites: Activations kept per layer, each taken to be as wide as the stream.
+        gradient: Whether everything computed is held for a backward pass.
+    """
+    config = bridge.cfg
+    layers = int(config.n_layers)
+    kept = (3 + n_sites) * layers * n_tokens * int(config.d_model) * _itemsize(bridge)
+    one_layer = pass_bytes(bridge, n_tokens, 1, 0)
+    return n_runs * (kept + one_layer * (layers if gradient else 1))
+
+
 def pattern_bytes(bridge: Any, n_tokens: int) -> int:
     """The patterns of one layer, in the model's dtype."""
     return int(bridge.cfg.n_heads * n_tokens**2 * _itemsize(bridge))

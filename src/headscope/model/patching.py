@@ -22,7 +22,7 @@ STEP_S = 0.045
 """What one block of one group should take at most."""
 _GROUP_BYTES = 256 * 2**20
 _FIRST_TOKENS = 192
-_FULL_SPEED = 4
+_FULL_SPEED = 6
 """How many times a block's fixed cost its tokens should take, so that they are done efficiently."""
 
 
@@ -109,7 +109,7 @@ class PatchingEngine:
         self._recorded = recorded
         self._n_layers = int(bridge.cfg.n_layers)
         self._d_model = int(bridge.cfg.d_model)
-        self._token_bytes = _token_bytes(bridge, recorded)
+        self._token_bytes = _token_bytes(bridge, recorded, whole=not self.shortcuts.layers)
         self.work = Work()
 
     @property
@@ -269,8 +269,9 @@ class PatchingEngine:
         return bins
 
 
-def _token_bytes(bridge: Any, recorded: RecordedRuns) -> int:
-    """A generous guess at the memory that a token takes inside a block."""
+def _token_bytes(bridge: Any, recorded: RecordedRuns, *, whole: bool) -> int:
+    """A generous guess at the memory that a token takes inside a block, or in a `whole` run."""
     config = bridge.cfg
     width = 16 * int(config.d_model) + 3 * int(config.d_mlp or 4 * config.d_model)
+    width += int(config.d_vocab) if whole else 0
     return (width + 4 * int(config.n_heads) * recorded.length) * recorded.streams.element_size()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from headscope.model.runs import is_hooked
 from headscope.model.sites import PatchSite, hook_name
+
+_TRACES = ("_last_hf_cache", "_pattern")
 
 Place = tuple[PatchSite, int]
 """A site and its layer."""
@@ -70,16 +73,35 @@ class RecordedRuns:
             model has given no such cache.
         activations: Asked-for activations by place, `[run, ...]`.
         edits: What was patched in all of them, and is in every run that starts from them.
+        noise: What was added to the first block's input, `[run, position, d_model]`; likewise.
     """
 
     token_ids: torch.Tensor
     streams: torch.Tensor
     keys_values: list[tuple[torch.Tensor, torch.Tensor]] | None
     activations: dict[Place, torch.Tensor]
-    edits: tuple[Patch, ...] = field(default=())
+    edits: tuple[Patch, ...] = ()
+    noise: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.token_ids)
+
+    def halves(self) -> tuple[RecordedRuns, RecordedRuns]:
+        """The first and the second half of the runs, as views."""
+        n = len(self) // 2
+
+        def part(chosen: slice) -> RecordedRuns:
+            cache = self.keys_values
+            return RecordedRuns(
+                self.token_ids[chosen],
+                self.streams[chosen],
+                None if cache is None else [(k[chosen], v[chosen]) for k, v in cache],
+                {place: kept[chosen] for place, kept in self.activations.items()},
+                self.edits,
+                None if self.noise is None else self.noise[chosen],
+            )
+
+        return part(slice(None, n)), part(slice(n, None))
 
     @property
     def length(self) -> int:
@@ -109,15 +131,7 @@ def record(
     n_layers = int(bridge.cfg.n_layers)
     streams: list[torch.Tensor] = []
     kept: dict[Place, torch.Tensor] = {}
-    hooks: list[tuple[str, Any]] = []
-    if embedding_noise is not None:
-        noise = embedding_noise
-
-        def disturb(activation: torch.Tensor, hook: Any) -> torch.Tensor:
-            return activation + noise.to(activation)
-
-        hooks.append((hook_name(bridge, "resid_pre", 0), disturb))
-    hooks += edit_hooks(bridge, edits)
+    hooks = [*noise_hooks(bridge, embedding_noise), *edit_hooks(bridge, edits)]
 
     def keep_stream(activation: torch.Tensor, hook: Any) -> None:
         streams.append(activation.detach().clone())
@@ -131,12 +145,29 @@ def record(
     hooks += [(hook_name(bridge, "resid_pre", layer), keep_stream) for layer in range(n_layers)]
     hooks.append((hook_name(bridge, "resid_post", n_layers - 1), keep_stream))
     hooks += [(hook_name(bridge, site, layer), keeper((site, layer))) for site, layer in places]
-    hooks.append(("unembed.hook_in", lambda stream, hook: stream[:, :0]))
-    with torch.no_grad(), leaving_cache(bridge):
+    hooks += unread_hooks(bridge)
+    with torch.no_grad(), leaving_no_trace(bridge):
         _, cache = bridge.run_with_hooks(
             ids, fwd_hooks=hooks, return_type="logits_and_cache", use_cache=True
         )
-    return RecordedRuns(ids, torch.stack(streams, 1), _keys_values(cache), kept, tuple(edits))
+    streams_of_all = torch.stack(streams, 1)
+    return RecordedRuns(
+        ids, streams_of_all, _keys_values(cache), kept, tuple(edits), embedding_noise
+    )
+
+
+def unread_hooks(bridge: Any) -> list[tuple[str, Any]]:
+    """Hooks that unembed no position, unless hooks of the user's might be watching the logits."""
+    if is_hooked(bridge):
+        return []
+    return [("unembed.hook_in", lambda stream, hook: stream[:, :0])]
+
+
+def noise_hooks(bridge: Any, noise: torch.Tensor | None) -> list[tuple[str, Any]]:
+    """Hooks that add `noise` to the first block's input, `[run, position, d_model]`."""
+    if noise is None:
+        return []
+    return [(hook_name(bridge, "resid_pre", 0), lambda x, hook: x + noise.to(x))]
 
 
 def replaceable(activation: torch.Tensor, site: PatchSite) -> torch.Tensor:
@@ -168,15 +199,21 @@ def edit_hooks(bridge: Any, edits: Sequence[Patch], offset: int = 0) -> list[tup
 
 
 @contextmanager
-def leaving_cache(bridge: Any) -> Iterator[None]:
-    """Take back the reference to a run's keys and values that a bridge keeps for generation."""
-    state = bridge.__dict__
-    before = {name: value for name, value in state.items() if name == "_last_hf_cache"}
+def leaving_no_trace(bridge: Any) -> Iterator[None]:
+    """Take back what a run leaves on a bridge, which would keep its tensors and its graph alive.
+
+    That is the cache of keys and values for generation, and each layer's last pattern (GPT-2's).
+    """
+    owners = [bridge, *(getattr(block, "attn", None) for block in bridge.blocks)]
+    states = [owner.__dict__ for owner in owners if owner is not None]
+    before = [{name: state[name] for name in _TRACES if name in state} for state in states]
     try:
         yield
     finally:
-        state.pop("_last_hf_cache", None)
-        state.update(before)
+        for state, had in zip(states, before, strict=True):
+            for name in _TRACES:
+                state.pop(name, None)
+            state.update(had)
 
 
 def _keys_values(cache: Any) -> list[tuple[torch.Tensor, torch.Tensor]] | None:

@@ -73,7 +73,8 @@ class ActivationPatching(HeadscopeWidget[Grid]):
         window: How many layers are patched together.
         alignment: For each token of the prompt patched into, the index of the token of the other
             prompt that it meets, -1 for none; by default found, and editable in the page.
-        exact: Whether to go on from estimates to exact values.
+        estimate: Whether to estimate every cell first, from one backward pass.
+        exact: Whether to go on to exact values.
         qk_fix: Correct estimates of queries and keys for saturated attention.
         grad_drop: Make estimates robust against cancellation; they lose their sign.
         noise_at: For `source="noise"`: the positions whose embeddings are disturbed.
@@ -140,6 +141,7 @@ class ActivationPatching(HeadscopeWidget[Grid]):
         layer: int = 0,
         window: int = 1,
         alignment: Sequence[int] | None = None,
+        estimate: bool = True,
         exact: bool = True,
         qk_fix: bool = False,
         grad_drop: bool = False,
@@ -151,7 +153,8 @@ class ActivationPatching(HeadscopeWidget[Grid]):
         first = pairs[0]
         self._given = pairs
         self._options: dict[str, Any] = {
-            "position": position, "exact": exact, "qk_fix": qk_fix, "grad_drop": grad_drop,
+            "position": position, "estimate": estimate, "exact": exact, "qk_fix": qk_fix,
+            "grad_drop": grad_drop,
             "noise_at": None if noise_at is None else tuple(noise_at), "seed": seed,
         }  # fmt: skip
         self._pinned: tuple[Spot, ...] = ()
@@ -261,6 +264,7 @@ class ActivationPatching(HeadscopeWidget[Grid]):
         """The study behind what is shown, while it is still running too."""
         if self._study is None or not self._study.laid_out:
             raise RequestError("There is no map yet.", "Call widget.run().")
+        self._study.check_unchanged()
         return self._study
 
     def _questions(self) -> dict[str, Callable[[Params], Answer]]:
