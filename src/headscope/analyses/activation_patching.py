@@ -73,7 +73,6 @@ def steps(study: Study) -> Steps[Grid]:
             if time.perf_counter() - shown > _PARTIAL_S:
                 partial, shown = grid(study), time.perf_counter()
             yield Step(0.1 + 0.9 * done, study.outlook(), partial)
-            study.check_unchanged()
     return grid(study)
 
 

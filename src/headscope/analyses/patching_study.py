@@ -200,18 +200,6 @@ class Study:
                 for done in self._compute_contrast(group, index, contrast):
                     yield began + done * per_contrast
 
-    def check_unchanged(self) -> None:
-        """Refuse to go on with another model than the one that was recorded.
-
-        Raises:
-            ResultError: Its weights or hooks have changed since.
-        """
-        if self.model.state() != self._state:
-            raise ResultError(
-                "The model's weights or hooks have changed since this was computed.",
-                "Run it again: widget.run().",
-            )
-
     @property
     def laid_out(self) -> bool:
         """Whether the cells are known."""
@@ -354,7 +342,7 @@ class Study:
         if not np.isfinite(both).all() or not all(bool(end.isfinite().all()) for end in ends):
             raise not_finite()
         difference = float(np.mean(self.source_metric - self.plain_metric))
-        # Differences of logits and logarithms are exact to rounding at 1; probabilities to any size.
+        # Logits and logarithms are exact to rounding at 1, probabilities to any size.
         size = float(np.abs(both).max())
         size = size if self.request.metric == "prob" else max(1.0, size)
         if self.normalises and abs(difference) <= 1e-6 * size:

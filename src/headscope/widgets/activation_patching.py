@@ -264,7 +264,6 @@ class ActivationPatching(HeadscopeWidget[Grid]):
         """The study behind what is shown, while it is still running too."""
         if self._study is None or not self._study.laid_out:
             raise RequestError("There is no map yet.", "Call widget.run().")
-        self._study.check_unchanged()
         return self._study
 
     def _questions(self) -> dict[str, Callable[[Params], Answer]]:
