@@ -66,8 +66,9 @@ def steps(study: Study) -> Steps[Grid]:
     for done in _on_one_model(study, study.estimate()):
         yield Step(0.05 + 0.05 * done, "Estimating every cell")
     shown = time.perf_counter()
-    yield Step(0.1, study.outlook(), grid(study))
+    yield Step(0.1, "", grid(study))
     if study.request.exact:
+        yield Step(0.1, study.forecast())
         for done in _on_one_model(study, study.compute()):
             partial = None
             if time.perf_counter() - shown > _PARTIAL_S:
@@ -78,7 +79,11 @@ def steps(study: Study) -> Steps[Grid]:
 
 def _on_one_model(study: Study, progress: Iterator[float]) -> Iterator[float]:
     """`progress`, until the model is changed between two of its steps."""
-    for done in progress:
+    while True:
+        with study.model.own_hooks():
+            done = next(progress, None)
+        if done is None:
+            return
         yield done
         study.check_unchanged()
 

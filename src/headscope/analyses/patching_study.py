@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +41,8 @@ _TOKENS_PER_RECORDING = 1024
 _NEURONS_SHOWN = 32
 _NOISE_SCALE = 3.0
 """Standard deviations of the token embeddings, as in causal tracing."""
+_READ_OUT: WeakSet[Any] = WeakSet()
+"""Bridges whose logits were found to be final norm and unembedding of the last stream."""
 
 
 @dataclass
@@ -272,6 +276,19 @@ class Study:
         engines = [engine for group in self._groups for engine in group.engines.values()]
         return engines[0].shortcuts if engines else None
 
+    def forecast(self) -> str:
+        """How many cells there are to compute, how long that will take, and what is kept."""
+        seconds, size = 0.0, 0
+        for group in self._groups:
+            for index, runs in enumerate(group.runs):
+                engine = group.engine(index)
+                engine.calibrate()
+                seconds += engine.forecast(list(runs.values()))
+                size += group.kept[index].nbytes
+        left = int((np.isin(self.states, (WAITING, ESTIMATED))).sum())
+        about = "under 1 s" if seconds < 1 else f"about {seconds:.0f} s"
+        return f"{left:,} cells to compute, {about}, {max(size / 1e6, 0.1):,.1f} MB to keep"
+
     def outlook(self) -> str:
         """How many cells are left, in words."""
         left = int((np.isin(self.states, (WAITING, ESTIMATED))).sum())
@@ -318,9 +335,9 @@ class Study:
                 )
 
     def _check_read_out(self) -> None:
-        """Once per state of the weights: metrics are read off the last stream by `read_out`."""
-        key = ("read-out",)
-        if self._runs.get(key) is not None:
+        """Metrics are read off the last stream by `read_out`: once per model, see that they are."""
+        bridge = self.model.bridge
+        if bridge in _READ_OUT and not self.user_hooks:
             return
         ids = self.experiments[0].clean.token_ids
         last = len(ids) - 1
@@ -332,7 +349,8 @@ class Study:
         with torch.no_grad():
             device = self.read_out.unembedding.device
             self.read_out.check(found[end][None].to(device), found[logits][None].to(device))
-        self._runs.put(key, torch.empty(0))
+        if not self.user_hooks:
+            _READ_OUT.add(bridge)
 
     def _check_metrics(self) -> None:
         both = np.concatenate([self.plain_metric, self.source_metric])

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from headscope.model.recorded import RecordedRuns
+from headscope.model.recorded import Patch, RecordedRuns
 from headscope.model.resumed import PatchedRun, Resumption, Shortcuts, drain, joined_by
 from headscope.model.sites import SITES
 
@@ -64,6 +64,10 @@ class Work:
         """Count what was just computed."""
         self.done += tokens
         self.seconds += seconds
+        self.learn(blocks, tokens, seconds)
+
+    def learn(self, blocks: int, tokens: float, seconds: float) -> None:
+        """Take a measurement into the fit that is no part of the work."""
         row = torch.tensor([float(blocks), tokens, seconds], dtype=torch.float64)
         self._moments += row[:2, None] * row
 
@@ -135,8 +139,19 @@ class PatchingEngine:
         """Final stream of a recorded run at the read positions, `[read, d_model]`."""
         return self._recorded.streams[run, -1, list(self._resumption.read)]
 
-    def seconds(self, runs: Sequence[PatchedRun]) -> float:
-        """What `compute` will take, as far as its speed is known (0 before anything has run)."""
+    def calibrate(self) -> None:
+        """Measure the speed of this machine on a few tokens, the size of two small steps."""
+        length, layer = self._recorded.length, max(self._n_layers - 2, 0)
+        every = tuple(range(length))
+        nothing = Patch("resid_pre", layer, every, self._recorded.streams[0, layer])
+        blocks = self._n_layers - layer
+        for rows in sorted({1, max(1, _FIRST_TOKENS // length)}):
+            began = time.perf_counter()
+            drain(self._resumption.streams([PatchedRun(0, (nothing,))] * rows))
+            self.work.learn(blocks, blocks * rows * length, time.perf_counter() - began)
+
+    def forecast(self, runs: Sequence[PatchedRun]) -> float:
+        """Seconds that `compute` will take; 0 before anything has been measured."""
         return self.work.predicted(0, sum(map(self._needed, runs)))
 
     def compute(
@@ -158,11 +173,11 @@ class PatchingEngine:
         left = [i for i in range(len(runs)) if i not in set(idle)]
         while left:
             for group in self._plan(runs, left, order):
-                measured = self.work.done > 0
+                planned_for = self._most_tokens
                 yield from self._together(runs, group, finished, total)
                 finished += sum(self._needed(runs[i]) for i in group)
                 left = sorted(set(left) - set(group))
-                if not measured:  # now that the speed is known, plan the rest by it
+                if not 0.5 < planned_for / self._most_tokens < 2:  # slower or faster than thought
                     break
 
     def _together(
