@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -298,6 +299,10 @@ class LiveModel:
         """A value that is another one when the weights or the user's hooks have changed."""
         self._inventory.refresh()
         return self._inventory.weights(), self._inventory.hooks()
+
+    def own_hooks(self) -> AbstractContextManager[None]:
+        """What is hooked within is Headscope's own, and gone at the end: `state` needs no walk."""
+        return self._inventory.own_hooks()
 
     def open_runs(self) -> RunCache:
         """The cached runs, emptied if the weights have changed since.
