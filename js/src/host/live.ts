@@ -54,6 +54,7 @@ export interface LiveHost extends Host {
 }
 
 export function liveHost(model: WidgetModel): LiveHost {
+  let lastTrait: JobStatus | undefined;
   const store = createStore(read());
   const line = openLine(model, (kernel) => store.set({ ...store.get(), kernel }));
   let watched: string[] = [];
@@ -65,8 +66,12 @@ export function liveHost(model: WidgetModel): LiveHost {
     const fields = model.get("_fields");
     const trait = model.get("_status");
     const seen = previous?.status;
-    // While a job runs, its progress messages are ahead of the trait.
-    const ahead = seen && (seen.job > trait.job || (seen.job === trait.job && runs(seen, trait)));
+    // While a job runs, its progress messages are ahead of the trait, unless that has just changed:
+    // the job was paused.
+    const old = trait === lastTrait;
+    lastTrait = trait;
+    const ahead =
+      seen && (seen.job > trait.job || (old && seen.job === trait.job && runs(seen, trait)));
     return {
       widget: model.get("_widget"),
       kernel: previous?.kernel ?? "ready",

@@ -13,6 +13,9 @@ import { ProvenanceDetails } from "./provenance";
 import { ResultView } from "./result";
 import { Status } from "./status";
 
+/** What the first prompt is called where there is a second one. */
+const CLEAN = "Clean";
+
 export function App({ host }: { host: Host }) {
   const state = useHost(host);
   const theme = useTheme();
@@ -30,7 +33,9 @@ export function App({ host }: { host: Host }) {
   const { result, status } = state;
   const running = host.live && status.state === "running";
   // What is shown is then of an older prompt or of other fields.
-  const superseded = status.state !== "done";
+  const partial = usePartial(state);
+  const superseded = status.state !== "done" && !partial;
+  const second = state.fields.find(({ type }) => type === "text");
 
   return (
     <section class="hs-root" data-theme={theme} aria-label={result?.title ?? state.widget}>
@@ -39,13 +44,18 @@ export function App({ host }: { host: Host }) {
         {result && superseded ? <Previous result={result} /> : <span class="hs-spacer" />}
         <Status host={host} state={state} />
       </header>
-      <PromptInput host={host} state={state} onEditing={setEditing} />
+      <PromptInput host={host} state={state} label={second && CLEAN} onEditing={setEditing} />
+      {second && <PromptInput host={host} state={state} field={second} label={second.title} />}
       {result && (
         <NextTokens host={host} tokens={result.next_tokens} outdated={superseded || editing} />
       )}
       <Fields host={host} state={state} />
       {state.error && <ErrorBox error={state.error} />}
-      <div ref={stage} class={running ? "hs-stage hs-outdated" : "hs-stage"} aria-busy={running}>
+      <div
+        ref={stage}
+        class={running && !partial ? "hs-stage hs-outdated" : "hs-stage"}
+        aria-busy={running}
+      >
         {result ? (
           <ResultView
             key={result.kind}
@@ -100,6 +110,14 @@ function Previous({ result }: { result: Result }) {
       Still shows <span class="hs-mono">{prompt}</span>
     </span>
   );
+}
+
+/** Whether what is shown is of the current job, as far as it has come: then it is not outdated. */
+function usePartial({ result, resultId, status }: HostState): boolean {
+  const streams = result?.kind === "grid" && result.states !== null;
+  const before = useRef({ job: status.job, resultId });
+  if (before.current.job !== status.job) before.current = { job: status.job, resultId };
+  return streams && resultId !== before.current.resultId;
 }
 
 function useAnnouncedStatus(state: HostState, announce: (text: string) => void): void {

@@ -10,10 +10,12 @@ import { Token } from "./token";
 const SIDE_BY_SIDE = 50;
 
 export function Fields({ host, state }: { host: Host; state: HostState }) {
-  if (!state.fields.length) return null;
+  // Text is a prompt, and stands with the other one.
+  const fields = state.fields.filter(({ type }) => type !== "text");
+  if (!fields.length) return null;
   return (
     <div class="hs-toolbar">
-      {state.fields.map((spec) => (
+      {fields.map((spec) => (
         <Field
           key={spec.name}
           spec={spec}

@@ -1,9 +1,9 @@
-// The prompt: edited in place, its tokens previewed at every pause between keystrokes, run on Enter
-// or when the typing rests.
+// A prompt: edited in place, its tokens previewed at every pause between keystrokes, run on Enter
+// or when the typing rests; a second prompt, such as the corrupted one, on Enter or when it is left.
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Host, HostState } from "../host/contract";
 import { type Preview, readPreview } from "../state/preview";
-import type { Prompt } from "../wire/types";
+import type { FieldSpec, Prompt } from "../wire/types";
 import { liveTitle } from "./notes";
 import { TokenList } from "./token";
 
@@ -14,18 +14,25 @@ const MAX_ROWS = 6;
 interface PromptProps {
   host: Host;
   state: HostState;
+  /** The field that holds the second prompt; without it, the first. */
+  field?: FieldSpec | undefined;
+  /** Shown beside it, where there are two. */
+  label?: string | undefined;
   /** Called with true while there is text that no job has taken up yet. */
-  onEditing(editing: boolean): void;
+  onEditing?(editing: boolean): void;
 }
 
-export function PromptInput({ host, state, onEditing }: PromptProps) {
+export function PromptInput({ host, state, field, label, onEditing }: PromptProps) {
+  const current = field ? String(state.values[field.name] ?? "") : state.prompt;
+  const promptOf = ({ result }: HostState): Prompt | undefined =>
+    result?.provenance.prompts[field ? 1 : 0];
   /** What is being typed; null while the box follows the kernel's prompt. */
   const [draft, setDraft] = useState<string | null>(null);
   const [composing, setComposing] = useState(false);
   /** The job that was the latest when the prompt was last sent to run. */
   const [sentAt, setSentAt] = useState<number | null>(null);
   const unanswered = draft !== null || sentAt === state.status.job;
-  const text = draft ?? state.prompt;
+  const text = draft ?? current;
   const preview = usePreview(host, text);
   const refused = draft !== null && preview?.text === text ? preview.error : null;
   // What ran is what counts: token ids given in Python need not be how their text is cut.
@@ -34,20 +41,21 @@ export function PromptInput({ host, state, onEditing }: PromptProps) {
   const commit = (): void => {
     if (draft === null || !host.live) return;
     setDraft(null);
-    if (draft === state.prompt) return;
+    if (draft === current) return;
     setSentAt(state.status.job);
-    host.setPrompt(draft);
+    if (field) host.setField(field.name, draft);
+    else host.setPrompt(draft);
   };
   const commitLater = useRef(commit);
   commitLater.current = commit;
 
   useEffect(() => {
-    if (draft === null || composing || draft === "" || refused) return;
+    if (field || draft === null || composing || draft === "" || refused) return;
     const timer = setTimeout(() => commitLater.current(), COMMIT_MS);
     return () => clearTimeout(timer);
   }, [draft, composing, refused]);
 
-  useEffect(() => onEditing(unanswered), [unanswered]);
+  useEffect(() => onEditing?.(unanswered), [unanswered]);
 
   const keyDown = (event: KeyboardEvent): void => {
     if (event.isComposing) return;
@@ -62,11 +70,19 @@ export function PromptInput({ host, state, onEditing }: PromptProps) {
 
   return (
     <div class="hs-prompt">
+      {label && (
+        <span class="hs-label" aria-hidden="true">
+          {label}
+        </span>
+      )}
       <textarea
         class="hs-prompt-text"
-        aria-label="Prompt"
+        aria-label={field?.title ?? "Prompt"}
         aria-invalid={refused !== null}
-        title={liveTitle(host.live, "Enter runs, Shift+Enter is a new line, Esc goes back")}
+        title={liveTitle(
+          host.live,
+          field?.help || "Enter runs, Shift+Enter is a new line, Esc goes back",
+        )}
         placeholder="Type a prompt"
         spellcheck={false}
         autocomplete="off"
@@ -75,6 +91,7 @@ export function PromptInput({ host, state, onEditing }: PromptProps) {
         disabled={!host.live}
         onInput={(event) => setDraft(event.currentTarget.value)}
         onKeyDown={keyDown}
+        onBlur={() => field && commit()}
         onCompositionStart={() => setComposing(true)}
         onCompositionEnd={() => setComposing(false)}
       />
@@ -109,8 +126,6 @@ function usePreview(host: Host, text: string): Preview | null {
   }, [host, text]);
   return preview;
 }
-
-const promptOf = (state: HostState): Prompt | undefined => state.result?.provenance.prompts[0];
 
 interface TokensProps {
   shown: Pick<Prompt, "tokens" | "token_ids"> | undefined;

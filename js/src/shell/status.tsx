@@ -3,12 +3,16 @@ import type { Host, HostState } from "../host/contract";
 import { Button } from "../views/parts/controls";
 import { KERNEL_NOTES } from "./notes";
 
+/** The widget whose computation is worth a pause. */
+const PAUSABLE = "ActivationPatching";
+
 export function Status({ host, state }: { host: Host; state: HostState }) {
   const { status } = state;
   const note = KERNEL_NOTES[state.kernel];
   if (!host.live) return <span class="hs-badge">{note}</span>;
   if (status.state === "running") {
     const percent = Math.round(100 * status.fraction);
+    const paused = status.message.startsWith("Paused");
     return (
       // The key makes the delay before it shows start afresh with each job.
       <div class="hs-status hs-late" key={status.job}>
@@ -16,6 +20,12 @@ export function Status({ host, state }: { host: Host; state: HostState }) {
           {note || status.message || "Computing"}, {percent}%{remaining(status.eta_s)}
         </span>
         <progress aria-label="Computation" value={status.fraction} max={1} />
+        {state.widget === PAUSABLE && (
+          <Button
+            label={paused ? "Resume" : "Pause"}
+            onClick={() => void host.ask(paused ? "resume" : "pause", {}).catch(() => {})}
+          />
+        )}
         <Button title="Stop and keep what there is" onClick={() => host.cancel()}>
           Cancel
         </Button>

@@ -54,7 +54,7 @@ export function IdentityBar(props: { identity: Identity; theme: Theme }): JSX.El
       <summary>
         {identityInWords(identity)} <span class="hs-muted hs-equation">{equation(identity)}</span>
       </summary>
-      <Sums terms={identity.terms} total={target} theme={theme} />
+      <Sums terms={identity.terms} totals={[target]} theme={theme} />
     </details>
   );
 }
@@ -99,16 +99,24 @@ export function CellSums(props: { slice: Slice; cell: Cell; theme: Theme }): JSX
           <h4>
             <span>Terms of</span> <AxisLabel axis={axis} index={index} />
           </h4>
-          <Sums terms={terms} total={{ label: "Sum", value: total(terms) }} theme={theme} />
+          <Sums terms={terms} totals={[{ label: "Sum", value: total(terms) }]} theme={theme} />
         </section>
       ))}
     </div>
   );
 }
 
-function Sums(props: { terms: readonly Term[]; total: Term; theme: Theme }): JSX.Element {
+interface SumsProps {
+  terms: readonly Term[];
+  /** What they are compared with. */
+  totals: readonly Term[];
+  theme: Theme;
+}
+
+/** Signed bars. */
+export function Sums({ totals, ...props }: SumsProps): JSX.Element {
   const terms = condensed(props.terms);
-  const most = Math.max(...[...terms, props.total].map(({ value }) => Math.abs(value))) || 1;
+  const most = Math.max(...[...terms, ...totals].map(({ value }) => Math.abs(value))) || 1;
   const format = fixedFormat(most, 4);
   const ramp = makeRamp(
     { kind: "diverging", low: -1, high: 1, reverse: false, log: false },
@@ -136,7 +144,7 @@ function Sums(props: { terms: readonly Term[]; total: Term; theme: Theme }): JSX
   return (
     <dl class="hs-sums">
       {terms.map((term) => line(term))}
-      {line(props.total, true)}
+      {totals.map((one) => line(one, true))}
     </dl>
   );
 }

@@ -1,6 +1,8 @@
 // The heatmap of a `Grid`: logit lens, logit attribution, head scores, patching.
 import type { JSX } from "preact";
-import { useCallback, useEffect, useId, useMemo, useState } from "preact/hooks";
+import { useCallback, useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
+import type { Cell } from "../draw/hit";
+import { merge } from "../state/selection";
 import type { Grid } from "../wire/types";
 import { CellSums, IdentityBar } from "./attribution";
 import type { ViewProps } from "./contract";
@@ -14,6 +16,8 @@ import { Toolbar } from "./heatmap/toolbar";
 import { Viewport } from "./heatmap/viewport";
 import { describeCell } from "./heatmap/words";
 import { Lens } from "./lens";
+import { Patching, Pinned, useOrders } from "./patching";
+import { alignmentOf, STRIP, Strip } from "./patching/strip";
 
 export { default as heatmapCss } from "./heatmap/heatmap.css?inline";
 
@@ -36,6 +40,13 @@ function useZoom(stored: Zoom, store: (zoom: Zoom) => void): [Zoom, (zoom: Zoom)
   return [moving ?? stored, setMoving];
 }
 
+/** `next`, or what the last render had if that is the same. */
+function useSame<T extends object>(next: T): T {
+  const last = useRef(next);
+  last.current = merge(last.current, next);
+  return last.current;
+}
+
 export function HeatmapView(props: ViewProps<Grid>): JSX.Element {
   const { result: grid, selection, select, setOption, theme, width, announce } = props;
   const help = useId();
@@ -50,7 +61,12 @@ export function HeatmapView(props: ViewProps<Grid>): JSX.Element {
     () => sliceOf(grid, { measure, upward, chosen: options.chosen }),
     [grid, measure, upward, chosen],
   );
-  const layout = useMemo(() => layoutOf(slice, zoom, width), [slice, zoom, width]);
+  const patching = grid.provenance.analysis === "activation_patching";
+  const alignment = patching ? alignmentOf(slice) : null;
+  const strip = alignment ? STRIP : 0;
+  const layout = useSame(
+    useMemo(() => layoutOf(slice, zoom, width, strip), [slice, zoom, width, strip]),
+  );
   const pinned = options.cell;
   const linked = useMemo(
     () => linkedOf(slice, selection, pinned),
@@ -66,7 +82,23 @@ export function HeatmapView(props: ViewProps<Grid>): JSX.Element {
     [slice, zoom, width],
   );
 
-  const onPin = (target: Target | null): void => {
+  const drawn = ({ row, column }: Cell): Cell => ({ row: slice.dataRow(row), column });
+  const group = useMemo(() => (patching ? options.group.map(drawn) : []), [slice, options.group]);
+  const setGroup = (cells: readonly Cell[]): void =>
+    set(
+      "group",
+      cells.map((c) => [slice.dataRow(c.row), c.column]),
+    );
+  const { order, problem } = useOrders(props.ask);
+
+  const onPin = (target: Target | null, adding = false): void => {
+    if (adding && patching && target?.kind === "cell") {
+      const before = group.length > 0 || !linked.cell ? group : [linked.cell];
+      const others = before.filter((c) => c.row !== target.row || c.column !== target.column);
+      setGroup(others.length < before.length ? others : [...before, target]);
+      announce(describeCell(slice, target));
+      return;
+    }
     const same =
       target?.kind === "cell" &&
       target.row === linked.cell?.row &&
@@ -91,38 +123,47 @@ export function HeatmapView(props: ViewProps<Grid>): JSX.Element {
   return (
     <div class="hs-heatmap">
       <Toolbar
+        {...props}
         slice={slice}
         options={options}
         zoom={zoom}
         set={set}
         onZoom={onZoom}
         setZoom={setZoom}
-        announce={announce}
-        width={width}
       />
-      <Legend
-        measure={slice.measure}
-        provenance={grid.provenance}
-        theme={theme}
-        width={Math.min(LEGEND_WIDTH, width)}
-      />
+      <Legend slice={slice} theme={theme} width={Math.min(LEGEND_WIDTH, width)} />
+      {patching && <Pinned {...props} order={order} />}
+      {problem && <p role="alert">{problem}</p>}
       {options.table ? (
         <Table slice={slice} />
       ) : (
         <Viewport
+          {...props}
           slice={slice}
           layout={layout}
           linked={linked}
-          theme={theme}
+          group={group}
           help={help}
           onPin={onPin}
           onZoom={onZoom}
-          announce={announce}
+          strip={(scrollX) =>
+            alignment && (
+              <Strip
+                {...props}
+                slice={slice}
+                alignment={alignment}
+                layout={layout}
+                scrollX={scrollX}
+                order={order}
+              />
+            )
+          }
         />
       )}
       <p id={help} class="hs-hidden">
         Arrow keys move between cells, Home and End go to the ends of a row, Enter pins a cell,
-        Escape unpins it, plus and minus zoom. The table button shows the same numbers as a table.
+        Escape unpins it, plus and minus zoom{patching && ", Shift and Enter take cells together"}.
+        The table button shows the same numbers as a table.
       </p>
       {!options.table && !linked.cell && (
         <p class="hs-muted hs-heatmap-hint">
@@ -130,17 +171,17 @@ export function HeatmapView(props: ViewProps<Grid>): JSX.Element {
         </p>
       )}
       {grid.identity && <IdentityBar identity={grid.identity} theme={theme} />}
-      {grid.top && (
-        <Lens
+      {grid.top && <Lens {...props} slice={slice} cell={linked.cell} />}
+      {patching && (
+        <Patching
+          {...props}
           slice={slice}
+          chosen={options.chosen}
           cell={linked.cell}
-          resultId={props.resultId}
-          ask={props.ask}
-          live={props.live}
-          theme={theme}
-          width={width}
-          options={props.options}
-          setOption={setOption}
+          group={group}
+          setGroup={setGroup}
+          onPin={(cell) => onPin({ kind: "cell", ...cell })}
+          order={order}
         />
       )}
       {!grid.top && linked.cell && <CellSums slice={slice} cell={linked.cell} theme={theme} />}

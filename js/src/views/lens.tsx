@@ -1,14 +1,13 @@
 // Under a pinned cell of a lens: its best tokens, and tokens tracked over the read-outs.
 import type { JSX } from "preact";
-import { useState } from "preact/hooks";
-import type { Theme } from "../draw/colour";
 import type { Cell } from "../draw/hit";
 import { formatNumber } from "../draw/text";
 import { tokenGlyphs } from "../state/tokens";
+import type { Grid } from "../wire/types";
 import type { ViewProps } from "./contract";
 import { AxisLabel } from "./heatmap/card";
 import type { Slice, TopToken } from "./heatmap/slice";
-import { useAsk } from "./lens/ask";
+import { useAnswer } from "./lens/ask";
 import { readTrack, type Track } from "./lens/track";
 import { TrackPanel } from "./lens/track-panel";
 
@@ -19,17 +18,10 @@ const LONG = 40;
 const WIDE = 760;
 const LIST_WIDTH = 280 + 24;
 
-export interface LensProps {
+export interface LensProps extends ViewProps<Grid> {
   slice: Slice;
   /** The pinned cell, its row as drawn. */
   cell: Cell | null;
-  resultId: number;
-  ask: ViewProps["ask"];
-  live: boolean;
-  theme: Theme;
-  width: number;
-  options: Record<string, unknown>;
-  setOption(name: string, value: unknown): void;
 }
 
 interface Best extends TopToken {
@@ -43,21 +35,20 @@ interface CellAnswer {
 /** The shipped tokens at once, then the kernel's longer list, or why there is none. */
 function useBest(props: LensProps): { best: Best[]; problem: string | null } {
   const { slice, cell, resultId } = props;
-  const [answer, setAnswer] = useState<{ key: string; best: Best[] } | null>(null);
   const row = cell ? slice.dataRow(cell.row) : -1;
   const column = cell?.column ?? -1;
-  const key = `${resultId} ${row} ${column}`;
   const params = { row, position: column, k: K };
-  const problem = useAsk(props, cell && { what: "cell", params, key }, ({ value }) => {
-    const best = (value as CellAnswer).tokens.map(({ token_id, text, probability, logit }) => ({
+  const key = `${resultId} ${row} ${column}`;
+  const { answer, problem } = useAnswer<CellAnswer>(props, cell && { what: "cell", params, key });
+  if (answer) {
+    const best = answer.tokens.map(({ token_id, text, probability, logit }) => ({
       id: token_id,
       text,
       value: probability,
       logit,
     }));
-    setAnswer({ key, best });
-  });
-  if (answer?.key === key) return { best: answer.best, problem };
+    return { best, problem };
+  }
   const shipped = cell ? slice.top(cell.row, cell.column) : [];
   return { best: shipped.map((token) => ({ ...token, logit: null })), problem };
 }

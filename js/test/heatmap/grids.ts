@@ -173,3 +173,75 @@ export function headGrid(layers: number, heads: number): Grid {
     identity: null,
   };
 }
+
+/** Three layers of a patching map over the first five tokens, of which the last meets none of the
+ * other prompt's. The effect of cell (row, column) is (row + 1) * column / 12; estimates are twice
+ * that. L0 is exact, L1 estimated, L2 waits. */
+export function patchGrid(): Grid {
+  const tokens = TOKENS.slice(0, 5);
+  const other = ["When", " Tom", " and", " John"];
+  const shape = [3, tokens.length];
+  const cells = Array.from({ length: 15 }, (_, i) => ({ row: Math.floor(i / 5), column: i % 5 }));
+  const where = (known: (row: number) => boolean, scaled: number): NdArray =>
+    floats(
+      shape,
+      cells.map(({ row, column }) =>
+        column < 4 && known(row) ? ((row + 1) * column * scaled) / 12 : Number.NaN,
+      ),
+    );
+  const signed = { kind: "diverging", low: -1, high: 1 } as const;
+  const ids = (prompt: string[]): number[] => prompt.map((_, i) => i);
+  return {
+    ...attributionGrid(),
+    title: "Activation patching",
+    axes: [
+      axis("layer", ["L0", "L1", "L2"], { selects: "layer" }),
+      axis("position", tokens, { tokens: true, selects: "token" }),
+    ],
+    measures: [
+      measure(
+        "effect",
+        "",
+        where((row) => row < 2, 1),
+        signed,
+      ),
+      measure(
+        "metric",
+        "logits",
+        where((row) => row < 1, 6),
+        { high: 3 },
+      ),
+      measure(
+        "estimate",
+        "",
+        where((row) => row < 2, 2),
+        signed,
+      ),
+    ],
+    provenance: {
+      ...provenance,
+      analysis: "activation_patching",
+      prompts: [other, tokens].map((prompt) => ({
+        text: prompt.join(""),
+        tokens: prompt,
+        token_ids: ids(prompt),
+      })),
+      parameters: { metric: "logit_diff", pinned: "[]" },
+    },
+    identity: null,
+    states: {
+      dtype: "uint8",
+      shape,
+      data: Uint8Array.from(cells.map(({ row, column }) => (column < 4 ? 3 - row : 0))),
+    },
+    alignment: {
+      source: { dtype: "int32", shape: [5], data: Int32Array.of(0, 1, 2, 3, -1) },
+      shown: 1,
+      given: false,
+    },
+    baselines: [
+      { label: "clean", value: 5 },
+      { label: "corrupted", value: -1 },
+    ],
+  };
+}

@@ -14,9 +14,10 @@ import { overlayScene } from "../../src/views/heatmap/overlay";
 import { heatmapScene } from "../../src/views/heatmap/scene";
 import { cleared, linkedOf, selectionAt } from "../../src/views/heatmap/selection";
 import { type Slice, sliceOf } from "../../src/views/heatmap/slice";
+import { ESTIMATE, EXACT, NOT_APPLICABLE, WAITING } from "../../src/views/heatmap/states";
 import { describeCell, toTsv } from "../../src/views/heatmap/words";
 import type { Grid, Selection } from "../../src/wire/types";
-import { attributionGrid, headGrid, lensGrid, random, TOKENS } from "./grids";
+import { attributionGrid, headGrid, lensGrid, patchGrid, random, TOKENS } from "./grids";
 
 const slice = (grid: Grid, measure = 0, upward = false, chosen: number[] = []): Slice =>
   sliceOf(grid, { measure, upward, chosen });
@@ -42,6 +43,9 @@ describe("figures", () => {
     ["attribution-light", () => draw(slice(attributionGrid()), "auto", 320)],
     ["attribution-dark", () => draw(slice(attributionGrid()), "auto", 320, "dark")],
     ["heads", () => draw(slice(headGrid(4, 4), 0, false, [1]), "auto", 320)],
+    ["patching-light", () => draw(slice(patchGrid()), "auto", 320)],
+    ["patching-dark", () => draw(slice(patchGrid()), "auto", 320, "dark")],
+    ["patching-pixels", () => draw(slice(patchGrid()), "fit", 60)],
     ["one-token", () => draw(slice(lensGrid(2, [" Mary"])), "auto", 320)],
   ])("%s", async (name, svg) => {
     await expect(svg()).toMatchFileSnapshot(`gallery/${name}.svg`);
@@ -143,6 +147,49 @@ describe("slice", () => {
   });
 });
 
+describe("states", () => {
+  const states = (grid: Grid, measure: number): (number | null)[][] => {
+    const s = slice(grid, measure);
+    return [0, 1, 2].map((row) => [0, 4].map((column) => s.state(row, column)));
+  };
+
+  it("are those of the grid, and an estimate is one however well the effect is known", () => {
+    expect(states(patchGrid(), 0)).toEqual([
+      [EXACT, NOT_APPLICABLE],
+      [ESTIMATE, NOT_APPLICABLE],
+      [WAITING, NOT_APPLICABLE],
+    ]);
+    expect(states(patchGrid(), 2)).toEqual([
+      [ESTIMATE, NOT_APPLICABLE],
+      [ESTIMATE, NOT_APPLICABLE],
+      [WAITING, NOT_APPLICABLE],
+    ]);
+  });
+
+  it("what only a patched run tells is waited for while the effect is estimated", () => {
+    expect(states(patchGrid(), 1)[1]).toEqual([WAITING, NOT_APPLICABLE]);
+  });
+
+  it("without any, values are plain and a missing one is not applicable", () => {
+    const s = slice(attributionGrid());
+    expect([s.state(0, 0), s.state(0, 1)]).toEqual([NOT_APPLICABLE, null]);
+  });
+
+  it("are all exact where a grid with estimates lists none", () => {
+    expect(slice({ ...patchGrid(), states: null }).state(1, 1)).toBe(EXACT);
+  });
+
+  it("are told apart by shape alone", () => {
+    const svg = draw(slice(patchGrid()), "auto", 320);
+    const crosses = /<path d="([^"]*)"[^>]*opacity="0.55"/.exec(svg)?.[1] ?? "";
+    const outlines = /<path d="([^"]*)"[^>]*stroke-dasharray="1 3"/.exec(svg)?.[1] ?? "";
+    const corners = [...svg.matchAll(/<path d="([^"]*)"[^>]*opacity="0.75"/g)].map((m) => m[1]);
+    expect(crosses.split("M")).toHaveLength(1 + 2 * 3);
+    expect(outlines.split("Z")).toHaveLength(1 + 4);
+    expect(corners.join("").split("Z")).toHaveLength(1 + 4);
+  });
+});
+
 describe("selection", () => {
   const s = slice(attributionGrid());
 
@@ -192,6 +239,12 @@ describe("words", () => {
     expect(describeCell(slice(attributionGrid()), { row: 0, column: 0 })).toBe(
       "embed, position 0, token “When”, Contribution not applicable",
     );
+    const patched = slice(patchGrid());
+    expect([0, 1, 2].map((row) => describeCell(patched, { row, column: 3 }))).toEqual([
+      "L0, position 3, token “ John”, Effect 0.25 (exact)",
+      "L1, position 3, token “ John”, Effect 0.5 (estimate)",
+      "L2, position 3, token “ John”, Effect waiting",
+    ]);
     expect(describeCell(slice(headGrid(3, 5), 0, false, [0]), { row: 2, column: 4 })).toBe(
       "layer 2, head 4, Score 24",
     );
@@ -207,6 +260,20 @@ describe("words", () => {
         .split("\n")[0]
         ?.split("\t"),
     ).toHaveLength(1 + TOKENS.length);
+  });
+});
+
+describe("a copied table", () => {
+  it("says of every cell whether it is exact, below the numbers", () => {
+    const [values, states] = toTsv(slice(patchGrid())).split("\n\n");
+    expect(values?.split("\n")).toHaveLength(4);
+    expect(states?.split("\n")).toEqual([
+      "State (layer by position)\tWhen\t·Mary\t·and\t·John\t·went",
+      "L0\texact\texact\texact\texact\tnot applicable",
+      "L1\testimate\testimate\testimate\testimate\tnot applicable",
+      "L2\twaiting\twaiting\twaiting\twaiting\tnot applicable",
+      "",
+    ]);
   });
 });
 
@@ -235,6 +302,10 @@ describe("options", () => {
       zoom: 2,
       chosen: [1],
       cell: [2, 4],
+      group: [
+        [0, 1],
+        [2, 4],
+      ],
       upward: true,
       table: false,
       measure: "score",
@@ -248,9 +319,23 @@ describe("options", () => {
       zoom: 2,
       upward: true,
       cell: { row: 2, column: 4 },
+      group: [
+        { row: 0, column: 1 },
+        { row: 2, column: 4 },
+      ],
       table: false,
     });
-    const wrong = { heatmap_zoom: "huge", heatmap_chosen: [7], heatmap_cell: [9, 9] };
-    expect(readOptions(wrong, grid)).toMatchObject({ zoom: "auto", chosen: [0], cell: null });
+    const wrong = {
+      heatmap_zoom: "huge",
+      heatmap_chosen: [7],
+      heatmap_cell: [9, 9],
+      heatmap_group: [[0, 9], "x", [1, 1]],
+    };
+    expect(readOptions(wrong, grid)).toMatchObject({
+      zoom: "auto",
+      chosen: [0],
+      cell: null,
+      group: [{ row: 1, column: 1 }],
+    });
   });
 });

@@ -117,6 +117,29 @@ describe("a computation", () => {
     expect(all(".hs-previous")).toEqual([]);
   });
 
+  test("what arrives while it runs is its own, and neither dimmed nor called an older one", async () => {
+    const [fake, { all }] = await show();
+    await act(() => fake.set("_status", running));
+    expect(all(".hs-outdated, .hs-previous")).toHaveLength(2);
+    await act(() => fake.set("_result", golden("grid")));
+    expect(all(".hs-outdated, .hs-previous")).toEqual([]);
+    await act(() => fake.set("_status", { ...running, state: "cancelled" }));
+    expect(all(".hs-previous")).toEqual([]);
+    await act(() => fake.set("_status", { ...running, job: 3 }));
+    expect(all(".hs-outdated, .hs-previous")).toHaveLength(2);
+  });
+
+  test("of a patching map can be paused, and goes on", async () => {
+    const _widget = "ActivationPatching";
+    const [fake, { button }] = await show({ _widget, _status: running });
+    await act(() => button("Pause").click());
+    expect(fake.asks("pause")).toHaveLength(1);
+    await act(() => fake.set("_status", { ...running, message: "Paused" }));
+    await act(() => button("Resume").click());
+    expect(fake.asks("resume")).toHaveLength(1);
+    expect(button("Cancel").disabled).toBe(false);
+  });
+
   test("an error is shown with its hint, beside the last picture", async () => {
     const _error = { kind: "PromptError", message: "Too long.", hint: "hs.load(...)" };
     const [, { find, button }] = await show({ _error, _status: { ...running, state: "error" } });

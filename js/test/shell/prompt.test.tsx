@@ -134,3 +134,46 @@ describe("the kernel's prompt", () => {
     expect(box.value).toBe("the cat sat");
   });
 });
+
+describe("a second prompt", () => {
+  const field = { name: "corrupted", title: "Corrupted", type: "text", choices: [], help: "" };
+
+  beforeEach(async () => {
+    page.close();
+    fake = new FakeModel({ prompt: "the cat", _fields: [field], corrupted: "a cat" });
+    page = await open(fake);
+    box = page.find<HTMLTextAreaElement>("textarea[aria-label=Corrupted]");
+  });
+
+  test("has the same look as the first one, and its tokens previewed", async () => {
+    expect(page.all(".hs-prompt > .hs-label").map((l) => l.textContent)).toEqual([
+      "Clean",
+      "Corrupted",
+    ]);
+    expect(page.find<HTMLTextAreaElement>("textarea[aria-label=Prompt]").value).toBe("the cat");
+    await wait(60);
+    expect(texts()).toEqual(["the cat", "a cat"]);
+    expect(page.all(".hs-toolbar")).toEqual([]);
+  });
+
+  test("is taken on Enter and on leaving, not while typing rests", async () => {
+    await type(box, "a dog");
+    await wait(2_000);
+    expect(fake.saves).toEqual([]);
+    await press(box, "Enter");
+    await wait(0);
+    expect(fake.saves.at(-1)).toMatchObject({ prompt: "the cat", corrupted: "a dog" });
+    await type(box, "a cow");
+    await act(() => void box.dispatchEvent(new FocusEvent("blur")));
+    await wait(0);
+    expect(fake.saves.at(-1)).toMatchObject({ corrupted: "a cow" });
+    expect(fake.saves).toHaveLength(2);
+  });
+
+  test("may be emptied", async () => {
+    await type(box, "");
+    await press(box, "Enter");
+    await wait(0);
+    expect(fake.saves.at(-1)).toMatchObject({ corrupted: "" });
+  });
+});

@@ -4,9 +4,9 @@ import type { Ramp } from "../../draw/colour";
 import type { Cell } from "../../draw/hit";
 import { formatNumber } from "../../draw/text";
 import { tokenGlyphs } from "../../state/tokens";
-import type { Axis } from "../../wire/types";
+import type { Axis, Measure } from "../../wire/types";
 import { type Slice, shownLabel } from "./slice";
-import { quantity } from "./words";
+import { cellQuantity } from "./words";
 
 /** Best tokens in a tooltip; a pinned cell lists all. */
 const MAX_TOP = 6;
@@ -28,10 +28,16 @@ interface CardProps {
   ramp: Ramp;
 }
 
-export function CellCard({ slice, cell: { row, column }, ramp }: CardProps): JSX.Element {
+/** The two ends of an interval, shown in one line. */
+const isBound = ({ name }: Measure): boolean => name === "low" || name === "high";
+
+export function CellCard({ slice, cell, ramp }: CardProps): JSX.Element {
+  const { row, column } = cell;
   const { grid, measure, rowAxis, columnAxis } = slice;
   const top = slice.top(row, column).slice(0, MAX_TOP);
   const most = Math.max(...top.map(({ value }) => value), 0);
+  const measures = grid.measures.filter((one) => !isBound(one));
+  const bounds = grid.measures.filter(isBound).map((one) => slice.value(row, column, one));
   return (
     <>
       <div class="hs-card-head">
@@ -39,18 +45,23 @@ export function CellCard({ slice, cell: { row, column }, ramp }: CardProps): JSX
         <AxisLabel axis={columnAxis} index={column} />
       </div>
       <dl class="hs-card-values">
-        {grid.measures.map((one) => {
-          const value = slice.value(row, column, one);
-          return (
-            <div key={one.name} class={one === measure ? "hs-current" : undefined}>
-              <dt>
-                {one === measure && <i class="hs-swatch" style={{ background: ramp.css(value) }} />}
-                {one.title}
-              </dt>
-              <dd>{quantity(value, one, 4)}</dd>
-            </div>
-          );
-        })}
+        {measures.map((one) => (
+          <div key={one.name} class={one === measure ? "hs-current" : undefined}>
+            <dt>
+              {one === measure && (
+                <i class="hs-swatch" style={{ background: ramp.css(slice.value(row, column)) }} />
+              )}
+              {one.title}
+            </dt>
+            <dd>{cellQuantity(slice, cell, one, 4)}</dd>
+          </div>
+        ))}
+        {bounds.some(Number.isFinite) && (
+          <div>
+            <dt>95 % interval</dt>
+            <dd>{bounds.map((bound) => formatNumber(bound)).join(" to ")}</dd>
+          </div>
+        )}
       </dl>
       {top.length > 0 && (
         <ol class="hs-card-top" aria-label="Top tokens by probability">

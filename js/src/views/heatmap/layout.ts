@@ -38,6 +38,8 @@ export interface Layout {
   /** Width of the row labels, height of the column labels. */
   left: number;
   top: number;
+  /** Height kept free under the column labels. */
+  strip: number;
   slanted: boolean;
   /** Every how many rows and columns have a label. */
   rowEvery: number;
@@ -96,7 +98,7 @@ function cellSize(slice: Slice, zoom: Zoom, space: { width: number; height: numb
   };
 }
 
-export function layoutOf(slice: Slice, zoom: Zoom, available: number): Layout {
+export function layoutOf(slice: Slice, zoom: Zoom, available: number, strip = 0): Layout {
   const { rows, columns } = slice;
   const names = [`${slice.columnAxis.name} →`, `${slice.rowAxis.name} ↓`];
   const gutter = Math.max(
@@ -105,7 +107,7 @@ export function layoutOf(slice: Slice, zoom: Zoom, available: number): Layout {
   );
   const left = Math.ceil(Math.min(gutter, MAX_GUTTER, available * 0.3) + GUTTER_PAD);
   const labelWidth = longest(columns, slice.columnLabel);
-  const slantedTop = Math.ceil(Math.min(MAX_HEADER, labelWidth * SLANT + 22));
+  const slantedTop = strip + Math.ceil(Math.min(MAX_HEADER, labelWidth * SLANT + 22));
   const height = MAX_HEIGHT - slantedTop;
   const overflowing = rows * cellSize(slice, zoom, { width: 1, height }).height > height + 1;
   const width = available - left - (overflowing ? SCROLLBAR : 0) - 1;
@@ -119,11 +121,11 @@ export function layoutOf(slice: Slice, zoom: Zoom, available: number): Layout {
   }
   const slanted = level < columns * LEVEL_SHARE;
   // The last slanted labels lean out over the right edge.
-  const lean = slanted ? Math.max(0, slantedTop - 8 - cellWidth / 2) : 0;
+  const lean = slanted ? Math.max(0, slantedTop - strip - 8 - cellWidth / 2) : 0;
   if (slanted && columns * cellWidth + lean > width && columns * cellWidth <= width + 1) {
     cellWidth = Math.max(crisp((width - lean) / columns), LIMITS.width.min);
   }
-  const top = slanted ? slantedTop : LABEL_SIZE + 13;
+  const top = slanted ? slantedTop : strip + LABEL_SIZE + 13;
   const contentWidth = Math.ceil(left + columns * cellWidth + lean) + 1;
   const contentHeight = Math.ceil(top + rows * cellHeight) + 1;
   const scrollsX = contentWidth > available;
@@ -134,6 +136,7 @@ export function layoutOf(slice: Slice, zoom: Zoom, available: number): Layout {
     cellHeight,
     left,
     top,
+    strip,
     slanted,
     rowEvery: labelEvery(cellHeight, LABEL_SIZE + 2),
     columnEvery: slanted ? labelEvery(cellWidth, SLANTED_STEP) : 1,

@@ -17,6 +17,8 @@ export interface HeatmapOptions {
   upward: boolean;
   /** The pinned cell, its row as an index on the axis. */
   cell: Cell | null;
+  /** Cells taken together, their rows as indices on the axis. */
+  group: Cell[];
   table: boolean;
 }
 
@@ -39,6 +41,7 @@ export function readOptions(options: Record<string, unknown>, grid: Grid): Heatm
     zoom: zoom === "fit" || (typeof zoom === "number" && zoom > 0) ? zoom : "auto",
     upward: get("upward") === true,
     cell: readCell(get("cell"), grid),
+    group: readCells(get("group"), grid),
     table: get("table") === true,
   };
 }
@@ -50,4 +53,8 @@ function readCell(value: unknown, grid: Grid): Cell | null {
   if (!isIndex(row, rowAxis.labels.length) || !isIndex(column, columnAxis.labels.length))
     return null;
   return { row, column };
+}
+
+function readCells(value: unknown, grid: Grid): Cell[] {
+  return Array.isArray(value) ? value.flatMap((one) => readCell(one, grid) ?? []) : [];
 }

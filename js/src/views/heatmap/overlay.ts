@@ -1,4 +1,4 @@
-// What moves over the heatmap: crosshair, pinned cell, rows and columns selected elsewhere. A scene
+// What moves over the heatmap: crosshair, pinned cell, cells taken together, rows and columns selected elsewhere. A scene
 // of its own, so that a hover repaints a few marks and not the cells.
 import type { Theme } from "../../draw/colour";
 import { type Cell, cellBox } from "../../draw/hit";
@@ -17,6 +17,7 @@ export function overlayScene(
   active: Cell | null,
   linked: Linked,
   theme: Theme,
+  group: readonly Cell[] = [],
 ): Scene {
   const cells = cellGrid(layout, window);
   const { box } = cells;
@@ -56,20 +57,18 @@ export function overlayScene(
       inner.push({ kind: "line", x1: edge, y1: box.y, x2: edge, y2: bottom, ...rule });
     }
   }
-  const outline = (cell: Cell, stroke: string): void => {
+  const outline = (cell: Cell, stroke: string, dash: number[] = []): void => {
     const { x, y, width, height } = cellBox(cells, cell);
     const grow = { x: Math.max(0, LEAST - width) / 2, y: Math.max(0, LEAST - height) / 2 };
-    const frame = {
-      x: x - 0.5 - grow.x,
-      y: y - 0.5 - grow.y,
-      width: width + 2 * grow.x,
-      height: height + 2 * grow.y,
-    };
+    const left = x - 0.5 - grow.x;
+    const top = y - 0.5 - grow.y;
+    const d = `M${left},${top}h${width + 2 * grow.x}v${height + 2 * grow.y}H${left}Z`;
     inner.push(
-      { kind: "rect", ...frame, stroke: paper, lineWidth: 4 },
-      { kind: "rect", ...frame, stroke, lineWidth: 2 },
+      { kind: "path", d, stroke: paper, lineWidth: 4 },
+      { kind: "path", d, stroke, lineWidth: 2, dash },
     );
   };
+  for (const cell of group) outline(cell, pin, [5, 3]);
   if (active) outline(active, accent);
   if (linked.cell) outline(linked.cell, pin);
   return {

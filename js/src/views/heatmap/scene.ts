@@ -1,6 +1,7 @@
 // The heatmap as a drawing: cells, their text, and the labels that stay put while cells scroll.
 import { makeRamp, type Ramp, type Theme } from "../../draw/colour";
 import { type Span, visibleSpan } from "../../draw/layout";
+import { rgbFromHex } from "../../draw/oklab";
 import { palette } from "../../draw/palette";
 import type { Mark, Scene } from "../../draw/scene";
 import { fitText, fixedFormat, formatNumber, textWidth } from "../../draw/text";
@@ -8,9 +9,13 @@ import { tokenGlyphs } from "../../state/tokens";
 import type { Measure } from "../../wire/types";
 import { cellGrid, LABEL_SIZE, type Layout, NAME_SIZE, type Window } from "./layout";
 import type { Slice } from "./slice";
+import { stateMarks, WAITING } from "./states";
 
 /** Cells smaller than this are pixels of one image, larger ones have lines between them. */
 const PIXEL_BELOW = 9;
+/** The marks of states on pixels: their size, and the least distance between two. */
+const MARK = 5;
+const MARK_STEP = 8;
 const MIN_TEXT = 9;
 const MAX_TEXT = 11.5;
 /** Characters of a token that must have room, or no token is written. */
@@ -54,7 +59,7 @@ export function heatmapScene(slice: Slice, layout: Layout, window: Window, theme
       clip: box,
       dx,
       dy,
-      marks: tiny ? [pixels(part)] : [...tiles(part), ...cellTexts(part)],
+      marks: tiny ? pixels(part) : [...tiles(part), ...cellTexts(part)],
     },
     { kind: "group", clip: rowClip, dx: 0, dy, marks: rowLabels(part) },
     { kind: "group", clip: columnClip, dx, dy: 0, marks: columnLabels(part) },
@@ -84,35 +89,49 @@ function corner({ slice, layout, theme }: Part): Mark[] {
     anchor: "end",
   });
   const columns = `${slice.columnAxis.name} →`;
-  if (layout.top < 2.6 * NAME_SIZE) return [name(columns, layout.top - 8)];
-  return [name(columns, layout.top - 20), name(`${slice.rowAxis.name} ↓`, layout.top - 7)];
+  const bottom = layout.top - layout.strip;
+  if (bottom < 2.6 * NAME_SIZE) return [name(columns, bottom - 8)];
+  return [name(columns, bottom - 20), name(`${slice.rowAxis.name} ↓`, bottom - 7)];
 }
 
-function pixels({ slice, layout, ramp, rows, columns }: Part): Mark {
+function pixels({ slice, layout, ramp, rows, columns, theme }: Part): Mark[] {
+  const { cellWidth, cellHeight } = layout;
   const width = columns.end - columns.first;
   const height = rows.end - rows.first;
   const rgba = new Uint8ClampedArray(width * height * 4);
+  const marked = stateMarks(theme);
+  const everyRow = Math.ceil(MARK_STEP / cellHeight);
+  const everyColumn = Math.ceil(MARK_STEP / cellWidth);
   let at = 0;
   for (let row = rows.first; row < rows.end; row++) {
     for (let column = columns.first; column < columns.end; column++, at += 4) {
-      ramp.write(slice.value(row, column), rgba, at);
+      const value = slice.value(row, column);
+      const state = slice.state(row, column);
+      ramp.write(value, rgba, at);
+      if (state === WAITING) rgba.set(rgbFromHex(palette(theme).paper), at);
+      if (row % everyRow === 0 && column % everyColumn === 0) {
+        const x = (column + 0.5) * cellWidth - MARK / 2;
+        const y = (row + 0.5) * cellHeight - MARK / 2;
+        marked.add(state, { x, y, width: MARK, height: MARK }, ramp.ink(value));
+      }
     }
   }
-  return {
+  const image: Mark = {
     kind: "image",
-    x: columns.first * layout.cellWidth,
-    y: rows.first * layout.cellHeight,
-    width: width * layout.cellWidth,
-    height: height * layout.cellHeight,
+    x: columns.first * cellWidth,
+    y: rows.first * cellHeight,
+    width: width * cellWidth,
+    height: height * cellHeight,
     columns: width,
     rows: height,
     rgba,
   };
+  return [image, ...marked.marks()];
 }
 
 function tiles({ slice, layout, ramp, rows, columns, theme }: Part): Mark[] {
   const { cellWidth, cellHeight } = layout;
-  const { hairline, muted } = palette(theme);
+  const { hairline, paper } = palette(theme);
   const marks: Mark[] = [
     {
       kind: "rect",
@@ -123,20 +142,22 @@ function tiles({ slice, layout, ramp, rows, columns, theme }: Part): Mark[] {
       fill: hairline,
     },
   ];
-  let strokes = "";
+  const marked = stateMarks(theme);
   for (let row = rows.first; row < rows.end; row++) {
     for (let column = columns.first; column < columns.end; column++) {
       const value = slice.value(row, column);
-      const x = column * cellWidth;
-      const y = row * cellHeight;
-      const width = cellWidth - 1;
-      const height = cellHeight - 1;
-      marks.push({ kind: "rect", x, y, width, height, fill: ramp.css(value) });
-      if (Number.isNaN(value)) strokes += `M${x},${y + height}L${x + width},${y}`;
+      const state = slice.state(row, column);
+      const box = {
+        x: column * cellWidth,
+        y: row * cellHeight,
+        width: cellWidth - 1,
+        height: cellHeight - 1,
+      };
+      marks.push({ kind: "rect", ...box, fill: state === WAITING ? paper : ramp.css(value) });
+      marked.add(state, box, ramp.ink(value));
     }
   }
-  if (strokes) marks.push({ kind: "path", d: strokes, stroke: muted, opacity: 0.55 });
-  return marks;
+  return [...marks, ...marked.marks()];
 }
 
 /** Writes every value of a measure with the same number of decimals. */
@@ -209,14 +230,15 @@ function rowLabels({ slice, layout, rows, theme }: Part): Mark[] {
 function columnLabels({ slice, layout, columns, theme }: Part): Mark[] {
   const { text } = palette(theme);
   const marks: Mark[] = [];
-  const room = layout.slanted ? (layout.top - 16) / Math.SQRT1_2 : layout.cellWidth - 3;
+  const bottom = layout.top - layout.strip;
+  const room = layout.slanted ? (bottom - 16) / Math.SQRT1_2 : layout.cellWidth - 3;
   const first = Math.ceil(columns.first / layout.columnEvery) * layout.columnEvery;
   for (let column = first; column < columns.end; column += layout.columnEvery) {
     const x = (column + 0.5) * layout.cellWidth;
     marks.push({
       kind: "text",
       x: layout.slanted ? x + 2 : x,
-      y: layout.top - (layout.slanted ? 6 : 8),
+      y: bottom - (layout.slanted ? 6 : 8),
       text: fitText(slice.columnLabel(column), room, LABEL_SIZE),
       fill: text,
       size: LABEL_SIZE,

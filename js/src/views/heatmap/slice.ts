@@ -1,6 +1,7 @@
 // The two-dimensional slice of a grid that is on the screen.
 import { tokenGlyphs } from "../../state/tokens";
 import type { Axis, Grid, Measure } from "../../wire/types";
+import { ESTIMATE, EXACT, NOT_APPLICABLE, WAITING } from "./states";
 
 /** What is drawn of a grid. `chosen` has one index for each axis before the last two. */
 export interface Choice {
@@ -30,6 +31,11 @@ export interface Slice {
   rowLabel(row: number): string;
   columnLabel(column: number): string;
   value(row: number, column: number, measure?: Measure): number;
+  /** Whether some values may be estimates of what others are exactly. */
+  estimates: boolean;
+  /** What the value is, as an index into `STATES`; null for a value of a grid without
+   * estimates. */
+  state(row: number, column: number, measure?: Measure): number | null;
   /** The best tokens of a cell, best first; empty where the grid has none. */
   top(row: number, column: number): TopToken[];
   topText(row: number, column: number): string;
@@ -55,7 +61,11 @@ export function sliceOf(grid: Grid, choice: Choice): Slice {
   const dataRow = (row: number): number => (choice.upward ? rows - 1 - row : row);
   const at = (row: number, column: number): number =>
     (start * rows + dataRow(row)) * columns + column;
-  const { top } = grid;
+  const { states, top } = grid;
+  const isEstimate = ({ name }: Measure): boolean => name === "estimate";
+  const estimates = states !== null || grid.measures.some(isEstimate);
+  const value = (row: number, column: number, of = measure): number =>
+    of.values.data[at(row, column)] ?? Number.NaN;
   const k = top?.ids.shape.at(-1) ?? 0;
   const tokenAt = (place: number): TopToken => {
     const id = top?.ids.data[place] ?? -1;
@@ -73,7 +83,16 @@ export function sliceOf(grid: Grid, choice: Choice): Slice {
     dataRow,
     rowLabel: (row) => rowLabels[dataRow(row)] ?? "",
     columnLabel: (column) => columnLabels[column] ?? "",
-    value: (row, column, of = measure) => of.values.data[at(row, column)] ?? Number.NaN,
+    estimates,
+    value,
+    state(row, column, of = measure) {
+      const state = states?.data[at(row, column)] ?? EXACT;
+      // An estimated cell still waits for whatever only a patched run tells.
+      const waits = state === WAITING || state === ESTIMATE;
+      if (Number.isNaN(value(row, column, of))) return waits ? WAITING : NOT_APPLICABLE;
+      if (!estimates) return null;
+      return isEstimate(of) ? ESTIMATE : state;
+    },
     top: (row, column) => Array.from({ length: k }, (_, i) => tokenAt(at(row, column) * k + i)),
     topText: (row, column) => (k ? tokenAt(at(row, column) * k).text : ""),
   };

@@ -2,7 +2,7 @@
 import type { JSX } from "preact";
 import { tokenGlyphs } from "../../state/tokens";
 import { type Slice, shownLabel } from "./slice";
-import { quantity } from "./words";
+import { cellQuantity } from "./words";
 
 /** A page holds so many cells without stalling. */
 const MAX_CELLS = 2000;
@@ -45,7 +45,7 @@ export function Table({ slice }: { slice: Slice }): JSX.Element {
                     {grid.top && (
                       <span class="hs-mono">{tokenGlyphs(slice.topText(row, column))} </span>
                     )}
-                    {quantity(slice.value(row, column), measure)}
+                    {cellQuantity(slice, { row, column })}
                   </td>
                 ))}
               </tr>

@@ -1,6 +1,6 @@
 // The scrolling heatmap: a canvas the size of the viewport, over which the browser scrolls an empty
 // box the size of the content. Only the cells in sight are drawn; a hover repaints the overlay only.
-import type { JSX } from "preact";
+import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { paint } from "../../draw/canvas";
 import { makeRamp, type Theme } from "../../draw/colour";
@@ -20,14 +20,18 @@ interface ViewportProps {
   slice: Slice;
   layout: Layout;
   linked: Linked;
+  /** Cells taken together, as drawn. */
+  group: readonly Cell[];
   theme: Theme;
   /** Id of the element that says how to use the keyboard. */
   help: string;
-  /** A click or Enter; null: unpin. */
-  onPin(target: Target | null): void;
+  /** A click or Enter, `adding` with Shift held; null: unpin. */
+  onPin(target: Target | null, adding?: boolean): void;
   /** Makes cells so many times as large; 0: back to the readable size. */
   onZoom(factor: number): void;
   announce(text: string): void;
+  /** What lies over the strip under the column labels, for content scrolled by `scrollX`. */
+  strip(scrollX: number): ComponentChildren;
 }
 
 type Active = { target: Target; anchor: Anchor; by: "pointer" | "keys" };
@@ -37,8 +41,10 @@ const ZOOM_STEP = 1.25;
 /** Pixels of wheel that double the zoom. */
 const WHEEL_DOUBLES = 240;
 
+const isSame = (a: Target, b: Target): boolean => JSON.stringify(a) === JSON.stringify(b);
+
 export function Viewport(props: ViewportProps): JSX.Element {
-  const { slice, layout, linked, theme, onPin, onZoom, announce } = props;
+  const { slice, layout, linked, group, theme, onPin, onZoom, announce } = props;
   const scroller = useRef<HTMLDivElement>(null);
   const base = useRef<HTMLCanvasElement>(null);
   const overlay = useRef<HTMLCanvasElement>(null);
@@ -61,7 +67,7 @@ export function Viewport(props: ViewportProps): JSX.Element {
   };
   const paintOverlay = (): void => {
     if (!overlay.current) return;
-    const scene = overlayScene(layout, seen(), activeCell, linked, theme);
+    const scene = overlayScene(layout, seen(), activeCell, linked, theme, group);
     paint(overlay.current, scene, window.devicePixelRatio);
   };
 
@@ -81,14 +87,16 @@ export function Viewport(props: ViewportProps): JSX.Element {
     element.scrollTop = hold.row * layout.cellHeight + layout.top - hold.y;
   }, [layout]);
   useLayoutEffect(paintBase, [slice, layout, theme]);
-  useLayoutEffect(paintOverlay, [slice, layout, theme, linked, active]);
-  useLayoutEffect(() => setActive(null), [slice, layout]);
+  useLayoutEffect(paintOverlay, [slice, layout, theme, linked, group, active]);
+  useLayoutEffect(() => setActive(null), [layout]);
 
   // The listener of one frame always paints with the values of the last render.
   const repaint = useRef<() => void>(() => {});
+  const [scrollX, setScrollX] = useState(0);
   repaint.current = () => {
     paintBase();
     paintOverlay();
+    setScrollX(seen().scrollX);
   };
   const frame = useRef(0);
   useEffect(() => () => cancelAnimationFrame(frame.current), []);
@@ -140,7 +148,7 @@ export function Viewport(props: ViewportProps): JSX.Element {
     const frame = scroller.current?.getBoundingClientRect();
     if (!frame) return;
     const target = targetAt(layout, seen(), event.clientX - frame.left, event.clientY - frame.top);
-    if (target && active?.by === "pointer" && sameTarget(target, active.target)) return;
+    if (target && active?.by === "pointer" && isSame(target, active.target)) return;
     setActive(target && { target, anchor: anchorOf(target), by: "pointer" });
   };
 
@@ -150,7 +158,7 @@ export function Viewport(props: ViewportProps): JSX.Element {
     const target = targetAt(layout, seen(), event.clientX - frame.left, event.clientY - frame.top);
     if (!target) return;
     if (target.kind === "cell") cursor.current = target;
-    onPin(target);
+    onPin(target, event.shiftKey);
   };
 
   const reveal = (cell: Cell): void => {
@@ -178,7 +186,8 @@ export function Viewport(props: ViewportProps): JSX.Element {
     const page = Math.max(1, Math.floor(cellGrid(layout, seen()).box.height / layout.cellHeight));
     const next = moved(cursor.current, event, layout, page);
     if (next) goTo(next);
-    else if (event.key === "Enter" || event.key === " ") onPin({ kind: "cell", ...cursor.current });
+    else if (event.key === "Enter" || event.key === " ")
+      onPin({ kind: "cell", ...cursor.current }, event.shiftKey);
     else if (event.key === "Escape") onPin(null);
     else if (event.key === "+" || event.key === "=") onZoom(ZOOM_STEP);
     else if (event.key === "-") onZoom(1 / ZOOM_STEP);
@@ -229,6 +238,7 @@ export function Viewport(props: ViewportProps): JSX.Element {
           </div>
         </div>
       </div>
+      {props.strip(scrollX)}
       <Tooltip anchor={active?.anchor ?? null} width={CARD_WIDTH}>
         {active?.target.kind === "cell" && (
           <CellCard slice={slice} cell={active.target} ramp={ramp} />
@@ -241,13 +251,5 @@ export function Viewport(props: ViewportProps): JSX.Element {
         )}
       </Tooltip>
     </div>
-  );
-}
-
-function sameTarget(a: Target, b: Target): boolean {
-  return (
-    a.kind === b.kind &&
-    ("row" in a ? a.row : -1) === ("row" in b ? b.row : -1) &&
-    ("column" in a ? a.column : -1) === ("column" in b ? b.column : -1)
   );
 }

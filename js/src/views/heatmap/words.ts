@@ -4,13 +4,28 @@ import { formatNumber } from "../../draw/text";
 import { tokenGlyphs } from "../../state/tokens";
 import type { Axis, Measure } from "../../wire/types";
 import type { Slice } from "./slice";
+import { NOT_APPLICABLE, STATES, WAITING } from "./states";
 
 /** Units that only repeat what the measure's title says are left out. */
 export function quantity(value: number, measure: Measure, digits = 3): string {
-  if (Number.isNaN(value)) return "not applicable";
   const number = formatNumber(value, digits);
   const said = measure.title.toLowerCase().includes(measure.unit.toLowerCase());
   return measure.unit && !said ? `${number} ${measure.unit}` : number;
+}
+
+/** A cell's value, "waiting" or "not applicable"; with "(estimate)" or "(exact)" behind it where a
+ * grid has both. */
+export function cellQuantity(
+  slice: Slice,
+  { row, column }: Cell,
+  measure = slice.measure,
+  digits?: number,
+): string {
+  const state = slice.state(row, column, measure);
+  const name = STATES[state ?? -1];
+  if (name && (state === NOT_APPLICABLE || state === WAITING)) return name;
+  const value = quantity(slice.value(row, column, measure), measure, digits);
+  return name ? `${value} (${name})` : value;
 }
 
 function place(axis: Axis, index: number): string {
@@ -20,12 +35,13 @@ function place(axis: Axis, index: number): string {
 }
 
 /** "L3 resid_post, position 5, token “ Mary”, probability 0.82, top token “ John”" */
-export function describeCell(slice: Slice, { row, column }: Cell): string {
+export function describeCell(slice: Slice, cell: Cell): string {
+  const { row, column } = cell;
   const { rowAxis, columnAxis, measure } = slice;
   const parts = [
     place(rowAxis, slice.dataRow(row)),
     place(columnAxis, column),
-    `${measure.title} ${quantity(slice.value(row, column), measure)}`,
+    `${measure.title} ${cellQuantity(slice, cell)}`,
   ];
   if (slice.grid.top) parts.push(`top token “${slice.topText(row, column)}”`);
   return parts.join(", ");
@@ -40,22 +56,28 @@ const field = (axis: Axis, index: number): string => {
   );
 };
 
-/** The whole slice as tab-separated values, in full precision, with labels. */
+/** The whole slice as tab-separated values, in full precision, with labels; where some values are
+ * estimates, a second table says which. */
 export function toTsv(slice: Slice): string {
-  const { rowAxis, columnAxis, rows, columns, measure } = slice;
-  const lines = [
-    [
-      `${measure.title} (${rowAxis.name} by ${columnAxis.name})`,
-      ...columnAxis.labels.map((_, i) => field(columnAxis, i)),
-    ].join("\t"),
-  ];
-  for (let row = 0; row < rows; row++) {
-    const cells = [field(rowAxis, slice.dataRow(row))];
-    for (let column = 0; column < columns; column++) {
-      const value = slice.value(row, column);
-      cells.push(Number.isNaN(value) ? "" : String(value));
+  const { rowAxis, columnAxis, rows, measure } = slice;
+  const table = (title: string, cell: (row: number, column: number) => string): string => {
+    const lines = [
+      [
+        `${title} (${rowAxis.name} by ${columnAxis.name})`,
+        ...columnAxis.labels.map((_, i) => field(columnAxis, i)),
+      ],
+    ];
+    for (let row = 0; row < rows; row++) {
+      const cells = columnAxis.labels.map((_, column) => cell(row, column));
+      lines.push([field(rowAxis, slice.dataRow(row)), ...cells]);
     }
-    lines.push(cells.join("\t"));
-  }
-  return `${lines.join("\n")}\n`;
+    return lines.map((line) => `${line.join("\t")}\n`).join("");
+  };
+  const values = table(measure.title, (row, column) => {
+    const value = slice.value(row, column);
+    return Number.isNaN(value) ? "" : String(value);
+  });
+  if (!slice.estimates) return values;
+  const states = table("State", (row, column) => STATES[slice.state(row, column) ?? -1] ?? "");
+  return `${values}\n${states}`;
 }

@@ -31,3 +31,15 @@ export function useAsk(
   }, [live, question?.key]);
   return problem;
 }
+
+/** Asks, and keeps the answer for as long as it is the question's. */
+export function useAnswer<T>(
+  props: Pick<ViewProps, "ask" | "live">,
+  question: Question | null,
+): { answer: T | null; problem: string | null } {
+  const [held, setHeld] = useState<{ key: string; value: unknown } | null>(null);
+  const problem = useAsk(props, question, ({ value }) =>
+    setHeld(question && { key: question.key, value }),
+  );
+  return { answer: held && held.key === question?.key ? (held.value as T) : null, problem };
+}
