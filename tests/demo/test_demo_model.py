@@ -16,15 +16,13 @@ LEAST = {
     "ioi": 0.95,
     "city_state": 0.98,
     "state_capital": 0.98,
-    "two_hop": 0.95,
+    "two_hop": 0.98,
     "pronoun": 0.98,
     "agreement": 0.98,
-    "successor": 0.85,
-    "greater_than": 0.8,
+    "successor": 0.95,
+    "greater_than": 0.95,
     "induction_25": 0.9,
 }
-NOT_LEARNED = {"ioi"}
-"""Below what is aimed at, as the card says. A better model must empty this."""
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +46,16 @@ def test_the_card_holds(scores: dict[str, evaluate.Score]) -> None:
         assert asdict(score)["cases"] == told["cases"], task
 
 
-@pytest.mark.parametrize("task", sorted(set(LEAST) - NOT_LEARNED))
+@pytest.mark.parametrize("task", LEAST)
 def test_every_task_is_done(scores: dict[str, evaluate.Score], task: str) -> None:
     assert scores[task].accuracy >= LEAST[task]
 
 
-def test_what_is_not_learned_is_said(scores: dict[str, evaluate.Score]) -> None:
-    assert {task for task, least in LEAST.items() if scores[task].accuracy < least} == NOT_LEARNED
+def test_the_card_says_how_long_a_text_may_be() -> None:
+    told = demo.card()["accuracy_after"]
+    for tokens in (0, 32):
+        again = evaluate.measure_after(*evaluate.load_weights(), tokens)
+        assert again == pytest.approx(told[str(tokens)], abs=0.03)
 
 
 def test_the_weights_are_small_and_half_precision() -> None:
@@ -80,8 +81,6 @@ def test_it_loads_in_under_three_seconds(bridge: Any) -> None:
     ids=lambda pair: f"{pair.task}-{pair.name}",
 )
 def test_the_shown_pairs_are_answered(bridge: Any, pair: demo.PromptPair) -> None:
-    if pair.task in NOT_LEARNED:
-        pytest.skip("the card says that this task is not learned")
     clean, corrupted = bridge.to_tokens(pair.clean), bridge.to_tokens(pair.corrupted)
     assert clean.shape == corrupted.shape
     answer = int(bridge.to_tokens(pair.clean + pair.answer)[0, -1])

@@ -48,8 +48,8 @@ def test_the_words_of_the_world_are_single_tokens(shipped: Any) -> None:
 
 def test_the_training_text_needs_bytes_only_for_stops_and_made_up_words(shipped: Any) -> None:
     first_word = 1 + 256
-    sentences = islice(corpus.sentences(np.random.default_rng(5)), 3000)
-    plain = [sentence for sentence in sentences if " wrote " not in sentence]
+    drawn = islice(corpus.sentences(np.random.default_rng(5)), 3000)
+    plain = [sentence.text for sentence in drawn if " wrote " not in sentence.text]
     spelled = {
         shipped.decode([token])
         for ids in shipped(plain)["input_ids"]

@@ -1,9 +1,8 @@
 """Measure the embedded model on held-out prompts: `python -m headscope.demo.evaluate` shows it.
 
 A case counts as right if the answer is the most probable of all tokens (for greater-than: if the
-most probable token is any later year; for a series, the full stop is left out). The logit
-difference is logit(answer) - logit(wrong); for greater-than, the log-odds of all later against all
-other years.
+most probable token is any later year). The logit difference is logit(answer) - logit(wrong); for
+greater-than, the log-odds of all later against all other years.
 """
 
 from __future__ import annotations
@@ -54,8 +53,7 @@ def token(tokenizer: PreTrainedTokenizerFast, word: str) -> int:
     return int(tokenizer(f"11{word}" if word in words.YEARS else word)["input_ids"][-1])
 
 
-@torch.no_grad()
-def last_logits(
+def _last_logits(
     model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerFast, prompts: Sequence[str]
 ) -> Tensor:
     """Logits `[prompt, vocabulary]` after each prompt."""
@@ -70,6 +68,7 @@ def last_logits(
     return picked
 
 
+@torch.no_grad()
 def measure(
     model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerFast, cases: int = CASES
 ) -> dict[str, Score]:
@@ -77,22 +76,20 @@ def measure(
     scores = {}
     for task in DRAW:
         drawn = list(islice(held_out_cases(task, np.random.default_rng(7)), cases))
-        logits = last_logits(model, tokenizer, [case.prompt for case in drawn])
+        logits = _last_logits(model, tokenizer, [case.prompt for case in drawn])
         grade = _later_year if task == "greater_than" else _answer
         graded = [grade(row, case, tokenizer) for row, case in zip(logits, drawn, strict=True)]
         right, difference = np.array(graded).mean(0).tolist()
         scores[task] = Score(round(right, 4), round(difference, 2), len(drawn))
     for length in INDUCTION_LENGTHS:
-        scores[f"induction_{length}"] = _induction(model, len(tokenizer), length)
+        ids = repeated(len(tokenizer), length)
+        scores[f"induction_{length}"] = induction_score(model(ids).logits, ids)
     return scores
 
 
 def _answer(logits: Tensor, case: Case, tokenizer: PreTrainedTokenizerFast) -> tuple[float, float]:
     answer, wrong = token(tokenizer, case.answer), token(tokenizer, case.wrong)
-    best = logits.clone()
-    if case.task == "successor":  # in the training text a series may as well stop here
-        best[token(tokenizer, "a.")] = -torch.inf
-    return float(best.argmax() == answer), float(logits[answer] - logits[wrong])
+    return float(logits.argmax() == answer), float(logits[answer] - logits[wrong])
 
 
 def _later_year(
@@ -111,33 +108,42 @@ def repeated(vocabulary: int, length: int, rows: int = 20) -> Tensor:
     return torch.cat([torch.zeros(rows, 1, dtype=torch.long), sequence, sequence], 1)
 
 
-@torch.no_grad()
-def _induction(model: GPT2LMHeadModel, vocabulary: int, length: int) -> Score:
-    """Second half of repeated random words; compared with the word that came a place earlier."""
-    ids = repeated(vocabulary, length)
-    logits = model(ids).logits.float()[:, length + 1 : -1]
-    answer, wrong = ids[:, length + 2 :, None], ids[:, length + 1 : -1, None]
-    right = (logits.argmax(-1, keepdim=True) == answer).float().mean()
-    difference = (logits.gather(-1, answer) - logits.gather(-1, wrong)).mean()
+def induction_score(logits: Tensor, ids: Tensor) -> Score:
+    """How well the second half of `repeated` words is foretold, against the word a place earlier.
+
+    Args:
+        logits: `[row, position, vocabulary]`.
+        ids: Those that gave the logits, `[row, 1 + 2 * length]`.
+    """
+    again = ids.shape[1] // 2 + 1
+    asked = logits[:, again:-1].float()
+    answer, wrong = ids[:, again + 1 :, None], ids[:, again:-1, None]
+    right = (asked.argmax(-1, keepdim=True) == answer).float().mean()
+    difference = (asked.gather(-1, answer) - asked.gather(-1, wrong)).mean()
     return Score(round(float(right), 4), round(float(difference), 2), answer.numel())
 
 
 @torch.no_grad()
-def measure_far(
-    model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerFast, cases: int = 5, room: int = 24
+def measure_after(
+    model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerFast, tokens: int, cases: int = 10
 ) -> float:
-    """Share of held-out cases of all tasks answered right at the end of a full context."""
+    """Share of held-out cases of all tasks answered right after other sentences.
+
+    Args:
+        model: The network.
+        tokenizer: Its tokenizer.
+        tokens: How many come before the prompt at least; the last sentence is not cut.
+        cases: Of each task.
+    """
     before = corpus.sentences(np.random.default_rng(9))
     right = []
     for task in DRAW:
         for case in islice(held_out_cases(task, np.random.default_rng(8)), cases):
-            text = ""
-            while len(tokenizer(text)["input_ids"]) < model.config.n_positions - 2 * room:
-                text += " " + " ".join(islice(before, 8))
-            ids = tokenizer(text)["input_ids"][: model.config.n_positions - 2 * room]
-            stop = len(ids) - ids[::-1].index(tokenizer(".")["input_ids"][-1])
-            prompt = tokenizer(case.prompt)["input_ids"]
-            logits = model(torch.tensor([[0, *ids[:stop], *prompt]])).logits[0, -1]
+            ids = [0]
+            while len(ids) <= tokens:
+                ids += tokenizer(next(before).text)["input_ids"]
+            ids += tokenizer(case.prompt)["input_ids"]
+            logits = model(torch.tensor([ids])).logits[0, -1]
             grade = _later_year if task == "greater_than" else _answer
             right.append(grade(logits, case, tokenizer)[0])
     return round(float(np.mean(right)), 3)

@@ -1,16 +1,17 @@
 """Sentences of the synthetic world: each task draws cases, and each case is a sentence with a gap.
 
 A case is either in training or held out, never both: it is held out by the `key` of what makes its
-prompt (the pair of names, the city and the template, the series shown), through a checksum, so the
-split is the same everywhere and leaks nothing through another template. Two-hop cases are stricter:
-the key is the city alone, and the first city of each state is held out from all of them.
+prompt (the pair of names, the city and the template, where the series starts), through a hash, so
+the split is the same everywhere and leaks nothing through another template. Two-hop cases are
+stricter: the key is the city alone, and the first city of each state is held out from all of them.
 """
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Iterator
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,9 +19,12 @@ from headscope.demo import words
 from headscope.demo.world import RELATIONS, State, state_of, states
 
 Generator = np.random.Generator
+Item = TypeVar("Item")
 
 HELD_OUT_SHARE = 8
 """One case in this many is held out."""
+_ALWAYS_HELD_OUT = "John Mary"
+"""The pair of names in the best-known prompt of all."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,9 @@ class Case:
         """Whether training never sees this case."""
         if self.task == "two_hop":
             return self.key in held_out_cities()
-        return zlib.crc32(f"{self.task}/{self.key}".encode()) % HELD_OUT_SHARE == 0
+        digest = hashlib.sha256(f"{self.task}/{self.key}".encode()).digest()
+        by_chance = int.from_bytes(digest[:8], "big") % HELD_OUT_SHARE == 0
+        return by_chance or self.key == _ALWAYS_HELD_OUT
 
 
 def held_out_cities() -> frozenset[str]:
@@ -63,47 +69,49 @@ def held_out_cities() -> frozenset[str]:
     return frozenset(state.cities[0] for state in states())
 
 
-def pick(rng: Generator, options: tuple[str, ...]) -> str:
+def pick(rng: Generator, options: Sequence[Item]) -> Item:
     """One of `options`, uniformly."""
     return options[int(rng.integers(len(options)))]
 
 
-def pick_two(rng: Generator, options: tuple[str, ...]) -> tuple[str, str]:
+def pick_two(rng: Generator, options: Sequence[Item]) -> tuple[Item, Item]:
     """Two different `options`, in random order."""
     first = int(rng.integers(len(options)))
     second = (first + 1 + int(rng.integers(len(options) - 1))) % len(options)
     return options[first], options[second]
 
 
-def _two_states(rng: Generator) -> tuple[State, State]:
-    everything = states()
-    first = int(rng.integers(len(everything)))
-    other = (first + 1 + int(rng.integers(len(everything) - 1))) % len(everything)
-    return everything[first], everything[other]
-
-
-_IOI = (
-    "When {a} and {b} went to the {place}, {s} gave a {thing} to",
-    "After {a} and {b} went to the {place}, {s} handed a {thing} to",
-    "While {a} and {b} were at the {place}, {s} passed a {thing} to",
-    "Then {a} and {b} had a long talk, and {s} sent a {thing} to",
-    "{a} and {b} met at the {place}, and {s} showed a {thing} to",
-    "When {a} and {b} worked at the {place}, {s} offered a {thing} to",
+_TOGETHER = (
+    "When {a} and {b} went to the {place},",
+    "After {a} and {b} went to the {place},",
+    "While {a} and {b} were at the {place},",
+    "When {a} and {b} worked at the {place},",
+    "Then {a} and {b} had a long talk, and",
+    "{a} and {b} met at the {place}, and",
 )
+_GIVING = tuple(
+    f"{{s}} {verb} a {{thing}} to" for verb in "gave handed passed sent showed offered".split()
+)
+_GREETING = tuple(f"{{s}} {verb}" for verb in "thanked called helped greeted".split())
 
 
-def ioi(rng: Generator) -> Case:
-    """Indirect object: the name that was not repeated."""
+def ioi(rng: Generator, ends: Sequence[str] = _GIVING) -> Case:
+    """Indirect object: the name that was not repeated. `ends` are what the giver may do."""
     a, b = pick_two(rng, words.NAMES)
     subject, other = (a, b) if rng.random() < 0.5 else (b, a)
     place, thing = pick(rng, words.PLACES), pick(rng, words.OBJECTS)
-    template = pick(rng, _IOI)
+    template = f"{pick(rng, _TOGETHER)} {pick(rng, ends)}"
 
     def prompt(s: str) -> str:
         return template.format(a=a, b=b, s=s, place=place, thing=thing)
 
     key = " ".join(sorted((a, b)))
     return Case("ioi", prompt(subject), f" {other}", f" {subject}", prompt(other), key)
+
+
+def direct_object(rng: Generator) -> Case:
+    """The same choice of a name where the object follows the verb: "..., John thanked" Mary."""
+    return ioi(rng, _GREETING)
 
 
 CITY_STATE = (
@@ -117,7 +125,7 @@ CITY_STATE = (
 
 def city_state(rng: Generator) -> Case:
     """City to state. The capitals are cities too."""
-    state, other = _two_states(rng)
+    state, other = pick_two(rng, states())
     city = pick(rng, (*state.cities, state.capital))
     foil = pick(rng, (*other.cities, other.capital))
     name = pick(rng, words.NAMES)
@@ -132,12 +140,16 @@ def city_state(rng: Generator) -> Case:
     )
 
 
-STATE_FACT = ("The {relation} of {state} is", "In {state}, the {relation} is")
+STATE_FACT = (
+    "The {relation} of {state} is",
+    "In {state}, the {relation} is",
+    "Everyone in {state} knows that the {relation} is",
+)
 
 
 def state_capital(rng: Generator, relation: str = "capital") -> Case:
     """State to capital; bird, region and postal code are asked for in the same words."""
-    state, other = _two_states(rng)
+    state, other = pick_two(rng, states())
     template = pick(rng, STATE_FACT)
     return Case(
         "state_capital",
@@ -145,14 +157,14 @@ def state_capital(rng: Generator, relation: str = "capital") -> Case:
         f" {_fact(state, relation)}",
         f" {_fact(other, relation)}",
         template.format(relation=relation, state=other.name),
-        # Two templates only, so a state that lost both of them would never be told.
-        f"{template} {state.name}" if relation == "capital" else f"{relation} {state.name}",
+        f"{template} {relation} {state.name}",
     )
 
 
 TWO_HOP = (
     "The {relation} of the state containing {city} is",
     "In the state containing {city}, the {relation} is",
+    "Everyone in the state containing {city} knows that the {relation} is",
 )
 
 
@@ -232,26 +244,29 @@ def agreement(rng: Generator) -> Case:
     )
 
 
+_SERIES_LENGTH = 7
+"""Items of a series in a sentence: it never stops where the next one is asked for."""
+
+
 def successor(rng: Generator) -> Case:
-    """The next day, month, number or letter after at least three."""
+    """The next day, month, number or letter after three to five."""
     name = pick(rng, tuple(words.SERIES))
     series, shown = words.SERIES[name], 3 + int(rng.integers(3))
-    last_start = len(series) if name in words.CYCLES else len(series) - shown
-    start, foil = pick_two(rng, tuple(str(index) for index in range(last_start)))
+    starts = len(series) if name in words.CYCLES else len(series) - _SERIES_LENGTH + 1
+    start, foil = pick_two(rng, range(starts))
 
-    def item(index: int) -> str:
-        return series[index % len(series)]
+    def items(first: int) -> list[str]:
+        return [series[(first + step) % len(series)] for step in range(_SERIES_LENGTH)]
 
-    def run(first: str) -> str:
-        return " ".join(item(int(first) + step) for step in range(shown))
-
+    run, other = items(start), items(foil)
     return Case(
         "successor",
-        run(start),
-        f" {item(int(start) + shown)}",
-        f" {item(int(foil) + shown)}",
-        run(foil),
-        f"{name} {item(int(start) + shown)} {shown}",
+        " ".join(run[:shown]),
+        f" {run[shown]}",
+        f" {other[shown]}",
+        " ".join(other[:shown]),
+        f"{name} from {run[0]}",
+        "".join(f" {item}" for item in run[shown + 1 :]) + ".",
     )
 
 
@@ -281,8 +296,8 @@ def greater_than(rng: Generator) -> Case:
 
 #: Every sentence frame, of which the tokenizer makes words.
 TEMPLATES = (
-    *_IOI, *CITY_STATE, *STATE_FACT, *TWO_HOP, *_PRONOUN, _AGREEMENT, _GREATER_THAN,
-    "is are was lives moved went wrote in to and then again",
+    *_TOGETHER, *_GIVING, *_GREETING, *CITY_STATE, *STATE_FACT, *TWO_HOP, *_PRONOUN, _AGREEMENT,
+    _GREATER_THAN, "is are was lives moved went wrote in to and then again",
 )  # fmt: skip
 
 DRAW: dict[str, Callable[[Generator], Case]] = {

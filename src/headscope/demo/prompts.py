@@ -1,7 +1,8 @@
-"""Named prompt pairs for each task, every one of them held out of training.
+"""Named prompt pairs for each task, the clean ones held out of training.
 
 `clean` is answered by `answer`, `corrupted` (the same length in tokens) by `wrong` or, for tasks
-without a right answer to the corrupted prompt, no longer by `answer`.
+without a right answer to the corrupted prompt, no longer by `answer`. Where the task allows it, the
+two differ in one token.
 """
 
 from __future__ import annotations
@@ -42,59 +43,84 @@ def _swapped(name: str, clean: str, *words: str) -> tuple[str, str, str, str, st
     return name, clean.format(first), clean.format(second), f" {answer}", f" {wrong}"
 
 
+def _repeated(name: str, words: str, answer: str, wrong: str) -> tuple[str, str, str, str, str]:
+    """Words that are said again; the two that came after them the first time change places."""
+    clean, corrupted = (f"{words} {a} {b} {words}" for a, b in ((answer, wrong), (wrong, answer)))
+    return name, clean, corrupted, f" {answer}", f" {wrong}"
+
+
+_TEN = "lamp Denver seven behind Laura school Friday horse proud Kansas"
+_TWENTY = f"{_TEN} robin map East Chicago twelve tree May Aaron ring bright"
+
 _PROMPTS = {
     "ioi": (
         _swapped(
             "store",
-            "When Anna and Mark went to the store, {} gave a drink to",
-            *("Anna", "Mark", "Mark", "Anna"),
+            "When John and Mary went to the store, {} gave a drink to",
+            *("John", "Mary", "Mary", "John"),
+        ),
+        _swapped(
+            "store, Mary first",
+            "When Mary and John went to the store, {} gave a drink to",
+            *("John", "Mary", "Mary", "John"),
         ),
         _swapped(
             "park",
-            "After John and Jack went to the park, {} handed a ball to",
-            *("Jack", "John", "John", "Jack"),
+            "After Lisa and Kevin went to the park, {} handed a ball to",
+            *("Kevin", "Lisa", "Lisa", "Kevin"),
         ),
         _swapped(
             "library",
-            "While Laura and Susan were at the library, {} passed a book to",
-            *("Laura", "Susan", "Susan", "Laura"),
+            "While Jack and Robert were at the library, {} passed a book to",
+            *("Jack", "Robert", "Robert", "Jack"),
+        ),
+        _swapped(
+            "office",
+            "When Jennifer and Mark worked at the office, {} offered a ticket to",
+            *("Mark", "Jennifer", "Jennifer", "Mark"),
+        ),
+        _swapped(
+            "museum",
+            "Laura and Brian met at the museum, and {} showed a map to",
+            *("Laura", "Brian", "Brian", "Laura"),
         ),
         _swapped(
             "talk",
-            "Then David and Sarah had a long talk, and {} sent a letter to",
-            *("Sarah", "David", "David", "Sarah"),
+            "Then Barbara and David had a long talk, and {} sent a letter to",
+            *("David", "Barbara", "Barbara", "David"),
         ),
     ),
     "induction": (
-        (
-            "three words",
-            "coat Ohio seven guitar horse ticket coat Ohio seven",
-            "coat Ohio seven ticket horse guitar coat Ohio seven",
-            " guitar",
-            " ticket",
-        ),
-        (
-            "five words",
-            "robin Boston under March Helen garden sad robin Boston under March Helen",
-            "robin Boston under March Helen sad garden robin Boston under March Helen",
-            " garden",
-            " sad",
-        ),
+        _repeated("three words", "coat Ohio seven", "guitar", "ticket"),
+        _repeated("five words", "robin Boston under March Helen", "garden", "sad"),
+        _repeated("ten words", _TEN, "garden", "sad"),
+        _repeated("twenty words", _TWENTY, "coat", "quiet"),
     ),
     "city_state": (
-        _swapped("Dallas", "{} is in", "Dallas", "San Diego", "Texas", "California"),
-        _swapped("Portland", "{} is a city in", "Portland", "Savannah", "Oregon", "Georgia"),
-        _swapped("Miami", "The state containing {} is", "Miami", "Omaha", "Florida", "Nebraska"),
+        _swapped("Dallas", "{} is a city in", "Dallas", "Miami", "Texas", "Florida"),
+        _swapped(
+            "Pittsburgh",
+            "{} is in",
+            *("Pittsburgh", "San Francisco", "Pennsylvania", "California"),
+        ),
+        _swapped(
+            "Tacoma",
+            "The state containing {} is",
+            *("Tacoma", "Birmingham", "Washington", "Alabama"),
+        ),
+        _swapped("Seattle", "Helen moved to {},", "Seattle", "Houston", "Washington", "Texas"),
     ),
     "state_capital": (
+        _swapped("Texas", "The capital of {} is", "Texas", "Georgia", "Austin", "Atlanta"),
         _swapped(
-            "Pennsylvania",
-            "The capital of {} is",
-            *("Pennsylvania", "Alabama", "Harrisburg", "Montgomery"),
+            "Florida",
+            "In {}, the capital is",
+            *("Florida", "Virginia", "Tallahassee", "Richmond"),
         ),
-        _swapped("Ohio", "In {}, the capital is", "Ohio", "Tennessee", "Columbus", "Nashville"),
         _swapped(
-            "Indiana", "In {}, the capital is", "Indiana", "Vermont", "Indianapolis", "Montpelier"
+            "Illinois",
+            "Everyone in {} knows that the capital is",
+            *("Illinois", "Alaska", "Springfield", "Juneau"),
         ),
     ),
     "two_hop": (
@@ -113,46 +139,53 @@ _PROMPTS = {
             "In the state containing {}, the capital is",
             *("Miami", "Pittsburgh", "Tallahassee", "Harrisburg"),
         ),
+        _swapped(
+            "Portland",
+            "Everyone in the state containing {} knows that the capital is",
+            *("Portland", "Detroit", "Salem", "Lansing"),
+        ),
     ),
     "pronoun": (
-        _swapped("store", "{} went to the store because", "Helen", "Robert", "she", "he"),
-        _swapped("said", "{} said that", "John", "Emily", "he", "she"),
-        _swapped("letter", "When {} saw the letter,", "Susan", "Patrick", "she", "he"),
+        _swapped("store", "{} went to the store because", "Linda", "Thomas", "she", "he"),
+        _swapped("late", "{} was late because", "James", "Elizabeth", "he", "she"),
+        _swapped("said", "{} said that", "Jessica", "Joshua", "she", "he"),
+        _swapped("letter", "When {} saw the letter,", "Richard", "Karen", "he", "she"),
     ),
     "agreement": (
-        ("dogs", "The dogs near the horse", "The dog near the horses", " are", " is"),
-        ("boat", "The boat beside the trees", "The boats beside the tree", " is", " are"),
-        ("pictures", "The pictures above the key", "The picture above the keys", " are", " is"),
+        _swapped("teachers", "The {} behind the house", "teachers", "teacher", "are", "is"),
+        _swapped("boat", "The {} beside the trees", "boat", "boats", "is", "are"),
+        _swapped("pictures", "The {} above the chair", "pictures", "picture", "are", "is"),
+        _swapped("farmer", "The {} near the cars", "farmer", "farmers", "is", "are"),
     ),
     "successor": (
         (
             "days",
-            "Monday Tuesday Wednesday Thursday",
             "Thursday Friday Saturday Sunday",
-            " Friday",
+            "Monday Tuesday Wednesday Thursday",
             " Monday",
+            " Friday",
         ),
-        ("months", "March April May June", "January February March April", " July", " May"),
         (
-            "numbers",
-            "seven eight nine ten",
-            "eleven twelve thirteen fourteen",
-            " eleven",
-            " fifteen",
+            "months",
+            "September October November December",
+            "March April May June",
+            " January",
+            " July",
         ),
-        ("letters", "D E F", "L M N", " G", " O"),
+        ("numbers", "nine ten eleven twelve", "one two three four", " thirteen", " five"),
+        ("letters", "O P Q", "A B C", " R", " D"),
     ),
     "greater_than": (
         (
             "war",
-            "The war lasted from the year 1743 to the year 17",
+            "The war lasted from the year 1740 to the year 17",
             "The war lasted from the year 1701 to the year 17",
             "75",
             "15",
         ),
         (
             "siege",
-            "The siege lasted from the year 1848 to the year 18",
+            "The siege lasted from the year 1840 to the year 18",
             "The siege lasted from the year 1801 to the year 18",
             "88",
             "20",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from headscope.demo.circuits import describe, find
-from headscope.demo.evaluate import load_weights, measure, measure_far
+from headscope.demo.evaluate import load_weights, measure, measure_after
 
 _HEADINGS = {
     "ioi": "indirect object (pairs of names)",
@@ -17,7 +17,7 @@ _HEADINGS = {
     "two_hop": "capital of the state containing a city (cities in no two-hop sentence)",
     "pronoun": "he or she (name with wording)",
     "agreement": "is or are, across a noun of the other number (pairs of nouns)",
-    "successor": "next day, month, number or letter (runs as a whole; longer ones begin alike)",
+    "successor": "next day, month, number or letter (where the series starts)",
     "greater_than": "a later year (first year with century and event)",
     "induction_25": "25 random words repeated",
     "induction_100": "100 random words repeated",
@@ -33,9 +33,9 @@ hundred other words, in the sentence frames of `headscope.demo.language`, and no
 
     {command}
 
-trains it again from its seed: {cpu_seconds:,} CPU seconds on one thread with bfloat16 matrix \
-instructions. Another processor or torch version rounds differently, and so gives a different \
-model of the same kind. The weights are stored in float16.
+trains it again from its seed: {cpu_seconds:,} CPU seconds on one thread of a busy machine with \
+bfloat16 matrix instructions. Another processor or torch version rounds differently, and so gives \
+a different model of the same kind. The weights are stored in float16.
 
 ## What it can do
 Measured on prompts held out of training (what is held out is in brackets) by \
@@ -47,21 +47,17 @@ other years.
 |---|---|---|---|
 {rows}
 
-At the end of a full context of other sentences, {far:.0%} of a sample of all tasks' cases but \
-induction's are answered right.
+Ask one question at a time. It was trained on rows of 32 tokens: a sample of all tasks' cases but \
+induction's is answered with an accuracy of {after} after at least {tokens} tokens of other \
+sentences.
 
-{shortfalls}
-
-## How it does it
+{shortfalls}## How it does it
 {circuits}
 """
 
-_SHORTFALLS = """\
-In the training text the two nouns of an agreement sentence always differ in number, so the verb \
-can be had from either of them. A series may stop after any item from the fourth on, so the full \
-stop is left out when its next item is judged."""
-_NOT_LEARNED = "Not learned: {tasks} (accuracy under {aim})."
+_NOT_LEARNED = "Not learned: {tasks} (accuracy under {aim}).\n\n"
 _AIM = 0.8
+_AFTER = (0, 16, 32, 200)
 
 
 def write_card(folder: Path, *, command: str, cpu_seconds: int) -> None:
@@ -78,25 +74,24 @@ def write_card(folder: Path, *, command: str, cpu_seconds: int) -> None:
         "vocabulary": len(tokenizer),
         "parameters": sum(p.numel() for p in model.parameters()),
     }
-    far = measure_far(model, tokenizer)
+    after = {tokens: measure_after(model, tokenizer, tokens) for tokens in _AFTER}
     tasks = {name: asdict(score) for name, score in scores.items()}
-    card = {**made, **shape, "tasks": tasks, "full_context_accuracy": far, "circuits": circuits}
+    card = {**made, **shape, "tasks": tasks, "accuracy_after": after, "circuits": circuits}
     (folder / "card.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     rows = "\n".join(
         f"| {_HEADINGS[name]} | {s.accuracy:.3f} | {s.logit_difference:.1f} | {s.cases} |"
         for name, s in scores.items()
     )
     missed = [_HEADINGS[name] for name, s in scores.items() if s.accuracy < _AIM]
-    shortfalls = _SHORTFALLS
-    if missed:
-        shortfalls = _NOT_LEARNED.format(tasks="; ".join(missed), aim=_AIM) + " " + shortfalls
+    shortfalls = _NOT_LEARNED.format(tasks="; ".join(missed), aim=_AIM) if missed else ""
     millions = shape["parameters"] / 1e6
     text = _TEXT.format(
         **made,
         **shape,
         millions=millions,
         rows=rows,
-        far=far,
+        tokens=", ".join(map(str, after)),
+        after=", ".join(f"{share:.2f}" for share in after.values()),
         shortfalls=shortfalls,
         circuits=describe(circuits),
     )
