@@ -138,12 +138,25 @@ def test_runs_start_from_what_is_pinned_and_disturbed(every_bridge, shortcuts):
     noise = torch.randn(1, LENGTH, models.D_MODEL, generator=torch.Generator().manual_seed(1))
     pinned = [patch(every_bridge, "z", 0, unit=1), patch(every_bridge, "mlp_out", 2, (3,))]
     pinned.append(patch(every_bridge, "resid_post", 0, (1, 5)))
+    zero = torch.zeros(2, models.D_MODEL)  # where a patch comes too, the patch counts
+    pinned.append(
+        (
+            Patch("resid_pre", 1, (2, 4), zero),
+            naive.Change("blocks.1.hook_resid_pre", ([2, 4],), zero),
+        )
+    )
     edits, by_hand = [own for own, _ in pinned], [change for _, change in pinned]
     recorded = record(every_bridge, [BASE], edits=edits, embedding_noise=noise)
     close(recorded.streams[0, -1, list(READ)], final_stream(every_bridge, BASE, by_hand, noise))
     resumption = Resumption(every_bridge, recorded, READ)
     resumption.shortcuts = shortcuts or resumption.shortcuts
-    for site, layer in [("resid_pre", 1), ("k", 0), ("mlp_out", 2), ("resid_post", 0)]:
+    for site, layer in [
+        ("resid_pre", 1),
+        ("resid_pre", 2),
+        ("k", 0),
+        ("mlp_out", 2),
+        ("resid_post", 0),
+    ]:
         own, change = patch(every_bridge, site, layer, unit=1 if site == "k" else None)
         found = drain(resumption.streams([PatchedRun(0, (own,))]))[0]
         close(found, final_stream(every_bridge, BASE, [*by_hand, change], noise))

@@ -173,11 +173,11 @@ class PatchingEngine:
         left = [i for i in range(len(runs)) if i not in set(idle)]
         while left:
             for group in self._plan(runs, left, order):
-                planned_for = self._most_tokens
+                planned_for = self.most_tokens
                 yield from self._together(runs, group, finished, total)
                 finished += sum(self._needed(runs[i]) for i in group)
                 left = sorted(set(left) - set(group))
-                if not 0.5 < planned_for / self._most_tokens < 2:  # slower or faster than thought
+                if not 0.5 < planned_for / self.most_tokens < 2:  # slower or faster than thought
                     break
 
     def _together(
@@ -204,12 +204,13 @@ class PatchingEngine:
         yield Progress((finished + needed) / total, tuple(group), streams)
 
     @property
-    def _most_tokens(self) -> int:
-        """Tokens of a group in one block: within a step's time and the memory, and not too few."""
+    def most_tokens(self) -> int:
+        """Tokens of a group in one block: a step's time or not too few, and within the memory."""
         fixed = self.work.fixed
         each = self.work.predicted(0, 1)
         in_time = STEP_S / each - fixed if each else _FIRST_TOKENS
-        return int(max(min(in_time, _GROUP_BYTES / self._token_bytes), _FULL_SPEED * fixed))
+        most = min(max(in_time, _FULL_SPEED * fixed), _GROUP_BYTES / self._token_bytes)
+        return max(1, int(most))
 
     def _tokens(self, run: PatchedRun) -> int:
         return self._recorded.length - run.position
@@ -257,7 +258,7 @@ class PatchingEngine:
             at.setdefault(runs[i].position, []).append(i)
         positions = sorted(at)
         blocks = [sum(self._blocks(runs[i]) for i in at[p]) for p in positions]
-        most, length, fixed = self._most_tokens, self._recorded.length, self.work.fixed
+        most, length, fixed = self.most_tokens, self._recorded.length, self.work.fixed
         best: list[tuple[float, int]] = [(0.0, 0)]  # cost up to here, start of the last bin
         for end in range(1, len(positions) + 1):
             choices = []

@@ -33,9 +33,8 @@ from headscope.model.recorded import (
 from headscope.model.runs import is_hooked
 from headscope.model.sites import SITES, hook_name
 
-_TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
-
-
+TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
+"""How far runs of the same computation may differ, relative to the largest value."""
 _LONG_ENOUGH_TO_TELL = 4
 """Tokens of a run on which every shortcut has something to leave out."""
 _KNOWN: WeakKeyDictionary[Any, dict[tuple[Any, ...], Shortcuts]] = WeakKeyDictionary()
@@ -163,7 +162,7 @@ class Resumption:
         arguments: dict[str, Any] = {} if ends else {"stop_at_layer": stop}
         if offset:
             arguments["past_key_values"] = self._prefix(runs, first, counts, offset)
-        with _passing_over(self.bridge, first), leaving_no_trace(self.bridge):
+        with passing_over(self.bridge, first), leaving_no_trace(self.bridge):
             out = self.bridge.run_with_hooks(
                 placeholder, start_at_layer=first, fwd_hooks=hooks, **arguments
             )
@@ -198,9 +197,18 @@ class Resumption:
         stream = self.recorded.streams[bases, layer, offset:]
         for row, run in zip(stream, runs, strict=True):
             for patch in run.patches:
-                if _entered(patch) == layer:
+                if self._entered(patch) == layer:
                     patch.apply(row, offset)
         return stream
+
+    def _entered(self, patch: Patch) -> int | None:
+        """The block before which a run that starts there has the patch; None if within a block."""
+        edits = self.recorded.edits
+        if patch.site == "resid_pre" and any(
+            (e.site, e.layer) == (patch.site, patch.layer) for e in edits
+        ):
+            return None  # the edit is made in the block, and the patch has to come after it
+        return {"resid_pre": patch.layer, "resid_post": patch.layer + 1}.get(patch.site)
 
     def _patch_hooks(
         self, runs: Sequence[PatchedRun], first: int, stop: int, offset: int
@@ -211,7 +219,7 @@ class Resumption:
         by_hook: dict[str, list[tuple[int, Patch]]] = {}
         for index, run in enumerate(runs):
             for patch in run.patches:
-                started = self.shortcuts.layers and _entered(patch) == run.layer
+                started = self.shortcuts.layers and self._entered(patch) == run.layer
                 if first <= patch.layer < stop and not started:
                     name = hook_name(self.bridge, patch.site, patch.layer)
                     by_hook.setdefault(name, []).append((index, patch))
@@ -319,7 +327,7 @@ class Resumption:
         value = self.recorded.streams[0, layer, position:]
         positions = tuple(range(position, self.recorded.length))
         run = PatchedRun(0, (Patch("resid_pre", layer, positions, value),))
-        bound = _TOLERANCE[self.recorded.streams.dtype] * float(wanted.abs().max())
+        bound = TOLERANCE[self.recorded.streams.dtype] * float(wanted.abs().max())
         cached = self.recorded.keys_values is not None
         for unread in (True, False):
             for prefix in (cached, False):
@@ -359,7 +367,7 @@ def attention_scores(
     hooks.append((f"blocks.{layer}.attn.hook_attn_scores", keep))
     if patches:
         hooks.append((hook_name(bridge, patches[0].site, layer), write))
-    with torch.no_grad(), _passing_over(bridge, layer), leaving_no_trace(bridge):
+    with torch.no_grad(), passing_over(bridge, layer), leaving_no_trace(bridge):
         bridge.run_with_hooks(
             recorded.streams[:, layer],
             start_at_layer=layer,
@@ -381,11 +389,6 @@ def drain(steps: Generator[None, None, torch.Tensor]) -> torch.Tensor:
     return found[0]
 
 
-def _entered(patch: Patch) -> int | None:
-    """The block whose input the patch replaces; None if it is something inside a block."""
-    return {"resid_pre": patch.layer, "resid_post": patch.layer + 1}.get(patch.site)
-
-
 def joined_by(runs: Sequence[PatchedRun], layer: int) -> int:
     """How many of the runs, ordered by first block, are in the batch inside block `layer`."""
     return sum(run.layer <= layer for run in runs)
@@ -403,7 +406,7 @@ def _ways_of_running(bridge: Any) -> tuple[Any, ...]:
 
 
 @contextmanager
-def _passing_over(bridge: Any, upto: int) -> Iterator[None]:
+def passing_over(bridge: Any, upto: int) -> Iterator[None]:
     """Blocks below `upto` hand on what they are given, and tanh-GELU is computed in one pass.
 
     transformers writes that activation as eight passes over memory, a sixth of a block's time.
