@@ -48,7 +48,7 @@ SITES: dict[PatchSite, SiteSpec] = {
     "q": SiteSpec("attn.hook_q", ("position", "head", "vector"), "queries", False),
     "k": SiteSpec("attn.hook_k", ("position", "kv_head", "vector"), "keys", False),
     "v": SiteSpec("attn.hook_v", ("position", "kv_head", "vector"), "values", False),
-    "z": SiteSpec("attn.hook_z", ("position", "head", "vector"), "head output (z)", True),
+    "z": SiteSpec("attn.hook_z", ("position", "head", "vector"), "head output", True),
     "pattern": SiteSpec("attn.hook_pattern", ("head", "dest", "src"), "attention pattern", False),
     "mlp_post": SiteSpec("mlp.hook_post", ("position", "unit"), "MLP neurons", True),
 }
