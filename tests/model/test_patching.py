@@ -81,7 +81,7 @@ def test_every_run_equals_the_run_by_hand(families, problem, data, group, step):
         for base, places in asked
     ]
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(patching.PatchingEngine, "_most_tokens", group)
+        patched.setattr(patching.PatchingEngine, "most_tokens", group)
         patched.setattr(patching, "STEP_S", step)
         engine = PatchingEngine(bridge, record(bridge, bases), read)
         found = {}
@@ -141,7 +141,7 @@ def runs(gpt2):
 
 
 def test_the_most_important_run_is_in_the_first_group(engine, runs, monkeypatch):
-    monkeypatch.setattr(PatchingEngine, "_most_tokens", 7)
+    monkeypatch.setattr(PatchingEngine, "most_tokens", 7)
     for important in (0, 7, 16):
         importance = [float(i == important) for i in range(len(runs))]
         groups = [p.runs for p in engine.compute(runs, importance) if p.runs]
@@ -151,7 +151,7 @@ def test_the_most_important_run_is_in_the_first_group(engine, runs, monkeypatch)
 
 def test_progress_rises_to_one(engine, runs, monkeypatch):
     monkeypatch.setattr(patching, "STEP_S", 0.0)
-    monkeypatch.setattr(PatchingEngine, "_most_tokens", 20)
+    monkeypatch.setattr(PatchingEngine, "most_tokens", 20)
     fractions = [progress.fraction for progress in engine.compute(runs)]
     assert fractions == sorted(fractions)
     assert 0 < fractions[0] < 0.5

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from headscope.analyses.metrics import Metric
-from headscope.analyses.patching_study import EXACT, NOT_APPLICABLE, Study
+from headscope.analyses.patching_study import Study
+from headscope.analyses.trials import EXACT, NOT_APPLICABLE
 from headscope.errors import RequestError
 
 _TOP = 8

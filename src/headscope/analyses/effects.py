@@ -1,0 +1,193 @@
+"""Effects of patches as a grid: their mean over experiments, each of them, and its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from headscope.analyses.experiments import Direction
+from headscope.analyses.metrics import TITLES, MetricName
+from headscope.analyses.trials import EXACT, NOT_APPLICABLE, Trials
+from headscope.results import Alignment, Axis, JsonValue, Measure, Prompt, Scale
+
+_RESAMPLES = 1000
+_SHOWN_CHARACTERS = 40
+
+
+class EffectGrid:
+    """What a grid shows of trials; with several experiments a first axis chooses between them.
+
+    Args:
+        trials: The experiments and their cells.
+        rows: The rows of the map.
+        columns: Its columns.
+        chooser: What one of several experiments is called.
+    """
+
+    def __init__(self, trials: Trials, rows: Axis, columns: Axis, chooser: str = "pair") -> None:
+        self._trials = trials
+        self.several = len(trials.experiments) > 1
+        self.axes: tuple[Axis, ...] = (rows, columns)
+        if self.several:
+            names = (_name(i, e.clean) for i, e in enumerate(trials.experiments, 1))
+            self.axes = (Axis(chooser, ("mean", *names)), rows, columns)
+        self._shape = tuple(map(len, self.axes))
+
+    @property
+    def states(self) -> npt.NDArray[np.uint8]:
+        """Of every cell; the mean is as good as the least known of what it is made of."""
+        states = self._trials.states
+        if self.several:
+            states = np.concatenate([_least_known(states)[None], states])
+        return states.reshape(self._shape)
+
+    def measure(
+        self,
+        name: str,
+        title: str,
+        unit: str,
+        definition: str,
+        values: npt.NDArray[np.float64],
+        *,
+        signed: bool = True,
+    ) -> Measure:
+        """A measure of values `[experiment, cell]`, NaN where they are not known."""
+        shown = np.concatenate([_mean(values)[None], values]) if self.several else values[0]
+        return self._measure(name, title, unit, definition, shown, signed)
+
+    def interval(self, change: npt.NDArray[np.float64], unit: str, seed: int) -> list[Measure]:
+        """The 95 % bootstrap interval of the mean effect, where every experiment is exact.
+
+        Args:
+            change: Changes of the metric `[experiment, cell]`.
+            unit: Of effects.
+            seed: Of the bootstrap.
+
+        Returns:
+            Nothing for a single experiment.
+        """
+        if not self.several:
+            return []
+        n, trials = len(change), self._trials
+        drawn = np.random.default_rng(seed).integers(0, n, (_RESAMPLES, n))
+        weights = np.stack([np.bincount(row, minlength=n) for row in drawn]) / n
+        means = weights @ change
+        if trials.normalises:
+            scale = weights @ (trials.source_metric - trials.plain_metric)
+            means = means / np.where(scale == 0, np.nan, scale)[:, None]
+        made = []
+        for name, title, share in (("low", "Low", 2.5), ("high", "High", 97.5)):
+            bound = np.full((n + 1, change.shape[1]), np.nan)
+            known = ~np.isnan(means).any(0)
+            bound[0, known] = np.percentile(means[:, known], share, axis=0)
+            definition = (
+                f"{title} end of the 95 % percentile bootstrap interval of the mean effect "
+                f"({_RESAMPLES:,} resamples of the {n} experiments)."
+            )
+            title = f"{title} end of interval"
+            made.append(self._measure(name, title, unit, definition, bound, True))
+        return made
+
+    def _measure(
+        self,
+        name: str,
+        title: str,
+        unit: str,
+        definition: str,
+        values: npt.NDArray[np.float64],
+        signed: bool,
+    ) -> Measure:
+        shaped = values.reshape(self._shape).astype(np.float32)
+        scale = Scale.diverging(shaped) if signed else _scale_of(shaped)
+        return Measure(name, title, unit, definition, shaped, scale)
+
+
+def into_and_from(direction: Direction) -> tuple[str, str]:
+    """What the run patched into and the run patched from are called."""
+    return ("corrupted", "clean") if direction == "denoising" else ("clean", "corrupted")
+
+
+def normalised(metric: MetricName, direction: Direction) -> str:
+    """How an effect is normalised, in a sentence."""
+    into, source = into_and_from(direction)
+    return (
+        f"Change of the {TITLES[metric].lower()} by the patch, divided by the difference of the "
+        f"two runs: 0 is the {into} run (patched into), 1 the {source} run (patched from)."
+    )
+
+
+def alignment(
+    trials: Trials, direction: Direction, given: Sequence[int] | None
+) -> Alignment | None:
+    """How the prompts of a single pair meet."""
+    if len(trials.experiments) > 1:
+        return None
+    shown = 1 if direction == "denoising" else 0
+    return Alignment(trials.experiments[0].aligned, shown, given is not None)
+
+
+def prompts(trials: Trials) -> tuple[Prompt, ...]:
+    """Clean and corrupted prompt of each pair; without a source run the prompts alone."""
+    if all(e.base is e.source for e in trials.experiments):
+        return tuple(dict.fromkeys(e.clean for e in trials.experiments))
+    found = []
+    for e in trials.experiments:
+        found += [e.clean, e.base if e.source is e.clean else e.source]
+    return tuple(found)
+
+
+def answers(trials: Trials) -> dict[str, JsonValue]:
+    """Answer and wrong answer of the first experiment, as texts and as ids."""
+    metric, text = trials.experiments[0].metric, trials.model.token_text
+    found: dict[str, JsonValue] = {}
+    for name, ids in (("answer", metric.answer), ("wrong", metric.wrong)):
+        found[name] = "".join(map(text, ids)) if ids else None
+        found[f"{name}_ids"] = ids
+    return found
+
+
+def notes(trials: Trials) -> list[str]:
+    """What a reader should know about positions, and about how the runs were computed."""
+    first = trials.experiments[0]
+    into = "clean" if first.base is first.clean else "corrupted"
+    found = [f"Positions are those of the {into} prompt, which is patched into."]
+    unmatched = sum(int((e.aligned < 0).sum()) for e in trials.experiments)
+    if unmatched:
+        found.append(f"{unmatched} tokens meet none of the other prompt and are not patched.")
+    if trials.shortcuts is not None and not trials.shortcuts.layers:
+        found.append(
+            "This model cannot be started in the middle (hooks of yours, several devices, or an "
+            "architecture of its own): every patched run was computed from its tokens up."
+        )
+    return found
+
+
+def _scale_of(values: npt.NDArray[np.float32]) -> Scale:
+    finite = values[np.isfinite(values)]
+    if finite.size and finite.min() < 0:
+        return Scale.diverging(values)
+    return Scale.sequential(values)
+
+
+def _mean(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Mean over experiments of what is known; NaN where nothing is."""
+    known = ~np.isnan(values)
+    total = np.where(known, values, 0.0).sum(0)
+    count = known.sum(0)
+    mean: npt.NDArray[np.float64] = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return mean
+
+
+def _least_known(states: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    ranked = np.where(states == NOT_APPLICABLE, EXACT + 1, states)
+    least = ranked.min(0)
+    found: npt.NDArray[np.uint8] = np.where(least > EXACT, NOT_APPLICABLE, least).astype(np.uint8)
+    return found
+
+
+def _name(number: int, prompt: Prompt) -> str:
+    text = prompt.text or "".join(prompt.tokens)
+    cut = text[: _SHOWN_CHARACTERS - 1] + "…"
+    return f"{number}: {text if len(text) <= _SHOWN_CHARACTERS else cut}"
