@@ -71,7 +71,8 @@ def gradients(
     hooks.append((hook_name(bridge, "resid_post", last), lambda x, hook: final.append(x)))
     hooks += unread_hooks(bridge)
     with torch.inference_mode(False), torch.enable_grad(), leaving_no_trace(bridge):
-        bridge.run_with_hooks(token_ids, fwd_hooks=hooks)
+        # A clone, since what was made in inference mode cannot be saved for a backward pass.
+        bridge.run_with_hooks(token_ids.clone(), fwd_hooks=hooks)
         total = score(final[0][:, list(read)]).sum()
         found = torch.autograd.grad(
             total, [zeros[place] for place in places], allow_unused=True, materialize_grads=True
