@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import isnan
+from numbers import Integral
 from string import Formatter
 from typing import Any, Union
 
@@ -12,6 +14,8 @@ from headscope.errors import RequestError
 
 Text = Union[str, tuple[int, ...]]
 Answer = Union[str, int, tuple[int, ...], None]
+
+_NAMES = ("clean", "corrupted", "answer", "wrong")
 
 
 @dataclass(frozen=True)
@@ -38,36 +42,35 @@ def pairs_of(
     """Pairs from whatever a user passes.
 
     Args:
-        clean: A text or token ids; a list of texts; a list of `Pair` or of mappings; or a
-            DataFrame with columns `clean`, and as many of `corrupted`, `answer`, `wrong` as there
-            are.
+        clean: A text or token ids; a list of texts; a `Pair`, a mapping, or a list of these
+            (of whatever has their four names, such as `hs.demo.prompts["ioi"]`); or a DataFrame
+            with columns `clean`, and as many of `corrupted`, `answer`, `wrong` as there are.
         corrupted: As `clean`, of equal length where lists; None for none.
         answer: One for all, or a list.
         wrong: One for all, or a list.
 
     Raises:
-        RequestError: Lists of different lengths, a missing column, or nothing at all.
+        RequestError: Lists of different lengths, a missing column, no prompt at all, or something
+            that is neither text nor token ids.
     """
     if hasattr(clean, "to_dict") and hasattr(clean, "columns"):
-        clean = clean.to_dict("records")
-    if isinstance(clean, Pair):
-        return (clean,)
-    if _is_one(clean):
-        return (Pair(_text(clean), _optional_text(corrupted), _answer(answer), _answer(wrong)),)
+        clean = clean.astype(object).where(clean.notna(), None).to_dict("records")
+    clean = _plain(clean)
+    if _is_pair(clean):
+        return (_from(clean),)
+    if isinstance(clean, str) or _is_ids(clean):
+        return (_pair(clean, corrupted, answer, wrong),)
+    if not isinstance(clean, Iterable):
+        raise _no_prompt(clean)
     rows = list(clean)
     if not rows:
         raise RequestError("There is no prompt pair.", "Pass at least one.")
-    if all(isinstance(row, Pair) for row in rows):
-        return tuple(rows)
-    if all(isinstance(row, Mapping) for row in rows):
-        return tuple(_from_mapping(row) for row in rows)
+    if all(map(_is_pair, rows)):
+        return tuple(map(_from, rows))
     others = _spread("corrupted", corrupted, len(rows))
     answers = _spread("answer", answer, len(rows))
     wrongs = _spread("wrong", wrong, len(rows))
-    return tuple(
-        Pair(_text(c), _optional_text(o), _answer(a), _answer(w))
-        for c, o, a, w in zip(rows, others, answers, wrongs, strict=True)
-    )
+    return tuple(map(_pair, rows, others, answers, wrongs))
 
 
 def expand(
@@ -94,9 +97,14 @@ def expand(
         One pair per choice, in the order of the lists.
 
     Raises:
-        RequestError: A role of the template is nowhere defined, or there is no choice.
+        RequestError: A role is nowhere defined, the template cannot be read, or there is no choice.
     """
-    used = {name for _, name, _, _ in Formatter().parse(template) if name}
+    try:
+        used = {name for _, name, _, _ in Formatter().parse(template) if name is not None}
+    except ValueError as error:
+        raise RequestError(
+            f"The template cannot be read: {error}.", "Write {{ for a brace."
+        ) from error
     undefined = used - roles.keys() - corrupt.keys()
     if undefined:
         raise RequestError(
@@ -110,7 +118,12 @@ def expand(
         chosen = dict(zip(roles, words, strict=True))
         clean, corrupted = dict(chosen), dict(chosen)
         for role, both in corrupt.items():
-            first, _, second = both.partition("/")
+            first, slash, second = both.partition("/")
+            if not slash:
+                raise RequestError(
+                    f"corrupt has {both!r} for {role!r}.",
+                    "Name the clean prompt's role and the corrupted one's, as in 'A/B'.",
+                )
             clean[role], corrupted[role] = _word(chosen, first), _word(chosen, second)
         made.append(
             Pair(
@@ -131,28 +144,53 @@ def _word(chosen: Mapping[str, str], role: str) -> str:
     return chosen[role]
 
 
-def _is_one(prompt: Any) -> bool:
-    if isinstance(prompt, str) or hasattr(prompt, "shape"):
-        return True
-    return isinstance(prompt, Sequence) and all(isinstance(i, int) for i in prompt) and bool(prompt)
+def _plain(given: Any) -> Any:
+    """Arrays, tensors and columns as lists; a batch of one prompt as that prompt."""
+    if not hasattr(given, "tolist"):
+        return given
+    return (
+        given[0].tolist() if getattr(given, "ndim", 1) == 2 and len(given) == 1 else given.tolist()
+    )
 
 
-def _from_mapping(row: Mapping[str, Any]) -> Pair:
-    if "clean" not in row:
+def _is_ids(given: Any) -> bool:
+    return (
+        isinstance(given, Sequence)
+        and len(given) > 0
+        and all(isinstance(i, Integral) for i in given)
+    )
+
+
+def _is_missing(given: Any) -> bool:
+    """Whether it is nothing; tables have NaN where there is nothing."""
+    if isinstance(given, float):
+        return isnan(given)
+    return given is None or (isinstance(given, str) and not given)
+
+
+def _is_pair(row: Any) -> bool:
+    return isinstance(row, Mapping) or hasattr(row, "clean")
+
+
+def _from(row: Any) -> Pair:
+    if not isinstance(row, Mapping):
+        row = {name: getattr(row, name, None) for name in _NAMES}
+    if row.get("clean") is None:
         raise RequestError(
             "A row of the pairs has no 'clean'.",
             "Columns are clean, corrupted, answer, wrong; the last three may be missing.",
         )
-    return Pair(
-        _text(row["clean"]),
-        _optional_text(row.get("corrupted")),
-        _answer(row.get("answer")),
-        _answer(row.get("wrong")),
-    )
+    return _pair(*(row.get(name) for name in _NAMES))
+
+
+def _pair(clean: Any, corrupted: Any, answer: Any, wrong: Any) -> Pair:
+    other = None if _is_missing(corrupted) else _text(corrupted)
+    return Pair(_text(clean), other, _answer(answer), _answer(wrong))
 
 
 def _spread(name: str, given: Any, n: int) -> list[Any]:
-    if given is None or isinstance(given, (str, int)):
+    given = _plain(given)
+    if given is None or isinstance(given, (str, Integral)):
         return [given] * n
     if len(given) != n:
         raise RequestError(f"There are {n} prompts and {len(given)} in {name}.", "Give one each.")
@@ -160,21 +198,37 @@ def _spread(name: str, given: Any, n: int) -> list[Any]:
 
 
 def _text(given: Any) -> Text:
+    given = _plain(given)
     if isinstance(given, str):
         return given
-    return tuple(int(i) for i in _flat(given))
-
-
-def _optional_text(given: Any) -> Text | None:
-    return None if given is None or given == "" else _text(given)
+    if not _is_ids(given):
+        raise _no_prompt(given)
+    return tuple(map(int, given))
 
 
 def _answer(given: Any) -> Answer:
-    if given is None or isinstance(given, (str, int)):
-        return None if given == "" else given
-    return tuple(int(i) for i in _flat(given))
+    given = _plain(given)
+    if _is_missing(given):
+        return None
+    if isinstance(given, str):
+        return given
+    if isinstance(given, (int, float)) and float(given).is_integer():  # a column with gaps has 5.0
+        return int(given)
+    if not _is_ids(given):
+        raise RequestError(
+            f"An answer is a text or token ids, not {_short(given)}.",
+            "Pass ' Paris', or an id, or ids.",
+        )
+    return tuple(map(int, given))
 
 
-def _flat(given: Any) -> Iterable[Any]:
-    ids = given.tolist() if hasattr(given, "tolist") else list(given)
-    return ids[0] if len(ids) == 1 and isinstance(ids[0], list) else ids
+def _no_prompt(given: Any) -> RequestError:
+    return RequestError(
+        f"A prompt is a text or token ids, not {_short(given)}.",
+        "Pass a string, or ids such as model.to_tokens(text)[0].",
+    )
+
+
+def _short(given: Any) -> str:
+    text = repr(given)
+    return text if len(text) <= 40 else f"a {type(given).__name__}"
