@@ -10,7 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from headscope.analyses import activation_patching, attention, logit_attribution, logit_lens
+from headscope.analyses import (
+    activation_patching,
+    attention,
+    logit_attribution,
+    logit_lens,
+    path_patching,
+)
 from headscope.jobs.steps import Steps
 from headscope.results import Result
 
@@ -35,4 +41,5 @@ REGISTRY: Mapping[str, Analysis] = {
     "attention": Analysis(attention.AttentionRequest, attention.run),
     "logit_lens": Analysis(logit_lens.LogitLensRequest, logit_lens.run),
     "logit_attribution": Analysis(logit_attribution.LogitAttributionRequest, logit_attribution.run),
+    "path_patching": Analysis(path_patching.PathPatchingRequest, path_patching.run),
 }

@@ -41,7 +41,7 @@ class EffectGrid:
         states = self._trials.states
         if self.several:
             states = np.concatenate([_least_known(states)[None], states])
-        return states.reshape(self._shape)
+        return states.reshape(self._shape).copy()  # the trials go on writing into theirs
 
     def measure(
         self,

@@ -14,9 +14,11 @@ from typing import Any
 import torch
 
 from headscope._version import __version__
+from headscope.components import Layout
 from headscope.errors import ModelError
 from headscope.model.capabilities import Capabilities, capabilities
 from headscope.model.inventory import Inventory
+from headscope.model.layout import layout
 from headscope.model.memory import pass_bytes, refuse_if_too_large, site_bytes
 from headscope.model.readout import ReadOut
 from headscope.model.runs import LOGITS, Pool, RunCache, Site
@@ -131,6 +133,11 @@ class LiveModel:
     def capabilities(self) -> Capabilities:
         """What the model has, as it is now."""
         return capabilities(self.bridge)
+
+    @property
+    def layout(self) -> Layout:
+        """Its components, and which of them can read what others write."""
+        return layout(self.bridge)
 
     @property
     def _first_parameter(self) -> torch.Tensor:

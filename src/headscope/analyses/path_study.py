@@ -1,0 +1,287 @@
+"""The runs behind a path patching map, and what is known of its paths so far."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar, Union
+
+import torch
+
+from headscope.analyses.alignment import UNMATCHED
+from headscope.analyses.contrast import Contrast, Experiment
+from headscope.analyses.experiments import DIRECTIONS, Direction, experiment
+from headscope.analyses.metrics import MetricName
+from headscope.analyses.path_map import path_map
+from headscope.analyses.prompt_pairs import Pair
+from headscope.analyses.trials import NOT_APPLICABLE, CellKey, Group, Trials
+from headscope.components import Component
+from headscope.errors import RequestError
+from headscope.model.live import LiveModel
+from headscope.model.paths import HeldRuns, Received, outputs, positions_of
+from headscope.model.recorded import Patch, Place, RecordedRuns
+from headscope.model.resumed import PatchedRun
+
+
+@dataclass(frozen=True)
+class PathPatchingRequest:
+    """A path patching map.
+
+    Args:
+        pairs: One or more prompt pairs.
+        receivers: Components for whom all senders are shown, such as "L9H6.q, L9H9.q"; by default
+            the logits, unless there is a `sender`.
+        sender: Components for which all receivers are shown.
+        freeze_mlps: Whether MLPs are held between sender and receivers.
+        positions: Where the sender's output is replaced, in the run patched into; negative ones
+            count from its end. None for everywhere.
+        direction: `denoising` or `noising`.
+        metric: What runs are judged by.
+        position: Where the metric is read; negative counts from the end.
+        alignment: For a single pair: for each position of the run patched into, the other prompt's
+            position that it meets, or -1; None to find it.
+        seed: Of the bootstrap.
+    """
+
+    pairs: tuple[Pair, ...]
+    receivers: str = ""
+    sender: str = ""
+    freeze_mlps: bool = True
+    positions: Union[tuple[int, ...], None] = None
+    direction: Direction = "denoising"
+    metric: MetricName = "logit_diff"
+    position: int = -1
+    alignment: Union[tuple[int, ...], None] = None
+    seed: int = 0
+
+    def resolved(self) -> PathPatchingRequest:
+        """The same request with its default receivers named.
+
+        Raises:
+            RequestError: A field has no such value, or two fields contradict each other.
+        """
+        if self.direction not in DIRECTIONS:
+            raise RequestError(
+                f"There is no direction {self.direction!r}.", f"Choose from {DIRECTIONS}."
+            )
+        if not self.pairs:
+            raise RequestError("There is no prompt pair.", "Pass clean=... and corrupted=....")
+        if len(self.pairs) > 1 and self.alignment is not None:
+            raise RequestError(
+                "An alignment belongs to one prompt pair.", "Pass a single pair, or no alignment."
+            )
+        if self.positions == ():
+            raise RequestError("positions is empty.", "Leave it out to patch everywhere.")
+        named = self.receivers.strip(), self.sender.strip()
+        return replace(self, receivers=named[0] or ("" if named[1] else "logits"), sender=named[1])
+
+
+class PathStudy(Trials):
+    """The runs of a request, and what is known of its paths so far.
+
+    Args:
+        model: The model.
+        request: What is asked.
+
+    Raises:
+        As `run`.
+    """
+
+    def __init__(self, model: LiveModel, request: PathPatchingRequest) -> None:
+        self.request = request.resolved()
+        super().__init__(model, self.request.pairs, self.request.metric, normalises=True)
+        self.layout = model.layout
+        self.map = path_map(self.layout, self.request.sender, self.request.receivers)
+
+    def lay_out(self) -> None:
+        """Find what is sent in each cell, and which cells there are to compute."""
+        self._begin_cells(len(self.map.cells))
+        self.states[:, [not cell.receivers for cell in self.map.cells]] = NOT_APPLICABLE
+        applicable = [c for c, cell in enumerate(self.map.cells) if cell.receivers]
+        for group in self._groups:
+            for index, contrast in enumerate(group.contrasts):
+                for row in range(len(contrast)):
+                    sent: dict[tuple[Component, ...], PatchedRun] = {}
+                    for c in applicable:
+                        senders = self.map.cells[c].senders
+                        if senders not in sent:
+                            sent[senders] = PatchedRun(row, self._sent(contrast, row, senders))
+                        if sent[senders].patches:
+                            group.runs[index][row, c] = sent[senders]
+                        else:  # both runs have the same bits there
+                            kept = group.kept[index]
+                            kept[row, c] = contrast.base_streams[row].to(kept.device)
+            self._read(group, [(row, c) for row in range(len(group.members)) for c in applicable])
+
+    def _experiments(self, pair: Pair) -> Iterator[Experiment]:
+        request = self.request
+        found = experiment(
+            self.model,
+            pair,
+            metric=request.metric,
+            direction=request.direction,
+            source="prompt",
+            position=request.position,
+            alignment=request.alignment,
+        )
+        if all(found.aligned[p] == UNMATCHED for p in self._positions(found)):
+            raise RequestError(
+                f"The tokens at positions {list(request.positions or ())} meet none of the other "
+                "prompt.",
+                "Choose other positions, or pass alignment=[...].",
+            )
+        yield found
+
+    def _contrast(self, experiments: Sequence[Experiment], continuation: int) -> Contrast:
+        self._refuse_if_too_large(experiments, 2, gradient=False)
+        places = {*outputs(self.layout), ("resid_pre", 0)}
+        if self.request.receivers:
+            together = {r for cell in self.map.cells for r in cell.receivers}
+            places |= {self._place(r) for r in together if r.input is not None}
+        return Contrast(self.model, experiments, continuation, places, source="prompt")
+
+    def _key(self, contrast: Contrast) -> tuple[object, ...]:
+        return (replace(self.request, metric="logit_diff", pairs=(), seed=0),)
+
+    def _positions(self, experiment: Experiment) -> tuple[int, ...]:
+        """Where the sender is replaced."""
+        length = experiment.base_length
+        given = self.request.positions
+        if given is None:
+            return tuple(range(length))
+        for position in given:
+            if not -length <= position < length:
+                raise RequestError(
+                    f"positions has {position}.",
+                    f"The prompt has {length} tokens: use {-length} to {length - 1}.",
+                )
+        return tuple(sorted({position % length for position in given}))
+
+    def _sent(
+        self, contrast: Contrast, row: int, senders: Sequence[Component]
+    ) -> tuple[Patch, ...]:
+        """The senders' outputs as they are in the source run, where they can matter."""
+        where = self._positions(contrast.experiments[row])
+        if self.request.receivers == "logits":
+            where = tuple(position for position in where if position in contrast.read)
+        found = []
+        for sender in senders:
+            if sender.kind == "embed":
+                found.append(contrast.patch(row, "resid_pre", 0, where, None))
+            elif sender.kind == "mlp":
+                found.append(contrast.patch(row, "mlp_out", sender.layer or 0, where, None))
+            else:
+                found += [
+                    contrast.patch(row, "z", sender.layer or 0, where, head)
+                    for head in self.layout.heads(sender)
+                ]
+        return tuple(patch for patch in found if patch is not None)
+
+    def _seconds(self, group: Group, index: int) -> float:
+        engine = group.engine(index)
+        n_layers, length = self.layout.n_layers, group.contrasts[index].base.length
+        seconds = 0.0
+        for run, keys in self._todo(group, index).items():
+            receivers = [self.map.cells[c].receivers for _, c in keys]
+            layers = [min(self._place(r)[1] for r in those) for those in receivers]
+            between = max(layers) + 1 - run.layer if not self.request.freeze_mlps else 2
+            above = sum(n_layers - layer for layer in layers)
+            seconds += engine.work.predicted(0, between * len(positions_of([run])))
+            seconds += engine.work.predicted(0, above * (length - run.position))
+        return seconds
+
+    def _compute_contrast(self, group: Group, index: int, contrast: Contrast) -> Iterator[float]:
+        todo = self._todo(group, index)
+        if not todo:
+            return
+        engine = group.engine(index)
+        held = HeldRuns(
+            self.model.bridge,
+            self.layout,
+            contrast.base,
+            hold_mlps=self.request.freeze_mlps,
+            resumes=engine.shortcuts.layers,
+        )
+        runs = sorted(todo, key=lambda run: run.layer)
+        size = max(1, engine.most_tokens // max(len(positions_of([run])) for run in runs))
+        for first in range(0, len(runs), size):
+            cells = {run: todo[run] for run in runs[first : first + size]}
+            began, half = first / len(runs), 0.5 * len(cells) / len(runs)
+            places = {self._place(r) for keys in cells.values() for key in keys
+                      for r in self._receivers(key)}  # fmt: skip
+            received = yield from _part(held.receive(list(cells), places), began, half)
+            yield from _part(self._finish(group, index, cells, received), began + half, half)
+
+    def _finish(
+        self,
+        group: Group,
+        index: int,
+        cells: Mapping[PatchedRun, Sequence[CellKey]],
+        received: Received,
+    ) -> Generator[float, None, None]:
+        """Put what was received into the base, and keep what becomes of it."""
+        contrast = group.contrasts[index]
+        runs: dict[CellKey, PatchedRun] = {}
+        for i, (sent, keys) in enumerate(cells.items()):
+            for key in keys:
+                receivers = self._receivers(key)
+                patches = [received.patch(i, sent, self._place(r), _unit(r)) for r in receivers]
+                if len(patches) > 1:
+                    patches = [_everywhere(contrast.base, sent.base, patch) for patch in patches]
+                runs[key] = PatchedRun(sent.base, tuple(patches))
+        keys = list(runs)
+        kept = group.kept[index]
+        for progress in group.engine(index).compute(list(runs.values())):
+            for i, stream in zip(progress.runs, progress.streams, strict=True):
+                kept[keys[i]] = stream.to(kept.device)
+            self._read(group, [keys[i] for i in progress.runs])
+            yield progress.fraction
+
+    def _todo(self, group: Group, index: int) -> dict[PatchedRun, list[CellKey]]:
+        """The cells that are not computed yet, by what is sent in them."""
+        todo: dict[PatchedRun, list[CellKey]] = {}
+        for key, run in group.runs[index].items():
+            if torch.isnan(group.kept[index][key][0, 0]):
+                todo.setdefault(run, []).append(key)
+        return todo
+
+    def _receivers(self, key: CellKey) -> tuple[Component, ...]:
+        return self.map.cells[key[1]].receivers
+
+    def _place(self, receiver: Component) -> Place:
+        """Where what a receiver makes of its input is found, and put in."""
+        if receiver.layer is None:
+            return "resid_post", self.layout.n_layers - 1
+        return receiver.input or "mlp_out", receiver.layer
+
+
+def _unit(receiver: Component) -> int | None:
+    return receiver.head if receiver.kv_head is None else receiver.kv_head
+
+
+def _everywhere(base: RecordedRuns, run: int, patch: Patch) -> Patch:
+    """The patch, with the base's own values at all later positions.
+
+    For of two receivers the upper one hears nothing of what the lower one changes.
+    """
+    whole = base.activations[patch.site, patch.layer][run].clone()
+    patch.apply(whole)
+    positions = tuple(range(patch.positions[0], base.length))
+    wider = replace(patch, positions=positions)
+    return replace(wider, value=wider.of(whole))
+
+
+T = TypeVar("T")
+
+
+def _part(
+    steps: Generator[float, None, T], began: float, share: float
+) -> Generator[float, None, T]:
+    """Steps that are a part of more."""
+    while True:
+        try:
+            done = next(steps)
+        except StopIteration as end:
+            found: T = end.value
+            return found
+        yield began + share * done
