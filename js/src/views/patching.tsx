@@ -19,7 +19,9 @@ export { default as patchingCss } from "./patching/patching.css?inline";
 
 /** Glyphs of a pinned intervention's name. */
 const LONG = 60;
+/** Most tokens of the three runs, and the least share that is shown as more than zero. */
 const MAX_TOKENS = 10;
+const LEAST = 5e-4;
 const KEEP = "Stays patched: the map is computed on top of it";
 
 export type Order = (what: string, params: Record<string, unknown>) => Promise<boolean>;
@@ -160,7 +162,10 @@ function CellRuns(props: PatchingProps & { cell: Cell; subject: string }): JSX.E
   ];
   const exact = answer?.effect.exact ?? (state === EXACT ? shipped("effect") : Number.NaN);
   const estimate = answer?.effect.estimate ?? shipped("estimate");
-  const tokens = answer?.distributions.tokens.slice(0, MAX_TOKENS) ?? [];
+  const tokens = (answer?.distributions.tokens ?? [])
+    .filter((token, i) => i < 2 || Math.max(...runs.map(([run]) => token[run])) >= LEAST)
+    .slice(0, MAX_TOKENS);
+  const ofMean = grid.axes.length > 2 && props.chosen[0] === 0;
   return (
     <section class="hs-panel-part hs-runs">
       <h4>
@@ -214,6 +219,9 @@ function CellRuns(props: PatchingProps & { cell: Cell; subject: string }): JSX.E
               ))}
             </tbody>
           </table>
+          {ofMean && answer && (
+            <p class="hs-muted">Of the set, this is {grid.axes[0]?.labels[1]}</p>
+          )}
           {!live && <p class="hs-muted">The next-token distributions need a live kernel.</p>}
         </>
       ) : (

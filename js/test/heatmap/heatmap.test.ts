@@ -45,7 +45,7 @@ describe("figures", () => {
     ["heads", () => draw(slice(headGrid(4, 4), 0, false, [1]), "auto", 320)],
     ["patching-light", () => draw(slice(patchGrid()), "auto", 320)],
     ["patching-dark", () => draw(slice(patchGrid()), "auto", 320, "dark")],
-    ["patching-pixels", () => draw(slice(patchGrid()), "fit", 60)],
+    ["patching-pixels", () => draw(slice(patchGrid()), "fit", 100)],
     ["one-token", () => draw(slice(lensGrid(2, [" Mary"])), "auto", 320)],
   ])("%s", async (name, svg) => {
     await expect(svg()).toMatchFileSnapshot(`gallery/${name}.svg`);

@@ -18,6 +18,7 @@ const values: Record<string, unknown> = {
       tokens: [
         { token_id: 7, text: " <b>", clean: 0.75, corrupted: 0.125, patched: 0.25 },
         { token_id: 8, text: "\n", clean: 0.25, corrupted: 0.5, patched: 0.5 },
+        { token_id: 9, text: " rare", clean: 1e-5, corrupted: 2e-4, patched: 1e-9 },
       ],
     },
   },
@@ -181,6 +182,11 @@ describe("the pinned cell", () => {
     options = { heatmap_chosen: [1] };
     await show(set);
     expect(asked("cell")).toEqual([{ index: [1, 0, 3] }]);
+    expect(root.textContent).not.toContain("Of the set");
+    options = {};
+    await show(set);
+    expect(asked("cell").at(-1)).toEqual({ index: [0, 0, 3] });
+    expect(find(".hs-runs").textContent).toContain("Of the set, this is 1: a");
   });
 });
 

@@ -14,7 +14,6 @@ import { correlation, type Point, pointsOf, worst } from "./agreement";
 
 const SIZE = 280;
 const LEFT = 40;
-const BOTTOM = 34;
 const TOP = 8;
 const LABEL = 10.5;
 const DOT = 4;
@@ -49,7 +48,7 @@ export function scatterScene(points: readonly Point[], pinned: Cell | null, them
     say(formatNumber(tick), x, bottom + 5, { anchor: "middle", baseline: "top" });
     say(formatNumber(tick), LEFT - 5, y, { anchor: "end", baseline: "middle" });
   }
-  say("estimated effect", (LEFT + right) / 2, SIZE + BOTTOM - 30, { anchor: "middle", fill: text });
+  say("estimated effect", (LEFT + right) / 2, SIZE + 4, { anchor: "middle", fill: text });
   say("exact effect", 11, (TOP + bottom) / 2, { anchor: "middle", rotate: -90, fill: text });
   marks.push({
     kind: "line",

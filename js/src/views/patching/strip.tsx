@@ -13,8 +13,7 @@ import { placed, type Source, stepped, unmatched } from "./alignment";
 
 /** Height that the layout keeps free for it. */
 export const STRIP = 24;
-/** Narrower columns have no room for a token, or for any mark. */
-const TEXT_FROM = 26;
+/** Narrower columns have no room for any mark. */
 const MARK_FROM = 6;
 /** Dragged so far up or down, a token is taken away. */
 const AWAY = 70;
@@ -107,7 +106,7 @@ export function Strip(props: StripProps): JSX.Element {
         data-token={token}
         class={`hs-meet ${kind}`}
         aria-label={label}
-        title={live ? `${label}\nDrag or ← → moves it, Delete takes it away` : label}
+        title={label}
         disabled={!live}
         style={dragged ? { ...style, translate: `${drag.dx}px ${drag.dy}px`, zIndex: 1 } : style}
         onKeyDown={(event) => onKeyDown(event, token)}
@@ -131,7 +130,7 @@ export function Strip(props: StripProps): JSX.Element {
         }}
         onPointerCancel={() => setDrag(null)}
       >
-        {kind !== "" || cellWidth >= TEXT_FROM ? tokenGlyphs(others[token] ?? "") : "="}
+        {tokenGlyphs(others[token] ?? "")}
       </button>
     );
   };
@@ -180,7 +179,9 @@ export function Strip(props: StripProps): JSX.Element {
       <p class="hs-row hs-muted hs-strip-note">
         <span>
           Over the cells: which {name} token meets each {own} token.{" "}
-          {live ? "Drag one, or focus it and press ← or →." : "Moving them needs a live kernel."}
+          {live
+            ? "Drag one, or focus it and press ←, → or Delete."
+            : "Moving them needs a live kernel."}
         </span>
         {free.length > 0 && <span>Without counterpart:</span>}
         {free.slice(0, MAX_UNMATCHED).map((token) => chip(token, "hs-free", {}))}
