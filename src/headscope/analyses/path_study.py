@@ -200,7 +200,7 @@ class PathStudy(Trials):
             self.layout,
             contrast.base,
             hold_mlps=self.request.freeze_mlps,
-            resumes=engine.shortcuts.layers,
+            shortcuts=engine.shortcuts,
         )
         runs = sorted(todo, key=lambda run: run.layer)
         size = max(1, engine.most_tokens // max(len(positions_of([run])) for run in runs))

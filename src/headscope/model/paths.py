@@ -20,7 +20,7 @@ import torch
 
 from headscope.components import Layout
 from headscope.model.recorded import Patch, Place, RecordedRuns, leaving_no_trace
-from headscope.model.resumed import TOLERANCE, PatchedRun, joined_by, passing_over
+from headscope.model.resumed import TOLERANCE, PatchedRun, Shortcuts, joined_by, passing_over
 from headscope.model.sites import PatchSite, hook_name
 
 
@@ -52,8 +52,8 @@ class HeldRuns:
         layout: Its components.
         recorded: Runs of equally long prompts, with the activations of `outputs(layout)`.
         hold_mlps: Whether MLPs are held too.
-        resumes: Whether the model can be started in the middle; otherwise every run is computed
-            from its tokens up.
+        shortcuts: What can be left out on this model. If it cannot be started in the middle, every
+            run is computed from its tokens up.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class HeldRuns:
         recorded: RecordedRuns,
         *,
         hold_mlps: bool,
-        resumes: bool,
+        shortcuts: Shortcuts,
     ) -> None:
         self._bridge = bridge
         self._recorded = recorded
@@ -73,9 +73,9 @@ class HeldRuns:
             for place in outputs(layout)
             if hold_mlps or place[0] == "z"
         }
-        self._resumes = resumes
+        self._shortcuts = shortcuts
         everything = hold_mlps or not layout.mlps
-        self._passes_on = resumes and everything and self._tried()
+        self._passes_on = shortcuts.layers and everything and self._tried()
 
     def receive(
         self, runs: Sequence[PatchedRun], places: Collection[Place]
@@ -88,7 +88,7 @@ class HeldRuns:
             places: Where to look: `q`, `k`, `v` or `mlp_out` (computed from what arrives there,
                 before it is held), or `resid_post` of the last block.
         """
-        if not self._resumes:
+        if not self._shortcuts.layers:
             everywhere = tuple(range(self._recorded.length))
             return Received(everywhere, self._whole(runs, places))
         positions = positions_of(runs)
@@ -201,7 +201,14 @@ class HeldRuns:
             return look_hold_replace
 
         places = [place for place in {*self._held, *sent, *wanted} if place[1] in layers]
-        return [(hook_name(self._bridge, *place), act(place)) for place in places]
+        hooks = [(hook_name(self._bridge, *place), act(place)) for place in places]
+        if self._shortcuts.unread:  # what a held MLP would put out is computed for one token only
+            hooks += [
+                (f"blocks.{layer}.mlp.hook_in", lambda x, hook: x[:1, :1])
+                for layer in layers
+                if ("mlp_out", layer) in self._held and ("mlp_out", layer) not in wanted
+            ]
+        return hooks
 
     def _base(
         self, runs: Sequence[PatchedRun], layer: int, positions: Sequence[int]
