@@ -68,7 +68,7 @@ function Field(props: FieldProps) {
   }
 }
 
-/** A token or a whole number: taken on Enter and on leaving; Esc restores the value in force. */
+/** A token, names or a whole number: taken on Enter and on leaving; Esc restores the value in force. */
 function TextField({ spec, value, live, onChange, title }: FieldProps & { title: string }) {
   const [draft, setDraft] = useState<string | null>(null);
   const text = draft ?? (value === null || value === undefined ? "" : String(value));
@@ -106,7 +106,7 @@ function TextField({ spec, value, live, onChange, title }: FieldProps & { title:
           }}
         />
       </label>
-      {!number && text !== "" && <Token text={text} />}
+      {spec.type === "token" && text !== "" && <Token text={text} />}
     </div>
   );
 }

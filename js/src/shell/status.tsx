@@ -3,8 +3,8 @@ import type { Host, HostState } from "../host/contract";
 import { Button } from "../views/parts/controls";
 import { KERNEL_NOTES } from "./notes";
 
-/** The widget whose computation is worth a pause. */
-const PAUSABLE = "ActivationPatching";
+/** The widgets whose computation is worth a pause. */
+const PAUSABLE = ["ActivationPatching", "PathPatching"];
 
 export function Status({ host, state }: { host: Host; state: HostState }) {
   const { status } = state;
@@ -20,7 +20,7 @@ export function Status({ host, state }: { host: Host; state: HostState }) {
           {note || status.message || "Computing"}, {percent}%{remaining(status.eta_s)}
         </span>
         <progress aria-label="Computation" value={status.fraction} max={1} />
-        {state.widget === PAUSABLE && (
+        {PAUSABLE.includes(state.widget) && (
           <Button
             label={paused ? "Resume" : "Pause"}
             onClick={() => void host.ask(paused ? "resume" : "pause", {}).catch(() => {})}

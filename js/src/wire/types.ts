@@ -195,7 +195,7 @@ export interface Choice {
 export interface FieldSpec {
   name: string;
   title: string;
-  type: "token" | "choice" | "integer" | "flag" | "text";
+  type: "token" | "choice" | "integer" | "flag" | "line" | "text";
   choices: Choice[];
   help: string;
 }

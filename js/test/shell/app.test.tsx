@@ -269,12 +269,14 @@ describe("fields", () => {
         spec("read_out", "choice", ["a".repeat(30), "b".repeat(30)]),
         spec("position", "integer"),
         spec("answer", "token"),
+        spec("receivers", "line"),
         spec("exact", "flag"),
       ],
       by: "head",
       read_out: "a".repeat(30),
       position: -1,
       answer: " Mary",
+      receivers: "logits",
       exact: false,
     });
     await act(() => find("input[type=radio][value=source]").click());
@@ -289,8 +291,8 @@ describe("fields", () => {
     await act(() => find("input[type=checkbox]").click());
     expect(fake.saves.at(-1)?.exact).toBe(true);
 
-    const [position, answer] = all("input.hs-input") as HTMLInputElement[];
-    if (!position || !answer) throw new Error("There are no text fields.");
+    const [position, answer, receivers] = all("input.hs-input") as HTMLInputElement[];
+    if (!position || !answer || !receivers) throw new Error("There are no text fields.");
     await type(position, "12");
     await press(position, "Enter");
     expect(fake.saves.at(-1)?.position).toBe(12);
@@ -300,7 +302,11 @@ describe("fields", () => {
     expect(answer.value).toBe(" John");
     await press(answer, "Enter");
     expect(fake.saves.at(-1)?.answer).toBe(" John");
-    expect(fake.saves).toHaveLength(5);
+    await type(receivers, "L9H6.q, L9H9.q");
+    await press(receivers, "Enter");
+    expect(fake.saves.at(-1)?.receivers).toBe("L9H6.q, L9H9.q");
+    expect(all(".hs-control > .hs-token")).toHaveLength(1); // names are no tokens
+    expect(fake.saves).toHaveLength(6);
   });
 
   test("what is no whole number is put back", async () => {

@@ -53,12 +53,13 @@ class Choice(TypedDict):
 class FieldSpec(TypedDict):
     """One field of a request, so that the page can offer a control for it.
 
-    `name` is the synced trait that holds the value; `choices` belongs to `choice` fields.
+    `name` is the synced trait that holds the value; `choices` belongs to `choice` fields. A `text`
+    is a prompt, a `line` is names or numbers.
     """
 
     name: str
     title: str
-    type: Literal["token", "choice", "integer", "flag", "text"]
+    type: Literal["token", "choice", "integer", "flag", "line", "text"]
     choices: list[Choice]
     help: str
 
