@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, ClassVar, cast
 
 import traitlets as t
@@ -13,21 +12,17 @@ from headscope.analyses import activation_patching
 from headscope.analyses.activation_patching import ActivationPatchingRequest, Study
 from headscope.analyses.contrast import Source, Spot
 from headscope.analyses.experiments import Direction
-from headscope.analyses.metrics import METRICS, TITLES, MetricName
+from headscope.analyses.metrics import MetricName
 from headscope.analyses.patch_map import Over
 from headscope.analyses.patch_outcome import Outcome, joint, outcome
-from headscope.analyses.prompt_pairs import Answer as AnswerText
-from headscope.analyses.prompt_pairs import Pair, pairs_of
-from headscope.errors import PromptError, RequestError
+from headscope.errors import RequestError
 from headscope.jobs import Steps
-from headscope.model import LiveModel
 from headscope.model.sites import SITES, PatchSite
 from headscope.results import Grid
 from headscope.widgets.asks import Answer, Params
-from headscope.widgets.base import HeadscopeWidget
 from headscope.widgets.page import synced
-from headscope.widgets.prompt import PromptSource
-from headscope.wire.messages import Choice, FieldSpec
+from headscope.widgets.pairs import JUDGEMENT_FIELDS, PROMPT_FIELDS, PairWidget, field
+from headscope.wire.messages import FieldSpec
 
 _MAPS: tuple[tuple[str, str], ...] = (
     ("", "the site's usual map"),
@@ -38,17 +33,7 @@ _MAPS: tuple[tuple[str, str], ...] = (
 )
 
 
-def _choices(pairs: Sequence[tuple[str, str]]) -> list[Choice]:
-    return [{"value": value, "title": title} for value, title in pairs]
-
-
-def _field(name: str, title: str, kind: Any, text: str, choices: Any = ()) -> FieldSpec:
-    return {
-        "name": name, "title": title, "type": kind, "help": text, "choices": _choices(choices),
-    }  # fmt: skip
-
-
-class ActivationPatching(HeadscopeWidget[Grid]):
+class ActivationPatching(PairWidget):
     """A patching map of a prompt pair, live: first estimates for every cell, then exact values.
 
     Args:
@@ -91,37 +76,25 @@ class ActivationPatching(HeadscopeWidget[Grid]):
     """
 
     fields: ClassVar[tuple[FieldSpec, ...]] = (
-        _field("corrupted", "Corrupted", "text", "The prompt that the clean one is set against."),
-        _field("answer", "Answer", "token", "Right after the clean prompt; empty: its top token."),
-        _field("wrong", "Wrong", "token", "Right after the corrupted one; empty: its top token."),
-        _field("site", "Patch", "choice", "What is patched.",
+        *PROMPT_FIELDS,
+        field("site", "Patch", "choice", "What is patched.",
                [(name, f"{spec.title} ({name})") for name, spec in SITES.items()]),
-        _field("over", "Map", "choice", "What rows and columns are.", _MAPS),
-        _field("direction", "Direction", "choice", "Which run is patched into.",
-               [("denoising", "clean into corrupted (denoising)"),
-                ("noising", "corrupted into clean (noising)")]),
-        _field("metric", "Metric", "choice", "What the patched runs are judged by.",
-               [(name, TITLES[name]) for name in METRICS]),
-        _field("source", "With", "choice", "What comes in place of an activation.",
+        field("over", "Map", "choice", "What rows and columns are.", _MAPS),
+        *JUDGEMENT_FIELDS,
+        field("source", "With", "choice", "What comes in place of an activation.",
                [("prompt", "the other prompt's"), ("zero", "zero"),
                 ("mean", "its mean over positions"), ("noise", "the run without noise")]),
-        _field("head", "Head", "integer", "For a map over layers and positions."),
-        _field("layer", "Layer", "integer", "For a map of one layer."),
-        _field("window", "Window", "integer", "How many layers are patched together."),
+        field("head", "Head", "integer", "For a map over layers and positions."),
+        field("layer", "Layer", "integer", "For a map of one layer."),
+        field("window", "Window", "integer", "How many layers are patched together."),
     )  # fmt: skip
 
-    corrupted: str = synced(t.Unicode(""))
-    answer: Any = synced(t.Any(""))
-    wrong: Any = synced(t.Any(""))
     site: str = synced(t.Unicode("resid_pre"))
     over: str = synced(t.Unicode(""))
-    direction: str = synced(t.Unicode("denoising"))
-    metric: str = synced(t.Unicode("logit_diff"))
     source: str = synced(t.Unicode("prompt"))
     head: int = synced(t.Int(0))
     layer: int = synced(t.Int(0))
     window: int = synced(t.Int(1))
-    alignment: list[int] | None = synced(t.List(t.Int(), default_value=None, allow_none=True))
 
     def __init__(
         self,
@@ -149,9 +122,6 @@ class ActivationPatching(HeadscopeWidget[Grid]):
         seed: int = 0,
         selection: Mapping[str, int | None] | None = None,
     ) -> None:
-        pairs = pairs_of(clean, corrupted, answer, wrong)
-        first = pairs[0]
-        self._given = pairs
         self._options: dict[str, Any] = {
             "position": position, "estimate": estimate, "exact": exact, "qk_fix": qk_fix,
             "grad_drop": grad_drop,
@@ -159,18 +129,11 @@ class ActivationPatching(HeadscopeWidget[Grid]):
         }  # fmt: skip
         self._pinned: tuple[Spot, ...] = ()
         self._study: Study | None = None
-        self._corrupted = PromptSource(LiveModel.of(model))
         super().__init__(
-            model, first.clean, selection=selection,
-            answer="" if first.answer is None else first.answer,
-            wrong="" if first.wrong is None else first.wrong,
-            site=site, over=over or "", direction=direction, metric=metric, source=source,
-            head=head, layer=layer, window=window,
-            alignment=None if alignment is None else list(alignment),
-            corrupted="" if first.corrupted is None else self._corrupted.read(first.corrupted),
+            model, clean, corrupted, answer=answer, wrong=wrong, alignment=alignment,
+            selection=selection, site=site, over=over or "", direction=direction, metric=metric,
+            source=source, head=head, layer=layer, window=window,
         )  # fmt: skip
-        self.observe(self._edited, ["alignment"])
-        self.observe(self._realign, ["prompt", "corrupted", "direction"])
 
     @property
     def pinned(self) -> tuple[Spot, ...]:
@@ -222,27 +185,9 @@ class ActivationPatching(HeadscopeWidget[Grid]):
         """
         return joint(self._studied(), cells)
 
-    def _realign(self, _change: Any) -> None:
-        """An alignment belongs to the prompts that it was made for."""
-        self.alignment = None
-
-    def _limits(self) -> dict[str, int]:
-        limits = super()._limits()
-        length = limits["token"]
-        with suppress(PromptError):
-            length = max(length, len(self._corrupted.tokenize(self.corrupted).tokens))
-        return limits | {"token": length}
-
     def _request(self, prompt: str | tuple[int, ...]) -> ActivationPatchingRequest:
-        pair = Pair(
-            prompt,
-            self._corrupted.source(self.corrupted) or None,
-            _given(self.answer),
-            _given(self.wrong),
-        )
-        untouched = len(self._given) > 1 and pair == self._given[0]
         return ActivationPatchingRequest(
-            self._given if untouched else (pair,),
+            self._pairs(prompt),
             site=cast("PatchSite", self.site),
             over=cast("Over", self.over or None),
             direction=cast("Direction", self.direction),
@@ -251,7 +196,7 @@ class ActivationPatching(HeadscopeWidget[Grid]):
             head=self.head,
             layer=self.layer,
             window=self.window,
-            alignment=None if self.alignment is None else tuple(self.alignment),
+            alignment=self._aligned,
             pinned=self._pinned,
             **self._options,
         )
@@ -272,7 +217,6 @@ class ActivationPatching(HeadscopeWidget[Grid]):
             "joint": lambda params: Answer(joint(self._studied(), params["indices"])),
             "pin": self._answer_pin,
             "unpin": self._answer_unpin,
-            "align": self._answer_align,
         }
 
     def _answer_cell(self, params: Params) -> Answer:
@@ -293,12 +237,3 @@ class ActivationPatching(HeadscopeWidget[Grid]):
     def _answer_unpin(self, params: Params) -> Answer:
         self.unpin(params.get("index"))
         return Answer({})
-
-    def _answer_align(self, params: Params) -> Answer:
-        source = params["source"]
-        self.alignment = None if source is None else [int(i) for i in source]
-        return Answer({})
-
-
-def _given(text: Any) -> AnswerText:
-    return None if text is None or text == "" else cast("AnswerText", text)

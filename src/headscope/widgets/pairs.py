@@ -1,0 +1,136 @@
+"""What widgets of prompt pairs have in common: the second prompt, answers, direction and metric."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, cast
+
+import traitlets as t
+
+from headscope.analyses.metrics import METRICS, TITLES
+from headscope.analyses.prompt_pairs import Answer as AnswerText
+from headscope.analyses.prompt_pairs import Pair, pairs_of
+from headscope.errors import PromptError
+from headscope.model import LiveModel
+from headscope.results import Grid
+from headscope.widgets.asks import Answer, Params
+from headscope.widgets.base import HeadscopeWidget
+from headscope.widgets.page import synced
+from headscope.widgets.prompt import PromptSource
+from headscope.wire.messages import Choice, FieldSpec
+
+
+def field(
+    name: str, title: str, kind: Any, text: str, choices: Sequence[tuple[str, str]] = ()
+) -> FieldSpec:
+    """A field's specification; choices are values and titles."""
+    titled: list[Choice] = [{"value": value, "title": shown} for value, shown in choices]
+    return {"name": name, "title": title, "type": kind, "help": text, "choices": titled}
+
+
+PROMPT_FIELDS: tuple[FieldSpec, ...] = (
+    field("corrupted", "Corrupted", "text", "The prompt that the clean one is set against."),
+    field("answer", "Answer", "token", "Right after the clean prompt; empty: its top token."),
+    field("wrong", "Wrong", "token", "Right after the corrupted one; empty: its top token."),
+)
+JUDGEMENT_FIELDS: tuple[FieldSpec, ...] = (
+    field(
+        "direction", "Direction", "choice", "Which run is patched into.",
+        [("denoising", "clean into corrupted (denoising)"),
+         ("noising", "corrupted into clean (noising)")],
+    ),
+    field(
+        "metric", "Metric", "choice", "What the patched runs are judged by.",
+        [(name, TITLES[name]) for name in METRICS],
+    ),
+)  # fmt: skip
+
+
+class PairWidget(HeadscopeWidget[Grid]):
+    """A live view of one analysis of a prompt pair, or of a set of them.
+
+    Args:
+        model: A `TransformerBridge` (from `hs.load` or your own).
+        clean: The clean prompt, or a set of pairs; see `pairs_of`.
+        corrupted: Its counterpart.
+        answer: What is right after the clean prompt.
+        wrong: What is right after the corrupted prompt.
+        alignment: For each token of the prompt patched into, the index of the token of the other
+            prompt that it meets, -1 for none; by default found.
+        selection: What is pinned at first.
+    """
+
+    corrupted: str = synced(t.Unicode(""))
+    answer: Any = synced(t.Any(""))
+    wrong: Any = synced(t.Any(""))
+    direction: str = synced(t.Unicode("denoising"))
+    metric: str = synced(t.Unicode("logit_diff"))
+    alignment: list[int] | None = synced(t.List(t.Int(), default_value=None, allow_none=True))
+
+    def __init__(
+        self,
+        model: Any,
+        clean: Any,
+        corrupted: Any = None,
+        *,
+        answer: Any = None,
+        wrong: Any = None,
+        alignment: Sequence[int] | None = None,
+        selection: Mapping[str, int | None] | None = None,
+        **fields: Any,
+    ) -> None:
+        pairs = pairs_of(clean, corrupted, answer, wrong)
+        first = pairs[0]
+        self._given = pairs
+        self._corrupted = PromptSource(LiveModel.of(model))
+        super().__init__(
+            model,
+            first.clean,
+            selection=selection,
+            corrupted="" if first.corrupted is None else self._corrupted.read(first.corrupted),
+            answer="" if first.answer is None else first.answer,
+            wrong="" if first.wrong is None else first.wrong,
+            alignment=None if alignment is None else list(alignment),
+            **fields,
+        )
+        self.observe(self._edited, ["alignment"])
+        self.observe(self._realign, ["prompt", "corrupted", "direction"])
+
+    def _realign(self, _change: Any) -> None:
+        """An alignment belongs to the prompts that it was made for."""
+        self.alignment = None
+
+    def _limits(self) -> dict[str, int]:
+        limits = super()._limits()
+        length = limits["token"]
+        with suppress(PromptError):
+            length = max(length, len(self._corrupted.tokenize(self.corrupted).tokens))
+        return limits | {"token": length}
+
+    def _pairs(self, prompt: str | tuple[int, ...]) -> tuple[Pair, ...]:
+        """The pairs to run: the set that was given, until its first pair is edited."""
+        pair = Pair(
+            prompt,
+            self._corrupted.source(self.corrupted) or None,
+            _given(self.answer),
+            _given(self.wrong),
+        )
+        untouched = len(self._given) > 1 and pair == self._given[0]
+        return self._given if untouched else (pair,)
+
+    @property
+    def _aligned(self) -> tuple[int, ...] | None:
+        return None if self.alignment is None else tuple(self.alignment)
+
+    def _questions(self) -> dict[str, Callable[[Params], Answer]]:
+        return super()._questions() | {"align": self._answer_align}
+
+    def _answer_align(self, params: Params) -> Answer:
+        source = params["source"]
+        self.alignment = None if source is None else [int(i) for i in source]
+        return Answer({})
+
+
+def _given(text: Any) -> AnswerText:
+    return None if text is None or text == "" else cast("AnswerText", text)
