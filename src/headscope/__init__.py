@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         AttentionPatterns,
         LogitAttribution,
         LogitLens,
+        PathPatching,
         close_all,
     )
     from headscope.wire.files import load_result
@@ -50,6 +51,7 @@ __all__ = [
     "LogitLens",
     "ModelError",
     "Pair",
+    "PathPatching",
     "Patterns",
     "PromptError",
     "RequestError",
@@ -72,6 +74,7 @@ _HOMES = {
     "LogitAttribution": "headscope.widgets",
     "LogitLens": "headscope.widgets",
     "Pair": "headscope.analyses.prompt_pairs",
+    "PathPatching": "headscope.widgets",
     "Patterns": "headscope.results",
     "close_all": "headscope.widgets",
     "expand": "headscope.analyses.prompt_pairs",

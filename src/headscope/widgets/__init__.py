@@ -5,5 +5,13 @@ from headscope.widgets.attention import AttentionPatterns
 from headscope.widgets.base import close_all
 from headscope.widgets.logit_attribution import LogitAttribution
 from headscope.widgets.logit_lens import LogitLens
+from headscope.widgets.path_patching import PathPatching
 
-__all__ = ["ActivationPatching", "AttentionPatterns", "LogitAttribution", "LogitLens", "close_all"]
+__all__ = [
+    "ActivationPatching",
+    "AttentionPatterns",
+    "LogitAttribution",
+    "LogitLens",
+    "PathPatching",
+    "close_all",
+]

@@ -1,0 +1,86 @@
+"""`PathPatching`: from fields to requests, and what the page is told of a bad one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import headscope as hs
+
+CLEAN, CORRUPTED = "the cat sat on the mat", "the dog sat on the mat"
+
+
+@pytest.fixture
+def widget(llama: Any) -> Iterator[hs.PathPatching]:
+    made = hs.PathPatching(llama, CLEAN, CORRUPTED, answer=" cat", wrong=" dog")
+    made.run()
+    yield made
+    made.close()
+
+
+def test_by_default_all_senders_to_the_logits(widget: hs.PathPatching) -> None:
+    assert widget.result.title == "Path patching: senders to logits, denoising"
+    assert widget.result.axes[1].labels == ("H0", "H1", "H2", "H3", "MLP", "embed")
+
+
+def test_a_sender_turns_the_map_round(widget: hs.PathPatching) -> None:
+    widget.sender = "L0H1"
+    assert widget.result.title == "Path patching: receivers of L0H1, denoising"
+    assert widget.result.axes[1].labels[-2:] == ("MLP", "logits")
+
+
+def test_every_field_is_in_the_request(widget: hs.PathPatching) -> None:
+    widget.receivers = "L2H1.q L1.k"
+    widget.freeze_mlps = False
+    widget.positions = "1, -1"
+    widget.direction, widget.metric = "noising", "log_prob"
+    parameters = widget.result.provenance.parameters
+    for name, value in {
+        "receivers": "L2H1.q L1.k", "sender": None, "freeze_mlps": False, "positions": (1, -1),
+        "direction": "noising", "metric": "log_prob", "answer": " cat", "wrong": " dog",
+    }.items():  # fmt: skip
+        assert parameters[name] == value
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"receivers": "head 9"}, "no component 'head'"),
+        ({"receivers": "L9H0.q"}, "no L9H0.q"),
+        ({"receivers": "logits", "sender": "L0H1"}, "both given"),
+        ({"positions": "last"}, "'last' are no positions"),
+        ({"positions": "40"}, "positions has 40"),
+    ],
+)
+def test_a_bad_field_is_said_in_the_page_and_can_be_mended(
+    widget: hs.PathPatching, fields: dict[str, Any], says: str
+) -> None:
+    before = widget.result
+    for name, value in fields.items():
+        setattr(widget, name, value)
+    with pytest.raises(hs.RequestError, match=says):
+        widget.run()
+    assert widget.status["state"] == "error"
+    assert widget._error is not None
+    assert says in widget._error["message"]
+    for name in fields:
+        setattr(widget, name, "")
+    np.testing.assert_allclose(widget.run()["metric"], before["metric"], atol=1e-5)
+
+
+def test_lists_are_written_into_the_fields_and_a_set_runs_whole(llama: Any) -> None:
+    pairs = [
+        hs.Pair(CLEAN, CORRUPTED, " cat", " dog"),
+        hs.Pair("the mat sat on the mat", CORRUPTED, " mat", " dog"),
+    ]
+    made = hs.PathPatching(llama, pairs, receivers=["L2H1.q", "MLP2"], positions=[1, -1])
+    try:
+        assert (made.receivers, made.positions) == ("L2H1.q, MLP2", "1, -1")
+        assert made.result.axes[0].labels[0] == "mean"
+        made.answer = " mat"
+        assert made.result.axes[0].name == "layer"  # an edited pair stands for itself
+    finally:
+        made.close()
