@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+import headscope as hs
 from headscope.analyses import REGISTRY
 from headscope.analyses.prompt_pairs import Pair
 from headscope.components import Component, parse_components
@@ -13,7 +16,7 @@ from headscope.errors import PromptError, RequestError
 from headscope.model import LiveModel
 from headscope.model.patching import PatchingEngine
 from headscope.results import CELL_STATES
-from tests import naive
+from tests import models, naive
 from tests.analyses.steps import drain, result_of
 from tests.models import N_HEADS, N_LAYERS
 
@@ -191,6 +194,64 @@ def test_prompts_of_other_lengths_are_aligned(gpt2):
     assert grid["metric"][0, 3] == pytest.approx(float(expected), abs=2e-4)
 
 
+names = st.sampled_from(
+    [*(f"L{i}H{h}" for i in range(N_LAYERS) for h in range(N_HEADS)), "MLP0", "MLP1", "embed"]
+)
+inputs = st.sampled_from(
+    [*(f"L{i}H{h}.{p}" for i in (1, 2) for h in range(N_HEADS) for p in "qkv"), "MLP1", "MLP2"]
+)
+
+
+@settings(max_examples=25)
+@given(
+    family=st.sampled_from(["gpt2", "llama", "neox", "gemma2"]),
+    senders=st.lists(names, min_size=1, max_size=3, unique=True),
+    receivers=st.lists(inputs, min_size=1, max_size=3, unique=True),
+    where=st.sets(st.integers(0, 7), min_size=1),
+    freeze_mlps=st.booleans(),
+)
+def test_any_path_at_any_positions_equals_runs_by_hand(
+    families, family, senders, receivers, where, freeze_mlps
+):
+    """One sender to several receivers, and several senders to one receiver."""
+    bridge = families[family]
+    layout = LiveModel.of(bridge).layout
+    options = {"freeze_mlps": freeze_mlps, "positions": tuple(where)}
+    reads = [layout.resolve(r) for r in parse_components(receivers)]
+    writes = parse_components(senders)
+    by_hand_with = {"freeze_mlps": freeze_mlps, "where": sorted(where)}
+
+    one, several = writes[0], [r for r in reads if layout.reaches(writes[0], r)]
+    grid = path_map(bridge, receivers=", ".join(receivers), **options)
+    found = next(grid["metric"][i] for i, name in rows_and_columns(grid) if name == str(one))
+    if several:
+        expected = metric_by_hand(bridge, [one], several, **by_hand_with)
+        assert found == pytest.approx(expected, abs=2e-4)
+    else:
+        assert np.isnan(found)
+
+    grid = path_map(bridge, sender=", ".join(senders), **options)
+    found = next(grid["metric"][i] for i, name in rows_and_columns(grid) if name == str(reads[0]))
+    if any(layout.reaches(sender, reads[0]) for sender in writes):
+        expected = metric_by_hand(bridge, writes, reads[:1], **by_hand_with)
+        assert found == pytest.approx(expected, abs=2e-4)
+    else:
+        assert np.isnan(found)
+
+
+@pytest.mark.parametrize("freeze_mlps", [True, False])
+def test_bfloat16_keeps_to_its_own_tolerance(tokenizer, freeze_mlps):
+    narrow, wide = (
+        models.bridge(models.hf_llama(), tokenizer, dtype=dtype)
+        for dtype in (torch.bfloat16, torch.float32)
+    )
+    found, expected = (
+        path_map(bridge, receivers="L2H1.v, MLP2", freeze_mlps=freeze_mlps)["metric"]
+        for bridge in (narrow, wide)
+    )
+    np.testing.assert_allclose(found, expected, atol=0.1)
+
+
 # Identities.
 
 
@@ -242,8 +303,6 @@ def test_in_the_last_layer_the_path_to_the_logits_is_all_there_is(every_bridge):
 
 def test_between_a_head_and_the_logits_are_only_held_mlps_in_a_model_of_one_layer(tokenizer):
     """Direct and through the MLP: the two definitions differ by exactly the MLP's share."""
-    from tests import models
-
     bridge = models.bridge(models.hf_gpt2(n_layer=1), tokenizer)
     held, free = (
         path_map(bridge, receivers="logits", freeze_mlps=freeze) for freeze in (True, False)
@@ -344,6 +403,31 @@ def test_what_was_asked_is_in_the_provenance(gpt2):
     assert (parameters["freeze_mlps"], parameters["positions"]) == (False, (1,))
     assert "through MLPs" in grid.provenance.normalisation
     assert path_map(gpt2).provenance.parameters["receivers"] == "logits"
+
+
+# On a trained model.
+
+
+def test_paths_of_the_indirect_object_add_up_to_what_patching_whole_heads_gives():
+    """The giver's name comes through one head; from there it goes to the logits and to queries."""
+    live = LiveModel.of(hs.load_demo())
+    pairs = tuple(Pair(p.clean, p.corrupted, p.answer, p.wrong) for p in hs.demo.prompts["ioi"])
+    whole = activation_map(live, pairs, site="z")["effect"][0]
+    layer, head = np.unravel_index(whole.argmax(), whole.shape)
+    assert whole[layer, head] > 0.9
+    n_heads = whole.shape[1]
+
+    senders = path_map(live, pairs, freeze_mlps=False)["effect"][0]
+    assert np.nanargmax(senders) == layer * senders.shape[1] + head
+    receivers = path_map(live, pairs, sender=f"L{layer}H{head}", freeze_mlps=False)["effect"][0]
+    assert receivers[-1, -1] == pytest.approx(senders[layer, head], abs=1e-4)
+    queries = receivers[:, :n_heads]
+    assert receivers[-1, -1] + np.nansum(queries) == pytest.approx(whole[layer, head], abs=0.1)
+    # Other heads that matter do so by what they ask for, which this head tells them.
+    listeners = [(i, j) for i, j in np.argwhere(whole > 0.03) if i > layer]
+    assert listeners
+    for index in listeners:
+        assert queries[tuple(index)] == pytest.approx(whole[tuple(index)], abs=0.03)
 
 
 # Refusals.
