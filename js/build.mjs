@@ -8,7 +8,7 @@ import { minify } from "terser";
 // Bytes of a bundle. It protects the size of what people save: a notebook whose widget state is
 // stored holds widget.js once, however many widgets it shows (widgets/core.py and loader.js), and so
 // does each saved page frozen.js. Neither can be fetched from elsewhere when it is opened again.
-const LIMIT = 165_000;
+const LIMIT = 150_000;
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const folder = here("../src/headscope/static/");
 

@@ -144,12 +144,11 @@ def test_what_the_card_says_about_indirect_objects(told: dict[str, Any]) -> None
 def test_what_the_card_says_about_two_hops(told: dict[str, Any]) -> None:
     found = told["two_hop"]
     city, last = found["recovered_at_city"], found["recovered_at_last"]
-    assert 0.2 < last[1] < last[3] < 0.8
-    assert city[1] > 0.2
+    assert min(city[1:]) > 0.7 > 0.3 > max(last[:4])
     assert max(found["recovered_by_mlp_at_city"]) < 0.1
-    state, own = (found[f"answer_turned_by_{what}_at_city"] for what in ("state", "city"))
-    assert all(abs(a - b) <= 0.1 for a, b in zip(state, own, strict=True))
-    assert max(own[2:]) < 0.3
-    assert found["state_rank_at_city"][1] == 0
-    assert found["capital_rank_at_last"][1] < 10
-    assert found["capital_rank_at_last"][2] == 0
+    assert (
+        min(*found["answer_turned_by_state_at_city"], *found["answer_turned_by_city_at_city"]) > 0.9
+    )
+    assert max(found["state_rank_at_city"][1:3]) <= 1
+    assert min(found["capital_rank_at_last"][1:4]) >= 5
+    assert found["capital_rank_at_last"][4] == 0

@@ -13,13 +13,13 @@ from headscope.demo import train
 def weights(seed: int) -> dict[str, Tensor]:
     training = train.Training(seed, embedding_rate=0.3)
     training.step(0.5)
-    training.step(1.0, long=True)
+    training.step(1.0, 64)
     return training.model.state_dict()
 
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("ROWS", "LONG_ROWS", "REPEAT_ROWS"):
+    for name in ("ROWS", "REPEAT_ROWS"):
         monkeypatch.setattr(train, name, 2)
 
 

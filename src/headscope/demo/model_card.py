@@ -47,9 +47,9 @@ other years.
 |---|---|---|---|
 {rows}
 
-Ask one question at a time. It was trained on rows of 32 tokens: a sample of all tasks' cases but \
-induction's is answered with an accuracy of {after} after at least {tokens} tokens of other \
-sentences.
+One question at a time is best. It was trained on rows of 32 tokens, and at the end on longer \
+ones too: a sample of all tasks' cases but induction's is answered with an accuracy of {after} \
+after at least {tokens} tokens of other sentences.
 
 {shortfalls}## How it does it
 {circuits}
@@ -57,7 +57,7 @@ sentences.
 
 _NOT_LEARNED = "Not learned: {tasks} (accuracy under {aim}).\n\n"
 _AIM = 0.8
-_AFTER = (0, 16, 32, 200)
+_AFTER = (0, 16, 32, 64, 128, 200)
 
 
 def write_card(folder: Path, *, command: str, cpu_seconds: int) -> None:

@@ -18,11 +18,14 @@ PAUSED_NAP_S = 0.1
 class JobRunner:
     """Runs one job at a time on an event loop; a newer one takes the place of the running one.
 
+    `driving` is true while the loop advances the job, rather than a cell.
+
     Not a thread: hooks and flags live on the model that the user's own cells share.
     """
 
     def __init__(self) -> None:
         self.job: Job[Any] | None = None
+        self.driving = False
         self._task: asyncio.Task[None] | None = None
 
     def start(self, job: Job[Any], loop: asyncio.AbstractEventLoop | None) -> None:
@@ -33,7 +36,7 @@ class JobRunner:
         self.discard()
         self.job = job
         if loop is not None:
-            self._task = loop.create_task(_drive(job))
+            self._task = loop.create_task(self._drive(job))
 
     def discard(self) -> None:
         """Close the current job, if it is still running, without a report."""
@@ -41,10 +44,14 @@ class JobRunner:
             self.job.discard()
             self.job = None
 
-
-async def _drive(job: Job[Any]) -> None:
-    while not job.ended:
-        if job.paused:
-            await asyncio.sleep(PAUSED_NAP_S)
-        elif not job.advance(CHUNK_S):
+    async def _drive(self, job: Job[Any]) -> None:
+        while not job.ended:
+            if job.paused:
+                await asyncio.sleep(PAUSED_NAP_S)
+                continue
+            self.driving = True
+            try:
+                job.advance(CHUNK_S)
+            finally:
+                self.driving = False
             await asyncio.sleep(NAP_S)

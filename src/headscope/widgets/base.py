@@ -16,6 +16,7 @@ from headscope.model.runs import POOL
 from headscope.results import Grid, Patterns, Prompt
 from headscope.widgets.asks import Answer, Params
 from headscope.widgets.failure import describe
+from headscope.widgets.late import at_next_cell
 from headscope.widgets.page import Closed, PageWidget
 from headscope.widgets.selection import within
 from headscope.wire import Payload, encode
@@ -345,6 +346,12 @@ class HeadscopeWidget(PageWidget, Generic[R]):
             self.last_error = None
             self._error = None
             self._status = self._status_of(job)
+        if self._runner.driving and self._status["job"] == 1:
+            at_next_cell(self._tell_again)
+
+    def _tell_again(self) -> None:
+        if self.comm is not None:
+            self.send_state(["_result", "_status"])
 
     def _fail(self, error: Exception, number: int) -> None:
         with self.hold_sync():

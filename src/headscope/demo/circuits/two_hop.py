@@ -74,18 +74,19 @@ _TEXT = """\
 before them).
 - Patching the residual stream from a city of one state into the prompt with another's recovers
   {recovered_at_city} of the logit difference at the city and {recovered_at_last} at the last
-  position: part of the answer is read off the city's embedding in layer 0, and the rest later.
-  The MLPs at the city carry hardly any of it, patched one at a time: {recovered_by_mlp_at_city}.
+  position: some of it goes to the last position early, most stays at the city until the last layer
+  reads it there. No MLP at the city carries much of it alone: {recovered_by_mlp_at_city}.
 - The state in the city's place: with the residual stream of " Texas" in "The capital of the state
   of Texas is" put where another state's city stands, the answer becomes Texas's capital in
   {answer_turned_by_state_at_city} of the cases; with that of a Texan city, in
-  {answer_turned_by_city_at_city}. What is read there works about as well for a state as for its
-  cities. It turns few answers in the later layers, when the last position holds one already.
+  {answer_turned_by_city_at_city}. A state's own stream does there what its cities' does, up to the
+  last layer.
 - Logit lens, before the layers and at the end, median ranks (0 is best): the state
   {state_rank_at_city} at the city and {state_rank_at_last} at the last position, the capital
   {capital_rank_at_last} at the last position.
-- None of this shows that the answer goes through the state: it can be read at the city, but the
-  capital can be read at the last position hardly later."""
+- So the state stands at the city, readable from layer 1 on and interchangeable with the state's own
+  name, well before the capital can be read at the last position. Where the step from city to state
+  is made is not shown: the embedding of a city is near its state's, and no MLP is needed alone."""
 
 
 def describe(found: dict[str, Any]) -> str:
