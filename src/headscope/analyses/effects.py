@@ -100,7 +100,10 @@ class EffectGrid:
         signed: bool,
     ) -> Measure:
         shaped = values.reshape(self._shape).astype(np.float32)
-        scale = Scale.diverging(shaped) if signed else _scale_of(shaped)
+        # A normalised effect is shown between -1 and 1 at least, so that rounding stays pale and
+        # colours do not jump while the map fills.
+        least = 1.0 if self._trials.normalises else 0.0
+        scale = Scale.diverging(np.append(shaped, least)) if signed else _scale_of(shaped)
         return Measure(name, title, unit, definition, shaped, scale)
 
 

@@ -70,10 +70,7 @@ def outcome(study: Study, index: Sequence[int]) -> Outcome:
     Cost: one patched run, and three unembeddings.
     """
     study.check_unchanged()
-    several = len(study.experiments) > 1
-    number = max(index[0] - 1, 0) if several and len(index) > 2 else 0
-    if not 0 <= number < len(study.experiments):
-        raise RequestError(f"There is no experiment {number}.", "Choose one of the map's.")
+    number = _experiments(study, index)[0]
     cell = study.cell(index)
     place = study.map.cells.index(cell)
     if study.states[number, place] == NOT_APPLICABLE:
@@ -101,13 +98,13 @@ def outcome(study: Study, index: Sequence[int]) -> Outcome:
     )
 
 
-def joint(study: Study, indices: Sequence[Sequence[int]], number: int = 0) -> dict[str, Any]:
+def joint(study: Study, indices: Sequence[Sequence[int]]) -> dict[str, Any]:
     """Patch several cells at once, and each by itself.
 
     Args:
         study: The map's study.
-        indices: Row and column of each cell.
-        number: In which experiment.
+        indices: Row and column of each cell; before them, where there are several experiments,
+            which one: 0, or nothing, for the mean of all.
 
     Returns:
         `joint`, `single`, `sum` as effects, `metric` of the joint run.
@@ -120,20 +117,37 @@ def joint(study: Study, indices: Sequence[Sequence[int]], number: int = 0) -> di
         raise RequestError("No cell is given.", "Choose at least one.")
     study.check_unchanged()
     cells = [study.cell(index) for index in indices]
-    base = study.base_metric[number]
-    value, _ = study.together(cells, number)
+    numbers = _experiments(study, indices[0])
+    base = study.base_metric[numbers]
+    together = np.array([study.together(cells, number)[0] for number in numbers])
     single = []
     for cell in cells:
         place = study.map.cells.index(cell)
-        known = study.states[number, place] == EXACT
-        alone = study.values[number, place] if known else study.together([cell], number)[0]
-        single.append(float(study.effect(alone - base)))
+        alone = [
+            study.values[number, place]
+            if study.states[number, place] == EXACT
+            else study.together([cell], number)[0]
+            for number in numbers
+        ]
+        single.append(float(study.effect(np.array(alone) - base).mean()))
     return {
-        "joint": float(study.effect(value - base)),
+        "joint": float(study.effect(together - base).mean()),
         "single": single,
         "sum": sum(single),
-        "metric": value,
+        "metric": float(together.mean()),
     }
+
+
+def _experiments(study: Study, index: Sequence[int]) -> list[int]:
+    """The experiments that an index is about: all of them for their mean."""
+    every = list(range(len(study.experiments)))
+    if len(every) == 1 or len(index) < 3 or index[0] == 0:
+        return every
+    if not 1 <= index[0] <= len(every):
+        raise RequestError(
+            f"There is no experiment {index[0]}.", f"Choose 1 to {len(every)}, or 0 for the mean."
+        )
+    return [index[0] - 1]
 
 
 def _shares(study: Study, metric: Metric, streams: torch.Tensor) -> tuple[TokenShares, ...]:
