@@ -1,0 +1,300 @@
+"""Edges of the residual stream: from everything that writes to it to everything that reads it.
+
+The stream is a sum of what its writers wrote: the embedding, heads and MLPs. A reader is a head's
+queries, keys or values (of a key-value head, where heads share them), an MLP, or the logits; each
+takes its own view of that sum, through its own norm. An edge is one writer in one reader's view.
+
+Where a block norms what its attention puts out (Gemma 2), a head writes its share of that norm:
+the norm is linear once its scale is given, and the scale is that of the run itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from headscope.components import INPUTS, Component, Input, Layout
+from headscope.errors import ModelError
+from headscope.model.norms import Norm
+from headscope.model.recorded import RecordedRuns, leaving_no_trace, unread_hooks
+from headscope.model.resumed import TOLERANCE
+from headscope.model.sites import hook_name
+
+
+class EdgeMap:
+    """The writers, readers and possible edges of a layout.
+
+    Attributes:
+        layout: The components.
+        writers: embed, then of every block its heads and its MLP.
+        readers: Of every block its queries, keys and values and its MLP; then the logits.
+        possible: bool `[writer, reader]`.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        writers, readers = [Component("embed")], list[Component]()
+        for layer in range(layout.n_layers):
+            writers += [Component("head", layer, head) for head in range(layout.n_heads)]
+            for letter in INPUTS:
+                for index in range(self.width(letter)):
+                    head, shared = (index, None) if letter == "q" else (None, index)
+                    readers.append(layout.resolve(Component("head", layer, head, shared, letter)))
+            if layout.mlps:
+                writers.append(Component("mlp", layer))
+                readers.append(Component("mlp", layer))
+        self.writers = tuple(writers)
+        self.readers = (*readers, Component("logits"))
+        self.possible: npt.NDArray[np.bool_] = np.array(
+            [[layout.reaches(writer, reader) for reader in self.readers] for writer in writers]
+        )
+
+    def width(self, letter: Input) -> int:
+        """How many readers of that letter a block has."""
+        return self.layout.n_heads if letter == "q" else self.layout.n_kv_heads
+
+    @property
+    def per_block(self) -> int:
+        """How many writers a block has."""
+        return self.layout.n_heads + self.layout.mlps
+
+    def written_before(self, layer: int, *, mlp: bool = False) -> int:
+        """How many of the writers the block's attention (or its MLP) reads."""
+        before = 1 + layer * self.per_block
+        return before + (self.layout.n_heads if mlp and not self.layout.parallel else 0)
+
+    def columns(self, layer: int, letter: Input | None) -> slice:
+        """The readers of a block: of a letter, or (None) its MLP."""
+        heads = self.layout.n_heads + 2 * self.layout.n_kv_heads
+        first = layer * (heads + self.layout.mlps)
+        if letter is None:
+            return slice(first + heads, first + heads + 1)
+        first += sum(self.width(other) for other in INPUTS[: INPUTS.index(letter)])
+        return slice(first, first + self.width(letter))
+
+
+class Wiring:
+    """How a model's components write to its stream and read from it, from its weights as they are.
+
+    Args:
+        bridge: The model.
+        layout: Its components.
+
+    Raises:
+        ModelError: A block's weights cannot be found.
+    """
+
+    def __init__(self, bridge: Any, layout: Layout) -> None:
+        self.bridge = bridge
+        self.map = EdgeMap(layout)
+        try:
+            blocks = list(bridge.blocks)
+            self._out = [block.attn.W_O.detach() for block in blocks]
+            self._in = [
+                {
+                    letter: _projection(block.attn, letter, self.map.width(letter))
+                    for letter in INPUTS
+                }
+                for block in blocks
+            ]
+        except (AttributeError, NotImplementedError) as missing:
+            raise _no_edges(bridge, str(missing)) from missing
+        children = [dict(block.named_children()) for block in blocks]
+        self._norms = [Norm.of(bridge, of.get("ln1")) for of in children]
+        shared = [layout.parallel and "ln2" not in of for of in children]
+        self._mlp_norms = [
+            Norm.of(bridge, of.get("ln1" if same else "ln2"))
+            for of, same in zip(children, shared, strict=True)
+        ]
+        self._after = [Norm.of(bridge, of.get("ln1_post")) for of in children]
+        self._b_o = [getattr(block.attn, "b_O", None) for block in blocks]
+
+    def shares(self, layer: int, z: torch.Tensor) -> torch.Tensor:
+        """Heads' outputs `[..., head, d_head]`, divided by the scale of the norm behind them."""
+        after = self._after[layer]
+        if not after.normalises:
+            return z
+        total = torch.einsum("...he,hed->...d", z, self._out[layer])
+        bias = self._b_o[layer]
+        scale = after.scale(total if bias is None else total + bias.detach())
+        return z / scale.unsqueeze(-1).to(z.dtype)
+
+    def heads(self, layer: int, shares: torch.Tensor) -> torch.Tensor:
+        """What heads write, `[head, n, d_model]`, of their `shares` `[n, head, d_head]`."""
+        written = torch.bmm(shares.transpose(0, 1), self._out[layer].to(shares.dtype))
+        after = self._after[layer]
+        if not after.normalises:
+            return written
+        return after.scaled(written, torch.ones_like(written[..., :1])).to(shares.dtype)
+
+    def read(self, layer: int, letter: Input, views: torch.Tensor) -> torch.Tensor:
+        """Queries, keys or values `[n, reader, d_head]` of each reader's view `[reader, n, d]`."""
+        weight, bias = self._in[layer][letter]
+        normed = self._norms[layer](views).to(weight.dtype)
+        return (torch.bmm(normed, weight) + bias[:, None]).transpose(0, 1)
+
+    def read_mlp(self, layer: int, view: torch.Tensor) -> torch.Tensor:
+        """What goes into an MLP, of its view `[n, d_model]`."""
+        return self._mlp_norms[layer](view).to(view.dtype)
+
+    def pull_back(
+        self, layer: int, letter: Input, stream: torch.Tensor, gradient: torch.Tensor
+    ) -> torch.Tensor:
+        """Gradients with respect to views `[reader, n, d_model]`.
+
+        Args:
+            layer: The block.
+            letter: Which readers.
+            stream: What they read, `[n, d_model]`.
+            gradient: With respect to the queries, keys or values, `[n, reader, d_head]`.
+        """
+        weight, _ = self._in[layer][letter]
+        normed = torch.bmm(gradient.transpose(0, 1), weight.to(gradient.dtype).mT)
+        return self._norms[layer].pull_back(stream, normed)
+
+    def pull_back_mlp(
+        self, layer: int, stream: torch.Tensor, gradient: torch.Tensor
+    ) -> torch.Tensor:
+        """The gradient with respect to an MLP's view `[n, d_model]`, from that with its input."""
+        return self._mlp_norms[layer].pull_back(stream, gradient)
+
+    def check(self, ids: torch.Tensor) -> None:
+        """Refuse a model that does not compute as this wiring says.
+
+        Args:
+            ids: A prompt to try, `[1, position]`.
+
+        Raises:
+            ModelError: Readers do not read the stream through norm and projection, or the stream is
+                not the sum of what was written.
+        """
+        layout = self.map.layout
+        letters = {f"blocks.{layer}.attn.hook_{letter}"
+                   for layer in range(layout.n_layers) for letter in (*INPUTS, "z")}  # fmt: skip
+        names = letters | {
+            hook_name(self.bridge, site, layer)
+            for site in ("resid_pre", "resid_post", "attn_out")
+            for layer in range(layout.n_layers)
+        }
+        if layout.mlps:
+            names |= {f"blocks.{layer}.mlp.hook_in" for layer in range(layout.n_layers)}
+            names |= {f"blocks.{layer}.hook_mlp_out" for layer in range(layout.n_layers)}
+        kept: dict[str, torch.Tensor] = {}
+
+        def keeper(name: str) -> Any:
+            def keep(activation: torch.Tensor, hook: Any) -> None:
+                kept[name] = activation[0].detach().clone()
+
+            return keep
+
+        hooks = [(name, keeper(name)) for name in names] + unread_hooks(self.bridge)
+        with torch.no_grad(), leaving_no_trace(self.bridge):
+            self.bridge.run_with_hooks(ids, fwd_hooks=hooks)
+            for layer in range(layout.n_layers):
+                self._check_block(layer, f"blocks.{layer}.", kept)
+
+    def _check_block(self, layer: int, at: str, kept: dict[str, torch.Tensor]) -> None:
+        if missing := [f for f in ("attn.hook_q", "attn.hook_z") if at + f not in kept]:
+            raise _no_edges(self.bridge, f"{at}{missing[0]} is not shown")
+        before, attention = kept[at + "hook_resid_pre"], kept[at + "hook_attn_out"]
+        shares = self.shares(layer, kept[at + "attn.hook_z"])
+        rest = attention - self.heads(layer, shares).sum(0)
+        # What heads do not write is the same at every position: biases.
+        pairs = [("what heads write is not what attention puts out", rest, rest[:1], attention)]
+        for letter in INPUTS:
+            own = kept[f"{at}attn.hook_{letter}"]
+            views = before.expand(own.shape[1], *before.shape)
+            pairs.append((f"{letter} is not a norm and a projection of the stream",
+                          self.read(layer, letter, views), own, own))  # fmt: skip
+        after = before + attention
+        if self.map.layout.mlps:
+            own = kept[at + "mlp.hook_in"]
+            stream = before if self.map.layout.parallel else after
+            made = self.read_mlp(layer, stream)
+            pairs.append(("an MLP's input is not a norm of the stream", made, own, own))
+            after = after + kept[at + "hook_mlp_out"]
+        end = kept[at + "hook_resid_post"]
+        pairs.append(("the stream is not the sum of what is written", after, end, end))
+        # Some norms round to float32 whatever dtype the model has.
+        bound = max(TOLERANCE[before.dtype], 1e-5)
+        for what, made, own, size in pairs:
+            if not (made - own).abs().max() <= bound * size.abs().max():
+                raise _no_edges(self.bridge, f"in block {layer} {what}")
+
+
+@dataclass(frozen=True, eq=False)
+class Written:
+    """What every writer wrote, compactly; or a difference of two such.
+
+    Args:
+        embed: `[run, position, d_model]`.
+        shares: Per layer the heads' shares (see `Wiring`), `[run, position, head, d_head]`.
+        mlps: Per layer `[run, position, d_model]`; empty without MLPs.
+    """
+
+    embed: torch.Tensor
+    shares: tuple[torch.Tensor, ...]
+    mlps: tuple[torch.Tensor, ...]
+
+    @classmethod
+    def of(cls, wiring: Wiring, runs: RecordedRuns) -> Written:
+        """What was written in recorded runs that have the activations of `paths.outputs`."""
+        layout = wiring.map.layout
+        return cls(
+            runs.streams[:, 0],
+            tuple(
+                wiring.shares(layer, runs.activations["z", layer])
+                for layer in range(layout.n_layers)
+            ),
+            tuple(runs.activations["mlp_out", layer] for layer in range(layout.n_layers))
+            if layout.mlps
+            else (),
+        )
+
+    def map(self, change: Any, *others: Written) -> Written:
+        """`change` of every tensor (and those of `others` at the same place)."""
+
+        def of(written: Written) -> list[torch.Tensor]:
+            return [written.embed, *written.shares, *written.mlps]
+
+        made = [change(*tensors) for tensors in zip(of(self), *map(of, others), strict=True)]
+        n = 1 + len(self.shares)
+        return Written(made[0], tuple(made[1:n]), tuple(made[n:]))
+
+    def __sub__(self, other: Written) -> Written:
+        return self.map(torch.sub, other)
+
+    def vectors(self, wiring: Wiring, part: slice = slice(None)) -> torch.Tensor:
+        """What each writer wrote, `[writer, n, d_model]`, at a part of all positions of all runs.
+
+        In float32 at least. Costs `n_writers * d_model` numbers per position: take parts.
+        """
+        dtype = torch.promote_types(self.embed.dtype, torch.float32)
+        found = [self.embed.flatten(0, 1)[None, part].to(dtype)]
+        for layer, shares in enumerate(self.shares):
+            found.append(wiring.heads(layer, shares.flatten(0, 1)[part].to(dtype)))
+            if self.mlps:
+                found.append(self.mlps[layer].flatten(0, 1)[None, part].to(dtype))
+        return torch.cat(found)
+
+
+def _projection(attention: Any, letter: Input, width: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weight `[reader, d_model, d_head]` and bias `[reader, d_head]`."""
+    weight = getattr(attention, f"W_{letter.upper()}").detach()
+    bias = getattr(attention, f"b_{letter.upper()}", None)
+    if len(weight) != width:
+        raise AttributeError(f"W_{letter.upper()} has {len(weight)} heads, not {width}")
+    if bias is None:
+        return weight, weight.new_zeros(width, weight.shape[-1])
+    return weight, bias.detach().reshape(width, -1)
+
+
+def _no_edges(bridge: Any, why: str) -> ModelError:
+    return ModelError(
+        f"Edges are not defined on {bridge.cfg.model_name}: {why}.",
+        "Use activation patching; or remove your own hooks, if these are why.",
+    )
