@@ -177,6 +177,21 @@ def test_chosen_positions_and_whole_runs_equal_runs_by_hand(gpt2, llama, freeze_
         assert whole is not resumes
 
 
+def test_blocks_that_scale_their_stream_are_run_not_skipped(tokenizer):
+    """As some architectures do; a change of the stream then does not come out as it went in."""
+    hf = models.hf_gpt2()
+    for block in hf.transformer.h:
+        whole = block.forward
+        block.forward = lambda *a, whole=whole, **k: 0.97 * whole(*a, **k)
+    bridge = models.bridge(hf, tokenizer)
+    grid = path_map(bridge, receivers="L2H1.v")
+    for name, index in (("L0H2", (0, 2)), ("MLP0", (0, N_HEADS)), ("L1H1", (1, 1))):
+        reads = parse_components("L2H1.v")
+        expected = metric_by_hand(bridge, [Component.parse(name)], reads)
+        assert grid["metric"][index] == pytest.approx(expected, abs=2e-4)
+    assert not any("from its tokens up" in note for note in grid.provenance.notes)
+
+
 def test_prompts_of_other_lengths_are_aligned(gpt2):
     pair = Pair(CLEAN, "the dog saw sat on the mat and the", " cat", " dog")
     grid = path_map(gpt2, (pair,), receivers="L2H1.q, MLP1")

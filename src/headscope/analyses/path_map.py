@@ -76,7 +76,8 @@ def _senders_to(layout: Layout, receivers: tuple[Component, ...]) -> PathMap:
         read = (r for r in receivers if any(layout.reaches(sender, r) for sender in sent))
         cells.append(PathCell(sent, tuple(read)))
     title = f"senders to {_names(receivers)}"
-    return PathMap(title, _layers(layout), _columns(layout, parts, _EMBED), tuple(cells))
+    columns = _columns("sender", layout, parts, _EMBED)
+    return PathMap(title, _layers(layout), columns, tuple(cells))
 
 
 def _receivers_of(layout: Layout, senders: tuple[Component, ...]) -> PathMap:
@@ -93,7 +94,8 @@ def _receivers_of(layout: Layout, senders: tuple[Component, ...]) -> PathMap:
         reads = component is not None and any(layout.reaches(s, component) for s in senders)
         cells.append(PathCell(senders, (component,) if component and reads else ()))
     title = f"receivers of {_names(senders)}"
-    return PathMap(title, _layers(layout), _columns(layout, parts, _LOGITS), tuple(cells))
+    columns = _columns("receiver", layout, parts, _LOGITS)
+    return PathMap(title, _layers(layout), columns, tuple(cells))
 
 
 def _everywhere(
@@ -111,11 +113,11 @@ def _layers(layout: Layout) -> Axis:
     return Axis("layer", tuple(f"L{i}" for i in range(layout.n_layers)), selects="layer")
 
 
-def _columns(layout: Layout, parts: Sequence[Component], end: Component) -> Axis:
+def _columns(name: str, layout: Layout, parts: Sequence[Component], end: Component) -> Axis:
     labels = [str(part).removeprefix("L0") for part in parts] + ["MLP"] * layout.mlps + [str(end)]
     heads = [part.head for part in parts]
     heads += [None] * (len(labels) - len(heads))
-    return Axis("component", tuple(labels), selects="head", indices=tuple(heads))
+    return Axis(name, tuple(labels), selects="head", indices=tuple(heads))
 
 
 def _senders(layout: Layout, given: Iterable[Component]) -> tuple[Component, ...]:

@@ -178,17 +178,14 @@ class PathStudy(Trials):
         return tuple(patch for patch in found if patch is not None)
 
     def _seconds(self, group: Group, index: int) -> float:
-        engine = group.engine(index)
         n_layers, length = self.layout.n_layers, group.contrasts[index].base.length
-        seconds = 0.0
+        tokens = 0
         for run, keys in self._todo(group, index).items():
-            receivers = [self.map.cells[c].receivers for _, c in keys]
-            layers = [min(self._place(r)[1] for r in those) for those in receivers]
-            between = max(layers) + 1 - run.layer if not self.request.freeze_mlps else 2
-            above = sum(n_layers - layer for layer in layers)
-            seconds += engine.work.predicted(0, between * len(positions_of([run])))
-            seconds += engine.work.predicted(0, above * (length - run.position))
-        return seconds
+            lowest = [min(self._place(r)[1] for r in self._receivers(key)) for key in keys]
+            between = 2 if self.request.freeze_mlps else max(lowest) + 1 - run.layer
+            tokens += between * len(positions_of([run]))
+            tokens += sum(n_layers - layer for layer in lowest) * (length - run.position)
+        return group.engine(index).work.predicted(0, tokens)
 
     def _compute_contrast(self, group: Group, index: int, contrast: Contrast) -> Iterator[float]:
         todo = self._todo(group, index)
@@ -203,7 +200,9 @@ class PathStudy(Trials):
             shortcuts=engine.shortcuts,
         )
         runs = sorted(todo, key=lambda run: run.layer)
-        size = max(1, engine.most_tokens // max(len(positions_of([run])) for run in runs))
+        longest = max(len(positions_of([run])) for run in runs)
+        longest = longest if engine.shortcuts.layers else contrast.base.length
+        size = max(1, engine.most_tokens // longest)
         for first in range(0, len(runs), size):
             cells = {run: todo[run] for run in runs[first : first + size]}
             began, half = first / len(runs), 0.5 * len(cells) / len(runs)

@@ -54,7 +54,7 @@ class PathPatching(PairWidget):
     Example:
         >>> pair = hs.demo.prompts["ioi"][0]
         >>> widget = hs.PathPatching(model, pair.clean, pair.corrupted, receivers="L3H1.q")
-        >>> widget.result["effect"]  # float32 [layer, component]: 0 corrupted, 1 clean
+        >>> widget.result["effect"]  # float32 [layer, sender]: 0 corrupted, 1 clean
     """
 
     fields: ClassVar[tuple[FieldSpec, ...]] = (
