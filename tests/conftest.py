@@ -10,10 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
+pytest.register_assert_rewrite("tests.analyses.by_hand")
 # The same examples in every run: a failure is a change of the code, not of the dice.
-settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
+settings.register_profile(
+    "repeatable",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=(Phase.explicit, Phase.generate, Phase.shrink),
+)
 settings.load_profile("repeatable")
 
 
@@ -117,7 +124,14 @@ def every_bridge(request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue(request.param)
 
 
+class Families(dict[str, Any]):
+    """Bridges by name, short to print."""
+
+    def __repr__(self) -> str:
+        return f"Families({', '.join(self)})"
+
+
 @pytest.fixture(scope="session")
-def families(request: pytest.FixtureRequest) -> dict[str, Any]:
+def families(request: pytest.FixtureRequest) -> Families:
     """All of them by name, for tests that draw one."""
-    return {name: request.getfixturevalue(name) for name in FAMILIES}
+    return Families({name: request.getfixturevalue(name) for name in FAMILIES})

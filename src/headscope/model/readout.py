@@ -125,7 +125,7 @@ class ReadOut:
         bias = self.unembedding_bias[answer].float()
         if wrong is not None:
             bias = bias - self.unembedding_bias[wrong].float()
-        return normalised @ self._columns(answer, wrong) + bias
+        return normalised.float() @ self._columns(answer, wrong) + bias
 
     def _columns(self, answer: int, wrong: int | None) -> torch.Tensor:
         columns = self.unembedding[:, answer].float()
