@@ -74,6 +74,7 @@ def by_hand(bridge, base, source, senders, receivers, *, freeze_mlps, where, the
     layers = range(N_LAYERS)
     z = [naive.hook("z", layer) for layer in layers]
     mlps = [naive.hook("mlp_out", layer) for layer in layers]
+    mlps = [name for name in mlps if name in bridge.hook_dict]
     embed = naive.hook("resid_pre", 0)
     own, _ = run_by_hand(bridge, base, (), [*z, *mlps, embed])
     other, _ = run_by_hand(bridge, source, (), [*z, *mlps, embed])
@@ -190,6 +191,25 @@ def test_blocks_that_scale_their_stream_are_run_not_skipped(tokenizer):
         expected = metric_by_hand(bridge, [Component.parse(name)], reads)
         assert grid["metric"][index] == pytest.approx(expected, abs=2e-4)
     assert not any("from its tokens up" in note for note in grid.provenance.notes)
+
+
+@pytest.mark.parametrize("freeze_mlps", [True, False])
+def test_a_model_of_attention_only_has_paths_between_heads(tokenizer, freeze_mlps):
+    """One of TransformerLens's own, which wraps no model of another library."""
+    from transformer_lens import TransformerBridgeConfig
+    from transformer_lens.model_bridge import TransformerBridge
+
+    config = TransformerBridgeConfig(
+        d_model=32, d_head=8, n_layers=N_LAYERS, n_heads=N_HEADS, n_ctx=64, d_vocab=models.D_VOCAB,
+        attn_only=True, normalization_type="LN", act_fn="gelu_new", d_mlp=64, seed=0,
+    )  # fmt: skip
+    bridge = TransformerBridge.boot_native(config, tokenizer=tokenizer).eval()
+    grid = path_map(bridge, receivers="L2H1.v", freeze_mlps=freeze_mlps)
+    assert grid.axes[1].labels == ("H0", "H1", "H2", "H3", "embed")
+    for name, index in (("L0H2", (0, 2)), ("L1H1", (1, 1)), ("embed", (0, N_HEADS))):
+        reads = parse_components("L2H1.v")
+        expected = metric_by_hand(bridge, [Component.parse(name)], reads, freeze_mlps=freeze_mlps)
+        assert grid["metric"][index] == pytest.approx(expected, abs=2e-4)
 
 
 def test_prompts_of_other_lengths_are_aligned(gpt2):

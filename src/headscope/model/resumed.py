@@ -280,12 +280,14 @@ class Resumption:
 
         length = self.recorded.length - offset
         last = self.n_layers - 1
-        return [
+        hooks = [
             (hook_name(self.bridge, "z", last), cut),
             (hook_name(self.bridge, "attn_out", last), blank),
-            (f"blocks.{last}.mlp.hook_in", cut),
-            (hook_name(self.bridge, "mlp_out", last), blank),
         ]
+        into = f"blocks.{last}.mlp.hook_in"
+        if into in self.bridge.hook_dict:  # not where there is attention only
+            hooks += [(into, cut), (hook_name(self.bridge, "mlp_out", last), blank)]
+        return hooks
 
     def _whole(self, runs: Sequence[PatchedRun]) -> torch.Tensor:
         """The runs from their tokens up: for models that cannot start in the middle."""
@@ -397,9 +399,10 @@ def joined_by(runs: Sequence[PatchedRun], layer: int) -> int:
 def _ways_of_running(bridge: Any) -> tuple[Any, ...]:
     """What decides how a bridge computes, besides its weights."""
     config, flags = bridge.cfg, ("attn_result", "split_qkv_input", "attn_in", "hook_mlp_in")
+    wrapped = getattr(bridge.original_model, "config", None)  # TransformerLens's own have none
     return (
         bridge.compatibility_mode,
-        getattr(bridge.original_model.config, "_attn_implementation", None),
+        getattr(wrapped, "_attn_implementation", None),
         *(getattr(config, f"use_{flag}", None) for flag in flags),
         next(iter(bridge.parameters())).dtype,
     )
