@@ -16,6 +16,7 @@ from headscope.model.layout import layout
 from headscope.model.paths import outputs
 from headscope.model.recorded import record
 from tests import models
+from tests.edges import index, view_changed
 
 CLEAN, OTHER = (3, 5, 9, 13, 21), (3, 17, 9, 40, 21)
 #: How far (relatively) a finite difference may be off. Llama and Gemma round their norms and
@@ -35,6 +36,11 @@ def difference(bridge):
         return logits[:, 0, 7] - logits[:, 0, 11]
 
     return of
+
+
+def score(logits):
+    """The same of a run's logits `[position, d_vocab]`."""
+    return float(logits[-1, 7] - logits[-1, 11])
 
 
 def scores(bridge, base=CLEAN, source=OTHER):
@@ -78,50 +84,6 @@ def test_they_equal_transformer_lens(request, name):
     assert (found - expected.nan_to_num()).abs().max() < 1e-6 < 0.1 < found.abs().max()
 
 
-def index(components, node):
-    """Where TransformerLens's node is among our components."""
-    kind, _, rest = node.kind.partition("_")
-    if kind in ("embed", "logits"):
-        return components.index(Component(kind))
-    if kind == "mlp":
-        return components.index(Component("mlp", node.layer))
-    letter = None if kind == "attn" else kind
-    assert rest == ("head_out" if letter is None else "input")
-    return components.index(Component("head", node.layer, node.head, input=letter))
-
-
-def view_changed(wiring, reader, step):
-    """The score of a run by hand in which one reader alone reads the stream moved by `step`."""
-    bridge, layer = wiring.bridge, reader.layer
-
-    def move(x, hook):
-        return x + step
-
-    if reader.kind == "logits":
-        return run(bridge, [(f"blocks.{wiring.map.layout.n_layers - 1}.hook_resid_post", move)])
-    if reader.kind == "mlp":
-        return run(bridge, [(f"blocks.{layer}.ln2.hook_in", move)])
-    kept = []
-    name = f"blocks.{layer}.attn.hook_{reader.input}"
-    # What the whole block's heads make of the moved stream has that reader's part in it.
-    keep = (name, lambda x, hook: kept.append(x.clone()))
-    run(bridge, [(f"blocks.{layer}.ln1.hook_in", move), keep])
-    unit = reader.head if reader.kv_head is None else reader.kv_head
-
-    def put(x, hook):
-        x = x.clone()
-        x[:, :, unit] = kept[0][:, :, unit]
-        return x
-
-    return run(bridge, [(name, put)])
-
-
-def run(bridge, hooks):
-    with torch.no_grad():
-        logits = bridge.run_with_hooks(torch.tensor([CLEAN]), fwd_hooks=hooks)
-    return float(logits[0, -1, 7] - logits[0, -1, 11])
-
-
 def test_they_equal_finite_differences_of_runs_by_hand(exact):
     wiring, found = scores(exact)
     places = outputs(wiring.map.layout)
@@ -133,7 +95,9 @@ def test_they_equal_finite_differences_of_runs_by_hand(exact):
         for writer in able[:: max(1, len(able) // 2)]:
             eps = 1e-3
             there, back = (
-                view_changed(wiring, edges.readers[reader], sign * eps * vectors[writer])
+                score(
+                    view_changed(wiring, CLEAN, edges.readers[reader], sign * eps * vectors[writer])
+                )
                 for sign in (1, -1)
             )
             expected = (there - back) / (2 * eps)

@@ -33,6 +33,8 @@ class EdgeMap:
         writers: embed, then of every block its heads and its MLP.
         readers: Of every block its queries, keys and values and its MLP; then the logits.
         possible: bool `[writer, reader]`.
+        feeds: bool `[reader, writer]`: whether what the reader makes of its view goes into what
+            the writer writes. A shared key-value head feeds several heads.
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -51,6 +53,9 @@ class EdgeMap:
         self.readers = (*readers, Component("logits"))
         self.possible: npt.NDArray[np.bool_] = np.array(
             [[layout.reaches(writer, reader) for reader in self.readers] for writer in writers]
+        )
+        self.feeds: npt.NDArray[np.bool_] = np.array(
+            [[_feeds(layout, reader, writer) for writer in writers] for reader in self.readers]
         )
 
     def width(self, letter: Input) -> int:
@@ -280,6 +285,12 @@ class Written:
             if self.mlps:
                 found.append(self.mlps[layer].flatten(0, 1)[None, part].to(dtype))
         return torch.cat(found)
+
+
+def _feeds(layout: Layout, reader: Component, writer: Component) -> bool:
+    if (reader.kind, reader.layer) != (writer.kind, writer.layer) or reader.kind == "logits":
+        return False
+    return reader.kind == "mlp" or set(layout.heads(writer)) <= set(layout.heads(reader))
 
 
 def _projection(attention: Any, letter: Input, width: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,0 +1,246 @@
+"""Scores of edges: what each of them contributes to the metric, estimated from gradients.
+
+    score(writer -> reader) = (clean - ablated output of the writer) . d metric / d reader's view
+
+summed over positions, mean over pairs: the first-order estimate of what the metric loses when that
+reader alone sees the writer ablated. Positive: the edge raises the metric of the clean run. Where
+the gradient is taken makes the method:
+
+    eap                  on the clean run (Syed et al. 2023, "Attribution Patching Outperforms
+                         Automated Circuit Discovery").
+    eap_ig_inputs        mean over runs on embeddings ablated + k/m (clean - ablated), k = 0 to
+                         m - 1 (Hanna et al. 2024, "Have Faith in Faithfulness"). The scores of the
+                         embedding's edges sum to metric(clean) - metric(ablated embedding), as m
+                         grows. m = 1 takes the gradient on the corrupted run alone, which is
+                         TransformerLens's edge attribution.
+    eap_ig_activations   mean over runs in which one layer's attention, MLP, or the embedding
+                         is k/m clean + (1 - k/m) ablated, k = 1 to m.
+    clean_corrupted      mean of the gradients at both ends.
+
+Cost: two forward passes, and a forward and a backward pass per gradient: 1, m,
+(m - 1)(1 + 2 n_layers) + 1, or 2. Pairs run in batches of equal length, without padding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from headscope.analyses.contrast import Contrast, Experiment
+from headscope.analyses.experiments import experiment
+from headscope.analyses.metrics import MetricName
+from headscope.analyses.prompt_pairs import Pair
+from headscope.analyses.trials import Trials
+from headscope.errors import RequestError
+from headscope.model.edge_gradients import edge_products, reader_gradients
+from headscope.model.edges import EdgeMap, Wiring, Written
+from headscope.model.live import LiveModel
+from headscope.model.paths import outputs
+from headscope.model.recorded import Place
+
+EdgeMethod = Literal["eap", "eap_ig_inputs", "eap_ig_activations", "clean_corrupted"]
+EDGE_METHODS: tuple[EdgeMethod, ...] = (
+    "eap", "eap_ig_inputs", "eap_ig_activations", "clean_corrupted",
+)  # fmt: skip
+Ablation = Literal["patch", "zero", "mean", "mean_position"]
+ABLATIONS: tuple[Ablation, ...] = ("patch", "zero", "mean", "mean_position")
+
+
+@dataclass(frozen=True)
+class EdgeScoresRequest:
+    """What edges are scored by.
+
+    Args:
+        pairs: One or more prompt pairs, of tokens that correspond one to one.
+        method: Where the gradient is taken; see the module.
+        ig_steps: m, for the two methods that integrate.
+        ablation: What a writer is ablated to: its output on the corrupted prompt (`patch`), zero,
+            its mean over all positions of all clean prompts, or (`mean_position`) over the clean
+            prompts at each position.
+        metric: What runs are judged by.
+        position: Where the metric is read; negative counts from the end.
+    """
+
+    pairs: tuple[Pair, ...]
+    method: EdgeMethod = "eap_ig_inputs"
+    ig_steps: int = 5
+    ablation: Ablation = "patch"
+    metric: MetricName = "logit_diff"
+    position: int = -1
+
+    def __post_init__(self) -> None:
+        for name, value, choices in (
+            ("method", self.method, EDGE_METHODS), ("ablation", self.ablation, ABLATIONS),
+        ):  # fmt: skip
+            if value not in choices:
+                raise RequestError(f"There is no {name} {value!r}.", f"Choose from {choices}.")
+        if not self.pairs:
+            raise RequestError("There is no prompt pair.", "Pass clean=... and corrupted=....")
+        if self.ig_steps < 1:
+            raise RequestError(f"ig_steps is {self.ig_steps}.", "Pass 1 or more.")
+        if self.metric == "rank":
+            raise RequestError("A rank has no gradient.", "Choose metric='logit_diff'.")
+        if self.method == "clean_corrupted" and self.ablation != "patch":
+            raise RequestError(
+                f"clean_corrupted has no corrupted run with ablation={self.ablation!r}.",
+                "Choose ablation='patch', or another method.",
+            )
+
+
+class EdgeStudy(Trials):
+    """The runs of a request, and its edges.
+
+    Args:
+        model: The model.
+        request: What is asked.
+
+    Raises:
+        ModelError: The model's stream is not a sum of what its components write.
+    """
+
+    def __init__(self, model: LiveModel, request: EdgeScoresRequest) -> None:
+        self.request = request
+        super().__init__(
+            model, request.pairs, request.metric, normalises=request.ablation == "patch"
+        )
+        self.wiring = Wiring(model.bridge, model.layout)
+
+    @property
+    def edges(self) -> EdgeMap:
+        """The writers, readers and edges there are."""
+        return self.wiring.map
+
+    def record(self) -> Iterator[float]:
+        """Run both prompts of every pair; yields the share done."""
+        first = self.experiments[0].clean.token_ids
+        self.wiring.check(torch.tensor([first], device=self.model.device))
+        yield from super().record()
+
+    def contrasts(self) -> Iterator[tuple[tuple[int, ...], Contrast]]:
+        """Batches of pairs: their numbers, and their runs under one continuation of the metric."""
+        for group in self._groups:
+            for contrast in group.contrasts:
+                yield group.members, contrast
+
+    def ablated(self, contrast: Contrast) -> Written:
+        """What the writers are ablated to in the clean runs of a batch."""
+        own = Written.of(self.wiring, contrast.base)
+        kind = self.request.ablation
+        if kind == "patch":
+            return Written.of(self.wiring, contrast.source)
+        if kind == "zero":
+            return own.map(torch.zeros_like)
+        over = (0,) if kind == "mean_position" else (0, 1)
+        alike = [
+            Written.of(self.wiring, other.base)
+            for _, other in self.contrasts()
+            if other.continuation == contrast.continuation
+        ]
+        if kind == "mean_position" and len({one.embed.shape[1] for one in alike}) > 1:
+            raise RequestError(
+                "The prompts differ in length, so positions have no mean.",
+                "Pass prompts of equal length, or ablation='mean'.",
+            )
+        n = sum(one.embed.shape[: len(over)].numel() for one in alike)
+        sums = [one.map(lambda x: x.sum(over, keepdim=True)) for one in alike]
+        total = sums[0].map(lambda *each: sum(each) / n, *sums[1:])
+        return own.map(lambda x, mean: mean.expand_as(x), total)
+
+    def score(self) -> Iterator[float]:
+        """Score all edges; yields the share done. Then `scores` is there.
+
+        float64 `[writer, reader]`, 0 where there is no edge.
+        """
+        scores = torch.zeros(self.edges.possible.shape, dtype=torch.float64)
+        batches = list(self.contrasts())
+        for done, (members, contrast) in enumerate(batches):
+            change = Written.of(self.wiring, contrast.base) - self.ablated(contrast)
+            points = list(self._points(change))
+            for number, (weight, shift) in enumerate(points, 1):
+                gradients = reader_gradients(
+                    self.wiring,
+                    contrast.base.token_ids,
+                    contrast.read,
+                    partial(self._metrics, members, contrast),
+                    shift,
+                )
+                scores += weight * edge_products(self.wiring, change, gradients)
+                yield (done + number / len(points)) / len(batches)
+        self.scores: npt.NDArray[np.float64] = scores.numpy() / len(self.experiments)
+
+    def _points(self, change: Written) -> Iterator[tuple[float, dict[Place, torch.Tensor]]]:
+        """Where gradients are taken: what is added to the clean run there, and the weights."""
+        embed: Place = ("resid_pre", 0)
+        m = self.request.ig_steps
+        if self.request.method == "eap":
+            yield 1.0, {}
+        elif self.request.method == "clean_corrupted":
+            yield 0.5, {}
+            yield 0.5, {embed: -change.embed}
+        elif self.request.method == "eap_ig_inputs":
+            for k in range(m):
+                yield 1 / m, {embed: -(1 - k / m) * change.embed}
+        else:
+            stages: list[tuple[Place, torch.Tensor]] = [(embed, change.embed)]
+            for layer, shares in enumerate(change.shares):
+                heads = self.wiring.heads(layer, shares.flatten(0, 1)).sum(0)
+                stages.append((("attn_out", layer), heads.view_as(change.embed)))
+            stages += [(("mlp_out", layer), mlp) for layer, mlp in enumerate(change.mlps)]
+            yield 1 / m, {}  # k = m, which is the clean run for all of them
+            for place, moved in stages:
+                for k in range(1, m):
+                    yield 1 / (m * len(stages)), {place: -(1 - k / m) * moved}
+
+    def metric_part(self, pair: int, contrast: Contrast, streams: torch.Tensor) -> torch.Tensor:
+        """What runs of a pair under a batch's continuation add to its metric, `[run]`.
+
+        Args:
+            pair: Its number.
+            contrast: The batch.
+            streams: Final streams of the runs, `[run, read, d_model]`.
+        """
+        metric = self.experiments[pair].metric
+        return metric.part(self.read_out, contrast.continuation, streams, self._clean[pair])
+
+    def _metrics(
+        self, members: Sequence[int], contrast: Contrast, streams: torch.Tensor
+    ) -> torch.Tensor:
+        parts = (
+            self.metric_part(pair, contrast, stream[None])
+            for pair, stream in zip(members, streams, strict=True)
+        )
+        return torch.cat([*parts])
+
+    def _experiments(self, pair: Pair) -> Iterator[Experiment]:
+        request = self.request
+        patch = request.ablation == "patch"
+        own = len(self.model.tokenize(pair.clean).token_ids)
+        if patch and pair.corrupted is not None:
+            other = len(self.model.tokenize(pair.corrupted).token_ids)
+            if own != other:
+                raise RequestError(
+                    f"The clean prompt has {own} tokens, the corrupted one {other}.",
+                    "Edges are patched position by position: use prompts of equal length, or "
+                    "ablation='zero' or 'mean'.",
+                )
+        yield experiment(
+            self.model,
+            pair,
+            metric=request.metric,
+            direction="noising",
+            source="prompt" if patch else "zero",
+            position=request.position,
+            alignment=range(own),
+        )
+
+    def _contrast(self, experiments: Sequence[Experiment], continuation: int) -> Contrast:
+        self._refuse_if_too_large(experiments, 2, gradient=True)
+        return Contrast(
+            self.model, experiments, continuation, outputs(self.model.layout), source="prompt"
+        )

@@ -1,0 +1,135 @@
+"""Edges by hand: one reader's view at a time, with plain hooks. What all else must equal."""
+
+from __future__ import annotations
+
+import torch
+
+from headscope.components import Component
+
+
+def index(components, node):
+    """Where TransformerLens's node is among our components."""
+    kind, _, rest = node.kind.partition("_")
+    if kind in ("embed", "logits"):
+        return components.index(Component(kind))
+    if kind == "mlp":
+        return components.index(Component("mlp", node.layer))
+    letter = None if kind == "attn" else kind
+    assert rest == ("head_out" if letter is None else "input")
+    return components.index(Component("head", node.layer, node.head, input=letter))
+
+
+def run(bridge, ids, hooks=(), look=None):
+    """Logits `[position, d_vocab]` of one run with hooks; with `look`, what is at that hook."""
+    seen = []
+
+    def keep(x, hook):
+        seen.append(x[0].clone())
+
+    hooks = [*hooks] if look is None else [*hooks, (look, keep)]
+    with torch.no_grad():
+        logits = bridge.run_with_hooks(torch.tensor([ids]), fwd_hooks=hooks)[0]
+    return logits if look is None else seen[0]
+
+
+def putting(units):
+    """A hook that puts values `[position, d_head]` in the place of some heads'."""
+
+    def put(x, hook):
+        x = x.clone()
+        for unit, value in units:
+            x[:, :, unit] = value
+        return x
+
+    return put
+
+
+def heads_of(reader):
+    """The index of a reader among the heads of its letter."""
+    return reader.head if reader.kv_head is None else reader.kv_head
+
+
+def view_changed(wiring, ids, reader, step):
+    """Logits of a run in which one reader alone reads the stream moved by `step`."""
+    bridge, layer = wiring.bridge, reader.layer
+
+    def move(x, hook):
+        return x + step
+
+    if reader.kind == "logits":
+        last = wiring.map.layout.n_layers - 1
+        return run(bridge, ids, [(f"blocks.{last}.hook_resid_post", move)])
+    if reader.kind == "mlp":
+        return run(bridge, ids, [(f"blocks.{layer}.ln2.hook_in", move)])
+    name = f"blocks.{layer}.attn.hook_{reader.input}"
+    # What the whole block's heads make of the moved stream has that reader's part in it.
+    moved = run(bridge, ids, [(f"blocks.{layer}.ln1.hook_in", move)], look=name)
+    unit = heads_of(reader)
+    return run(bridge, ids, [(name, putting([(unit, moved[:, unit])]))])
+
+
+def head_outputs(bridge, layer, z):
+    """What each head adds to the stream, of `z` `[position, head, d_head]`."""
+    block = bridge.blocks[layer]
+    each = [z[:, head] @ block.attn.W_O[head].detach() for head in range(z.shape[1])]
+    if "ln1_post" not in dict(block.named_children()):
+        return each
+    total = sum(each)
+    eps = block.ln1_post.original_component.eps
+    gain = (1 + block.ln1_post.weight.detach()) / (total.pow(2).mean(-1, keepdim=True) + eps).sqrt()
+    return [one * gain for one in each]
+
+
+def plain_run(bridge, ids):
+    """What every writer writes, `[writer, position, d_model]`, and what else each block adds."""
+    found, constants = [run(bridge, ids, look="blocks.0.hook_resid_pre")], []
+    for layer in range(bridge.cfg.n_layers):
+        at = f"blocks.{layer}."
+        heads = head_outputs(bridge, layer, run(bridge, ids, look=f"{at}attn.hook_z"))
+        found += [*heads, run(bridge, ids, look=f"{at}hook_mlp_out")]
+        constants.append(run(bridge, ids, look=f"{at}hook_attn_out") - sum(heads))
+    return torch.stack(found), constants
+
+
+def circuit(wiring, ids, kept, ablated):
+    """The last stream of a circuit, `[position, d_model]`.
+
+    Reader after reader, each with runs of the model's own modules on that reader's view.
+
+    Args:
+        wiring: For its writers and readers.
+        ids: The prompt.
+        kept: bool `[writer, reader]`.
+        ablated: What writers are ablated to, `[writer, position, d_model]`.
+    """
+    bridge, edges = wiring.bridge, wiring.map
+    plain, constants = plain_run(bridge, ids)
+    found = [plain[0]]
+
+    def view(reader):
+        column = edges.readers.index(reader)
+        after_attention = reader.kind == "mlp" and not edges.layout.parallel
+        layers = len(constants) if reader.layer is None else reader.layer + after_attention
+        stream = sum(constants[:layers], torch.zeros_like(plain[0]))
+        for w in range(len(edges.writers)):
+            if edges.possible[w, column]:
+                stream = stream + (found[w] if kept[w, column] else ablated[w])
+        return stream
+
+    def seeing(name, stream):
+        return name, lambda x, hook: stream[None].clone()
+
+    for layer in range(edges.layout.n_layers):
+        at = f"blocks.{layer}."
+        hooks = []
+        for letter in "qkv":
+            name, units = f"{at}attn.hook_{letter}", []
+            for reader in edges.readers:
+                if (reader.kind, reader.layer, reader.input) == ("head", layer, letter):
+                    own = run(bridge, ids, [seeing(f"{at}ln1.hook_in", view(reader))], look=name)
+                    units.append((heads_of(reader), own[:, heads_of(reader)]))
+            hooks.append((name, putting(units)))
+        found += head_outputs(bridge, layer, run(bridge, ids, hooks, look=f"{at}attn.hook_z"))
+        seen = seeing(f"{at}ln2.hook_in", view(Component("mlp", layer)))
+        found.append(run(bridge, ids, [seen], look=f"{at}hook_mlp_out"))
+    return view(Component("logits"))
