@@ -151,9 +151,9 @@ class HeldRuns:
         hooks.append((hook_name(self._bridge, "resid_post", layer), lambda x, hook: out.append(x)))
         if last:
             hooks.append(("unembed.hook_in", lambda stream, hook: stream[:, :0]))
-        with passing_over(self._bridge, layer), leaving_no_trace(self._bridge):
+        with passing_over(self._bridge, layer, self._recorded), leaving_no_trace(self._bridge):
             self._bridge.run_with_hooks(
-                hidden[:1],
+                hidden,
                 start_at_layer=layer,
                 fwd_hooks=hooks,
                 **({} if last else {"stop_at_layer": layer + 1}),

@@ -74,6 +74,8 @@ class RecordedRuns:
         activations: Asked-for activations by place, `[run, ...]`.
         edits: What was patched in all of them, and is in every run that starts from them.
         noise: What was added to the first block's input, `[run, position, d_model]`; likewise.
+        tuples: Whether the model's blocks hand on tuples that begin with the stream, rather than
+            the stream itself.
     """
 
     token_ids: torch.Tensor
@@ -82,6 +84,7 @@ class RecordedRuns:
     activations: dict[Place, torch.Tensor]
     edits: tuple[Patch, ...] = ()
     noise: torch.Tensor | None = None
+    tuples: bool = False
 
     def __len__(self) -> int:
         return len(self.token_ids)
@@ -99,6 +102,7 @@ class RecordedRuns:
                 {place: kept[chosen] for place, kept in self.activations.items()},
                 self.edits,
                 None if self.noise is None else self.noise[chosen],
+                self.tuples,
             )
 
         return part(slice(None, n)), part(slice(n, None))
@@ -146,14 +150,36 @@ def record(
     hooks.append((hook_name(bridge, "resid_post", n_layers - 1), keep_stream))
     hooks += [(hook_name(bridge, site, layer), keeper((site, layer))) for site, layer in places]
     hooks += unread_hooks(bridge)
-    with torch.no_grad(), leaving_no_trace(bridge):
+    with torch.no_grad(), leaving_no_trace(bridge), _watching_first_block(bridge) as outputs:
         _, cache = bridge.run_with_hooks(
             ids, fwd_hooks=hooks, return_type="logits_and_cache", use_cache=True
         )
-    streams_of_all = torch.stack(streams, 1)
     return RecordedRuns(
-        ids, streams_of_all, _keys_values(cache), kept, tuple(edits), embedding_noise
+        ids,
+        torch.stack(streams, 1),
+        _keys_values(cache),
+        kept,
+        tuple(edits),
+        embedding_noise,
+        tuples=isinstance(outputs[0], tuple),
     )
+
+
+@contextmanager
+def _watching_first_block(bridge: Any) -> Iterator[list[Any]]:
+    """Collects what the first block hands on; no hook sees more of it than the stream."""
+    block, found = bridge.blocks[0], list[Any]()
+    forward = block.forward
+
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        found.append(forward(*args, **kwargs))
+        return found[-1]
+
+    block.__dict__["forward"] = watched
+    try:
+        yield found
+    finally:
+        block.__dict__.pop("forward", None)
 
 
 def unread_hooks(bridge: Any) -> list[tuple[str, Any]]:

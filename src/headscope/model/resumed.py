@@ -162,7 +162,7 @@ class Resumption:
         arguments: dict[str, Any] = {} if ends else {"stop_at_layer": stop}
         if offset:
             arguments["past_key_values"] = self._prefix(runs, first, counts, offset)
-        with passing_over(self.bridge, first), leaving_no_trace(self.bridge):
+        with passing_over(self.bridge, first, self.recorded), leaving_no_trace(self.bridge):
             out = self.bridge.run_with_hooks(
                 placeholder, start_at_layer=first, fwd_hooks=hooks, **arguments
             )
@@ -322,9 +322,13 @@ class Resumption:
         return found
 
     def _tried(self) -> Shortcuts | None:
-        """The most that gives the recorded final stream again, starting from the middle of it."""
+        """The most that gives the recorded final stream again, starting from the middle of it.
+
+        Two runs, since what a model lays out for the batch it is given (ALiBi) has to fit one that
+        grows.
+        """
         read = list(self.read)
-        wanted = self.recorded.streams[:1, -1, read].float()
+        wanted = self.recorded.streams[[0, 0], -1][:, read].float()
         layer, position = self.n_layers // 2, self.recorded.length // 2
         value = self.recorded.streams[0, layer, position:]
         positions = tuple(range(position, self.recorded.length))
@@ -335,7 +339,7 @@ class Resumption:
             for prefix in (cached, False):
                 self.shortcuts = Shortcuts(layers=True, prefix=prefix, unread=unread)
                 try:
-                    stream = drain(self.streams([run]))
+                    stream = drain(self.streams([run, run]))
                 except (RuntimeError, ValueError, TypeError, NotImplementedError, LookupError):
                     continue
                 if stream.shape == wanted.shape and (stream - wanted).abs().max() <= bound:
@@ -369,7 +373,7 @@ def attention_scores(
     hooks.append((f"blocks.{layer}.attn.hook_attn_scores", keep))
     if patches:
         hooks.append((hook_name(bridge, patches[0].site, layer), write))
-    with torch.no_grad(), passing_over(bridge, layer), leaving_no_trace(bridge):
+    with torch.no_grad(), passing_over(bridge, layer, recorded), leaving_no_trace(bridge):
         bridge.run_with_hooks(
             recorded.streams[:, layer],
             start_at_layer=layer,
@@ -409,18 +413,22 @@ def _ways_of_running(bridge: Any) -> tuple[Any, ...]:
 
 
 @contextmanager
-def passing_over(bridge: Any, upto: int) -> Iterator[None]:
+def passing_over(bridge: Any, upto: int, recorded: RecordedRuns) -> Iterator[None]:
     """Blocks below `upto` hand on what they are given, and tanh-GELU is computed in one pass.
 
     transformers writes that activation as eight passes over memory, a sixth of a block's time.
     Both are set in the instances' `__dict__`, since assigning the attribute would reach the wrapped
     module.
     """
+
+    def hand_on(hidden: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        return (hidden,) if recorded.tuples else hidden
+
     blocks = list(bridge.blocks[:upto])
     activations = _written_out_gelus(bridge)
     try:
         for block in blocks:
-            block.__dict__["forward"] = lambda hidden, *args, **kwargs: hidden
+            block.__dict__["forward"] = hand_on
         for activation in activations:
             activation.__dict__["forward"] = _fused_gelu
         yield
