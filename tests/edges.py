@@ -19,17 +19,21 @@ def index(components, node):
     return components.index(Component("head", node.layer, node.head, input=letter))
 
 
-def run(bridge, ids, hooks=(), look=None):
-    """Logits `[position, d_vocab]` of one run with hooks; with `look`, what is at that hook."""
-    seen = []
+def look(bridge, ids, names, hooks=()):
+    """What is at each of the hooks `names`, without the batch axis, in a run with `hooks`."""
+    seen = {}
 
-    def keep(x, hook):
-        seen.append(x[0].clone())
+    def keeper(name):
+        return name, lambda x, hook: seen.__setitem__(name, x[0].clone())
 
-    hooks = [*hooks] if look is None else [*hooks, (look, keep)]
+    run(bridge, ids, [*hooks, *map(keeper, names)])
+    return [seen[name] for name in names]
+
+
+def run(bridge, ids, hooks=()):
+    """Logits `[position, d_vocab]` of one run with hooks."""
     with torch.no_grad():
-        logits = bridge.run_with_hooks(torch.tensor([ids]), fwd_hooks=hooks)[0]
-    return logits if look is None else seen[0]
+        return bridge.run_with_hooks(torch.tensor([ids]), fwd_hooks=hooks)[0]
 
 
 def putting(units):
@@ -63,7 +67,7 @@ def view_changed(wiring, ids, reader, step):
         return run(bridge, ids, [(f"blocks.{layer}.ln2.hook_in", move)])
     name = f"blocks.{layer}.attn.hook_{reader.input}"
     # What the whole block's heads make of the moved stream has that reader's part in it.
-    moved = run(bridge, ids, [(f"blocks.{layer}.ln1.hook_in", move)], look=name)
+    (moved,) = look(bridge, ids, [name], [(f"blocks.{layer}.ln1.hook_in", move)])
     unit = heads_of(reader)
     return run(bridge, ids, [(name, putting([(unit, moved[:, unit])]))])
 
@@ -82,12 +86,17 @@ def head_outputs(bridge, layer, z):
 
 def plain_run(bridge, ids):
     """What every writer writes, `[writer, position, d_model]`, and what else each block adds."""
-    found, constants = [run(bridge, ids, look="blocks.0.hook_resid_pre")], []
+    blocks = [f"blocks.{layer}." for layer in range(bridge.cfg.n_layers)]
+    names = [
+        at + name for at in blocks for name in ("attn.hook_z", "hook_attn_out", "hook_mlp_out")
+    ]
+    first, *parts = look(bridge, ids, ["blocks.0.hook_resid_pre", *names])
+    found, constants = [first], []
     for layer in range(bridge.cfg.n_layers):
-        at = f"blocks.{layer}."
-        heads = head_outputs(bridge, layer, run(bridge, ids, look=f"{at}attn.hook_z"))
-        found += [*heads, run(bridge, ids, look=f"{at}hook_mlp_out")]
-        constants.append(run(bridge, ids, look=f"{at}hook_attn_out") - sum(heads))
+        z, attention, mlp = parts[3 * layer : 3 * layer + 3]
+        heads = head_outputs(bridge, layer, z)
+        found += [*heads, mlp]
+        constants.append(attention - sum(heads))
     return torch.stack(found), constants
 
 
@@ -126,10 +135,12 @@ def circuit(wiring, ids, kept, ablated):
             name, units = f"{at}attn.hook_{letter}", []
             for reader in edges.readers:
                 if (reader.kind, reader.layer, reader.input) == ("head", layer, letter):
-                    own = run(bridge, ids, [seeing(f"{at}ln1.hook_in", view(reader))], look=name)
+                    sees = seeing(f"{at}ln1.hook_in", view(reader))
+                    (own,) = look(bridge, ids, [name], [sees])
                     units.append((heads_of(reader), own[:, heads_of(reader)]))
             hooks.append((name, putting(units)))
-        found += head_outputs(bridge, layer, run(bridge, ids, hooks, look=f"{at}attn.hook_z"))
-        seen = seeing(f"{at}ln2.hook_in", view(Component("mlp", layer)))
-        found.append(run(bridge, ids, [seen], look=f"{at}hook_mlp_out"))
+        (z,) = look(bridge, ids, [f"{at}attn.hook_z"], hooks)
+        found += head_outputs(bridge, layer, z)
+        sees = seeing(f"{at}ln2.hook_in", view(Component("mlp", layer)))
+        found += look(bridge, ids, [f"{at}hook_mlp_out"], [sees])
     return view(Component("logits"))

@@ -65,10 +65,8 @@ def points(bridge, method, clean, corrupted):
     names = ["blocks.0.hook_resid_pre"]
     names += [f"blocks.{layer}.hook_{part}_out" for layer in range(models.N_LAYERS)
               for part in ("attn", "mlp")]  # fmt: skip
-    change = {
-        n: by_hand.run(bridge, clean, look=n) - by_hand.run(bridge, corrupted, look=n)
-        for n in names
-    }
+    ends = (by_hand.look(bridge, ids, names) for ids in (clean, corrupted))
+    change = {name: a - b for name, a, b in zip(names, *ends, strict=True)}
     if method == "eap":
         return [(1, {})]
     if method == "clean_corrupted":
@@ -93,8 +91,8 @@ def test_a_components_edges_sum_to_its_own_attribution(request, name, method):
     for row, writer in enumerate(study.edges.writers):
         if writer.kind == "head" and name == "gemma2":
             continue  # behind the norm of all heads a head's own output is not what it writes
-        clean, corrupted = (
-            by_hand.run(bridge, ids, look=writer.hook) for ids in (pair.clean, pair.corrupted)
+        (clean,), (corrupted,) = (
+            by_hand.look(bridge, ids, [writer.hook]) for ids in (pair.clean, pair.corrupted)
         )
         each = (clean - corrupted) * slope[writer.hook]
         expected = float(each.sum() if writer.head is None else each[:, writer.head].sum())
@@ -128,7 +126,7 @@ def test_other_ablations_change_what_writers_are_ablated_to(gpt2, ablation):
     pairs = PAIRS[:2] if ablation == "mean_position" else PAIRS
     found, study = scores(gpt2, pairs, method="eap", ablation=ablation)
     name = "blocks.1.hook_mlp_out"
-    own = [by_hand.run(gpt2, pair.clean, look=name) for pair in pairs]
+    own = [by_hand.look(gpt2, pair.clean, [name])[0] for pair in pairs]
     reference = {
         "zero": lambda: 0.0,
         "mean": lambda: torch.cat(own).mean(0),

@@ -1,0 +1,70 @@
+"""Which edges make a circuit: the best by score, those that lead to the logits, none that dangle.
+
+Everything is bool or float `[writer, reader]`, in the order of an `EdgeMap`.
+"""
+
+from __future__ import annotations
+
+import heapq
+
+import numpy as np
+import numpy.typing as npt
+
+from headscope.model.edges import EdgeMap
+
+Kept = npt.NDArray[np.bool_]
+Scores = npt.NDArray[np.float64]
+
+
+def threshold(edges: EdgeMap, scores: Scores, least: float, *, signed: bool = False) -> Kept:
+    """The edges whose score (`signed`) or its magnitude is at least `least`."""
+    return edges.possible & (_rank(scores, signed=signed) >= least)
+
+
+def top_n(edges: EdgeMap, scores: Scores, n: int, *, signed: bool = False) -> Kept:
+    """The `n` edges with the highest score (`signed`) or magnitude; of equal ones the first."""
+    ranked = np.where(edges.possible, _rank(scores, signed=signed), -np.inf)
+    best = np.argsort(-ranked, axis=None, kind="stable")[: max(n, 0)]
+    kept = np.zeros(edges.possible.shape, bool)
+    kept.flat[best] = True
+    return kept & edges.possible
+
+
+def greedy(edges: EdgeMap, scores: Scores, n: int, *, signed: bool = False) -> Kept:
+    """`n` edges, one after the other the best that leads into the circuit, from the logits on."""
+    ranked = _rank(scores, signed=signed)
+    kept = np.zeros(edges.possible.shape, bool)
+    waiting: list[tuple[float, int, int]] = []
+    reached = np.zeros(len(edges.readers), bool)
+
+    def reach(readers: Kept) -> None:
+        for reader in np.flatnonzero(readers & ~reached):
+            reached[reader] = True
+            for writer in np.flatnonzero(edges.possible[:, reader]):
+                key = (-float(ranked[writer, reader]), int(writer), int(reader))
+                heapq.heappush(waiting, key)
+
+    reach(np.arange(len(reached)) == len(reached) - 1)
+    while waiting and n > 0:
+        _, writer, reader = heapq.heappop(waiting)
+        kept[writer, reader] = True
+        reach(edges.feeds[:, writer])
+        n -= 1
+    return kept
+
+
+def pruned(edges: EdgeMap, kept: Kept) -> Kept:
+    """Without edges from a component that nothing is kept into, or into one that leads nowhere."""
+    while True:
+        fed = kept.any(0) @ edges.feeds
+        fed[0] = True  # the embedding reads the tokens
+        used = edges.feeds @ kept.any(1)
+        used[-1] = True
+        left = kept & fed[:, None] & used[None, :]
+        if (left == kept).all():
+            return left
+        kept = left
+
+
+def _rank(scores: Scores, *, signed: bool) -> Scores:
+    return scores if signed else np.abs(scores)

@@ -1,0 +1,181 @@
+"""Circuits that are really run, and how faithful they are.
+
+    f(C) = (m(C) - m(empty)) / (m(full) - m(empty))
+
+m(C) is the metric, mean over pairs, with every edge outside of C ablated; m(full) with all edges
+kept, m(empty) with none. 1: the circuit does what the model does. Over circuits of growing size
+(MIB: Mueller et al. 2025), x being the share of edges that was asked for, before dangling ones are
+dropped:
+
+    CPR   area under f(x), edges ranked by score: higher is better
+    CMD   area under |1 - f(x)|, edges ranked by the score's magnitude: lower is better
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from headscope.analyses.circuit_choice import Kept, Scores, pruned, top_n
+from headscope.analyses.edge_scores import EdgeStudy
+from headscope.errors import RequestError
+from headscope.model.circuit_runs import CircuitRuns
+from headscope.results.circuit_graph import FaithfulnessPoint
+
+FRACTIONS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+"""The sizes of circuits that MIB evaluates."""
+
+Metrics = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Faithfulness of circuits of growing size.
+
+    Args:
+        fractions: Shares of all edges that were asked for, ascending.
+        points: The circuits.
+        full: Metric with all edges.
+        empty: Metric with none.
+    """
+
+    fractions: tuple[float, ...]
+    points: tuple[FaithfulnessPoint, ...]
+    full: float
+    empty: float
+
+    @property
+    def cpr(self) -> float:
+        """Area under f by trapezoids, of a curve whose edges are ranked by signed score."""
+        return self._area([point.faithfulness for point in self.points])
+
+    @property
+    def cmd(self) -> float:
+        """Area under |1 - f| by trapezoids, of a curve whose edges are ranked by magnitude."""
+        return self._area([abs(1 - point.faithfulness) for point in self.points])
+
+    def _area(self, heights: Sequence[float]) -> float:
+        between = (np.array(heights[1:]) + heights[:-1]) / 2
+        return float(np.diff(self.fractions) @ between)
+
+
+class CircuitRunner:
+    """Runs circuits on the pairs of a study, each once.
+
+    Args:
+        study: Its pairs, recorded.
+    """
+
+    def __init__(self, study: EdgeStudy) -> None:
+        self._study = study
+        self._batches = [
+            (members, contrast,
+             CircuitRuns(study.wiring, contrast.base, study.ablated(contrast), contrast.read))
+            for members, contrast in study.contrasts()
+        ]  # fmt: skip
+        self._known: dict[bytes, Metrics] = {}
+
+    @property
+    def full(self) -> Kept:
+        """All edges."""
+        return self._study.edges.possible
+
+    @property
+    def empty(self) -> Kept:
+        """No edge."""
+        return np.zeros_like(self.full)
+
+    def metrics(self, circuits: Sequence[Kept]) -> Generator[float, None, Metrics]:
+        """The metric of circuits on every pair, `[circuit, pair]`; yields the share done.
+
+        Args:
+            circuits: The edges of each that are kept, bool `[writer, reader]`.
+        """
+        circuits = [circuit & self.full for circuit in circuits]
+        keys = [circuit.tobytes() for circuit in circuits]
+        new = {
+            key: circuit
+            for key, circuit in zip(keys, circuits, strict=True)
+            if key not in self._known
+        }
+        if new:
+            found = np.zeros((len(new), len(self._study.experiments)))
+            kept = torch.from_numpy(np.stack(list(new.values())))
+            for number, (members, contrast, runs) in enumerate(self._batches):
+                first = 0
+                for streams in runs.streams(kept):
+                    part = slice(first, first := first + len(streams))
+                    with torch.no_grad():
+                        values = [
+                            self._study.metric_part(i, contrast, streams[:, row])
+                            for row, i in enumerate(members)
+                        ]
+                    found[part, list(members)] += torch.stack(values, 1).double().cpu().numpy()
+                    yield (number + first / len(new)) / len(self._batches)
+            self._known |= dict(zip(new, found, strict=True))
+        return np.stack([self._known[key] for key in keys])
+
+    def faithfulness(
+        self, circuits: Sequence[Kept]
+    ) -> Generator[float, None, tuple[FaithfulnessPoint, ...]]:
+        """Circuits without their dangling edges, run; yields the share done.
+
+        Raises:
+            RequestError: The metric is the same with all edges as with none.
+        """
+        left = [pruned(self._study.edges, circuit) for circuit in circuits]
+        values = yield from self.metrics([self.full, self.empty, *left])
+        full, empty, *metrics = values.mean(1).tolist()
+        if abs(full - empty) <= 1e-6 * max(1.0, abs(full), abs(empty)):
+            raise RequestError(
+                f"With all edges ablated the metric stays {full:.4g}, so there is nothing to be "
+                "faithful to.",
+                "Choose another corrupted prompt, ablation or metric.",
+            )
+        return tuple(
+            FaithfulnessPoint(
+                int(circuit.sum()), int(kept.sum()), metric, (metric - empty) / (full - empty)
+            )
+            for circuit, kept, metric in zip(circuits, left, metrics, strict=True)
+        )
+
+    def curve(
+        self, scores: Scores, *, signed: bool, fractions: Sequence[float] = FRACTIONS
+    ) -> Generator[float, None, Curve]:
+        """Circuits of the best edges; yields the share done.
+
+        Args:
+            scores: By which edges are ranked.
+            signed: By value, as CPR wants it; or else by magnitude, as CMD does.
+            fractions: Shares of all edges, ascending.
+        """
+        edges = self._study.edges
+        total = int(edges.possible.sum())
+        circuits = [top_n(edges, scores, int(x * total), signed=signed) for x in fractions]
+        points = yield from self.faithfulness(circuits)
+        ends = yield from self.metrics([self.full, self.empty])
+        full, empty = ends.mean(1).tolist()
+        return Curve(tuple(fractions), points, full, empty)
+
+    def exact(self, chosen: Sequence[tuple[int, int]]) -> Generator[float, None, Metrics]:
+        """What the metric really loses when an edge alone is ablated, `[edge]`.
+
+        Everything else runs on. Mean over pairs; the sign is that of the scores.
+
+        Args:
+            chosen: Writer and reader of each edge, as indices.
+        """
+        without = []
+        for edge in chosen:
+            kept = self.full.copy()
+            if not kept[edge]:
+                raise RequestError(f"There is no edge {edge}.", "Choose one from edges.possible.")
+            kept[edge] = False
+            without.append(kept)
+        values = yield from self.metrics([self.full, *without])
+        lost: Metrics = (values[0] - values[1:]).mean(1)
+        return lost
