@@ -124,19 +124,20 @@ class Estimator:
             contrast.patch(run, site, layer, every, None, unchanged=True)
             for run in range(len(contrast))
         ]
-        before = attention_scores(contrast.model.bridge, contrast.base, layer)
+        # On the CPU, since not every device has the float64 that this takes.
+        before = attention_scores(contrast.model.bridge, contrast.base, layer).cpu()
         after = attention_scores(
             contrast.model.bridge,
             contrast.base,
             layer,
             [patch for patch in whole if patch is not None],
-        )
+        ).cpu()
         found = []
         for run in range(len(contrast)):
             moved = _query_moves if site == "q" else _key_moves
             per_drop = []
             for drop in self._gradients:
-                slope = drop["pattern", layer][run].float()
+                slope = drop["pattern", layer][run].float().cpu()
                 change = moved(before[run], after[run], slope)  # [head, position]
                 per_unit = change.reshape(n_units, -1, change.shape[-1]).sum(1)
                 per_drop.append(per_unit.T)
@@ -152,14 +153,27 @@ def _query_moves(before: torch.Tensor, after: torch.Tensor, slope: torch.Tensor)
 def _key_moves(before: torch.Tensor, after: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
     """A key changes its own column of the scores; the rest of each row only shares what is left.
 
-    With p the row's old pattern, the patched entry is sigmoid(logit(p_j) + new - old score), and
-    the other entries grow or shrink together. In float64: saturated patterns are what this is for.
+    With r the logsumexp of the row's other scores, the entry moves from p = sigmoid(s - r) to
+    p' = sigmoid(s' - r), and what it gains the others lose in proportion. So the metric moves by
+    (p' - p) (slope - mean slope of the others, weighted by their shares).
     """
-    pattern = before.double().softmax(-1)
-    rest = (1 - pattern).clamp_min(torch.finfo(torch.float64).tiny)
-    change = torch.where(pattern > 0, after.double() - before.double(), 0.0)
-    patched = (pattern.log() - rest.log() + change).sigmoid()
-    weighted = pattern * slope
-    others = (1 - patched) / rest - 1
-    others = others * (weighted.sum(-1, keepdim=True) - weighted)
-    return (others + slope * (patched - pattern)).sum(-2).float()
+    scores = before.double()
+    rest = _of_the_others(scores)
+    moved = (after.double() - rest).sigmoid() - (scores - rest).sigmoid()
+    up, down = (
+        _of_the_others(scores + (sign * slope.double()).clamp_min(0).log()) for sign in (1, -1)
+    )
+    # An entry that has no others beside it cannot move.
+    others = ((up - rest).exp() - (down - rest).exp()).nan_to_num()
+    return (moved * (slope - others)).sum(-2).float()
+
+
+def _of_the_others(scores: torch.Tensor) -> torch.Tensor:
+    """For each entry of the last axis the logsumexp of all others.
+
+    From sums up to the entry and down to it: a difference would lose a saturated pattern's rest.
+    """
+    nothing = torch.full_like(scores[..., :1], -torch.inf)
+    below = torch.cat([nothing, scores[..., :-1]], -1).logcumsumexp(-1)
+    above = torch.cat([scores[..., 1:], nothing], -1).flip(-1).logcumsumexp(-1).flip(-1)
+    return torch.logaddexp(below, above)

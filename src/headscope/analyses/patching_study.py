@@ -129,8 +129,9 @@ class Study(Trials):
                 streams.append(contrast.base_streams[row : row + 1])
                 continue
             together = PatchedRun(row, tuple(patches))
-            steps = group.engine(index).compute([together])
-            streams += [progress.streams for progress in steps if progress.runs]
+            with self.running():
+                steps = group.engine(index).compute([together])
+                streams += [progress.streams for progress in steps if progress.runs]
         metric = self.experiments[number].metric
         with torch.no_grad():
             value = float(metric.of(self.read_out, streams, self._clean[number])[0])

@@ -8,6 +8,7 @@ the metric is read.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakSet
@@ -134,10 +135,19 @@ class Trials:
                 "Run it again: widget.run().",
             )
 
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """What is hooked within is ours, and what is recorded can be differentiated later.
+
+        A caller's inference mode would forbid that.
+        """
+        with self.model.own_hooks(), torch.inference_mode(False):
+            yield
+
     def on_one_model(self, progress: Iterator[float]) -> Iterator[float]:
         """`progress`, until the model is changed between two of its steps."""
         while True:
-            with self.model.own_hooks():
+            with self.running():
                 done = next(progress, None)
             if done is None:
                 return
@@ -204,7 +214,8 @@ class Trials:
         seconds, size = 0.0, 0
         for group in self._groups:
             for index, kept in enumerate(group.kept):
-                group.engine(index).calibrate()
+                with self.running():
+                    group.engine(index).calibrate()
                 seconds += self._seconds(group, index)
                 size += kept.nbytes
         left = int((np.isin(self.states, (WAITING, ESTIMATED))).sum())
