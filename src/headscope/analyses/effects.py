@@ -24,10 +24,21 @@ class EffectGrid:
         rows: The rows of the map.
         columns: Its columns.
         chooser: What one of several experiments is called.
+        reach: How far the colours of normalised effects reach at least, so that rounding stays pale
+            and colours do not jump while the map fills.
     """
 
-    def __init__(self, trials: Trials, rows: Axis, columns: Axis, chooser: str = "pair") -> None:
+    def __init__(
+        self,
+        trials: Trials,
+        rows: Axis,
+        columns: Axis,
+        chooser: str = "pair",
+        *,
+        reach: float = 1.0,
+    ) -> None:
         self._trials = trials
+        self._reach = reach
         self.several = len(trials.experiments) > 1
         self.axes: tuple[Axis, ...] = (rows, columns)
         if self.several:
@@ -100,10 +111,8 @@ class EffectGrid:
         signed: bool,
     ) -> Measure:
         shaped = values.reshape(self._shape).astype(np.float32)
-        # A normalised effect is shown between -1 and 1 at least, so that rounding stays pale and
-        # colours do not jump while the map fills.
-        least = 1.0 if self._trials.normalises else 0.0
-        scale = Scale.diverging(np.append(shaped, least)) if signed else _scale_of(shaped)
+        reach = self._reach if self._trials.normalises else 0.0
+        scale = Scale.diverging(np.append(shaped, reach)) if signed else _scale_of(shaped)
         return Measure(name, title, unit, definition, shaped, scale)
 
 

@@ -80,7 +80,8 @@ def run(model: LiveModel, request: PathPatchingRequest) -> Steps[Grid]:
 
 def _grid(study: PathStudy) -> Grid:
     request = study.request
-    made = EffectGrid(study, study.map.rows, study.map.columns)
+    # One of many paths seldom carries more.
+    made = EffectGrid(study, study.map.rows, study.map.columns, reach=0.25)
     change = study.values - study.base_metric[:, None]
     return Grid(
         title=f"Path patching: {study.map.title}, {request.direction}",
