@@ -11,7 +11,8 @@ import torch
 
 import headscope as hs
 from headscope.analyses import REGISTRY
-from headscope.errors import HeadscopeError
+from headscope.analyses.prompt_pairs import Pair
+from headscope.errors import HeadscopeError, ResultError
 from headscope.jobs import Job, Step
 from headscope.model import LiveModel
 from headscope.wire import decode, encode
@@ -20,6 +21,7 @@ from tests.analyses.test_left_as_found import state_of
 from tests.unit.test_wire import assert_same
 
 PROMPT = "the cat sat on the mat the cat"
+CORRUPTED = "the dog sat on the mat the dog"
 
 pytestmark = pytest.mark.parametrize("name", sorted(REGISTRY))
 
@@ -33,9 +35,19 @@ def model(request: pytest.FixtureRequest) -> LiveModel:
     return live
 
 
+def takes_pairs(name: str) -> bool:
+    (first, *_) = dataclasses.fields(REGISTRY[name].request)
+    assert first.name in ("prompt", "pairs")
+    return first.name == "pairs"
+
+
+def request_of(name: str, prompt: Any = PROMPT) -> Any:
+    given = (Pair(prompt, CORRUPTED, " mat", " dog"),) if takes_pairs(name) else prompt
+    return REGISTRY[name].request(given)
+
+
 def steps(name: str, model: LiveModel, prompt: Any = PROMPT) -> Any:
-    analysis = REGISTRY[name]
-    return analysis.run(model, analysis.request(prompt))
+    return REGISTRY[name].run(model, request_of(name, prompt))
 
 
 def finished(name: str, model: LiveModel) -> Any:
@@ -46,11 +58,10 @@ def finished(name: str, model: LiveModel) -> Any:
 
 
 def test_requests_are_frozen_hashable_data(name: str) -> None:
-    request = REGISTRY[name].request(PROMPT)
-    assert next(iter(dataclasses.fields(request))).name == "prompt"
-    assert hash(request) == hash(REGISTRY[name].request(PROMPT))
+    request = request_of(name)
+    assert hash(request) == hash(request_of(name))
     with pytest.raises(dataclasses.FrozenInstanceError):
-        request.prompt = "other"
+        setattr(request, "pairs" if takes_pairs(name) else "prompt", "other")
 
 
 def test_the_result_is_of_a_known_kind_and_survives_the_wire(
@@ -72,7 +83,8 @@ def test_provenance_is_enough_to_run_it_again(name: str, model: LiveModel) -> No
     assert provenance.sign.endswith(".")
     assert provenance.normalisation.endswith(".")
     assert {"headscope", "torch", "transformer_lens", "transformers"} <= set(provenance.versions)
-    (prompt,) = provenance.prompts
+    prompt, *others = provenance.prompts
+    assert [other.text for other in others] == [CORRUPTED] * takes_pairs(name)
     assert prompt.text == PROMPT
     assert len(prompt.tokens) == len(prompt.token_ids)
     assert list(prompt.token_ids) == model.bridge.to_tokens(PROMPT)[0].tolist()
@@ -86,14 +98,19 @@ def test_provenance_names_the_hooks_that_acted(name: str, model: LiveModel) -> N
     assert finished(name, model).provenance.user_hooks == ()
     model.bridge.add_hook("blocks.1.hook_in", lambda t, hook: t)
     try:
+        assert finished(name, model).provenance.user_hooks == ("blocks.1.hook_in",)
         running = steps(name, model)
         next(running)  # nothing has run before the first step
         job: Job[Any] = Job(running)
         job.advance(0)
         model.bridge.reset_hooks()  # in a cell, while the rest is still to be done
         job.advance()
-        assert job.result is not None
-        assert job.result.provenance.user_hooks == ("blocks.1.hook_in",)
+        if takes_pairs(name):  # many runs, which would be of two models
+            assert isinstance(job.error, ResultError)
+            assert "weights or hooks have changed" in str(job.error)
+        else:
+            assert job.result is not None
+            assert job.result.provenance.user_hooks == ("blocks.1.hook_in",)
     finally:
         model.bridge.reset_hooks()
 

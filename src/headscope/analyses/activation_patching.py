@@ -66,7 +66,7 @@ def steps(study: Study) -> Steps[Grid]:
     for done in study.on_one_model(study.estimate()):
         yield Step(0.05 + 0.05 * done, "Estimating every cell")
     shown = time.perf_counter()
-    yield Step(0.1, "", grid(study))
+    yield Step(0.1, study.outlook(), grid(study))
     if study.request.exact:
         yield Step(0.1, study.forecast())
         for done in study.on_one_model(study.compute()):

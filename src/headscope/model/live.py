@@ -21,6 +21,7 @@ from headscope.model.inventory import Inventory
 from headscope.model.layout import layout
 from headscope.model.memory import pass_bytes, refuse_if_too_large, site_bytes
 from headscope.model.readout import ReadOut
+from headscope.model.recorded import leaving_no_trace
 from headscope.model.runs import LOGITS, Pool, RunCache, Site
 from headscope.model.tokens import PromptLike, Tokens
 from headscope.results import JsonValue, NextToken, Prompt, Provenance
@@ -230,7 +231,7 @@ class LiveModel:
         if narrow:
             fwd_hooks.append(("unembed.hook_in", lambda stream, hook: stream[:, positions]))
         ids = torch.tensor([list(token_ids)], device=self._first_parameter.device)
-        with torch.no_grad(), self._inventory.own_hooks():
+        with torch.no_grad(), self._inventory.own_hooks(), leaving_no_trace(self.bridge):
             output = self.bridge.run_with_hooks(
                 ids, fwd_hooks=fwd_hooks, stop_at_layer=stop_at_layer
             )
