@@ -19,6 +19,8 @@ from transformers import (
     GPTNeoXForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
     PreTrainedTokenizerFast,
 )
 
@@ -133,6 +135,25 @@ def hf_bert(seed: int = 0) -> BertForMaskedLM:
     )
     torch.manual_seed(seed)
     return _with_biases(BertForMaskedLM(config))
+
+
+def hf_mistral(seed: int = 0, window: int = 8) -> MistralForCausalLM:
+    """A Llama whose layers attend to the last `window` positions only."""
+    config = MistralConfig(
+        num_hidden_layers=N_LAYERS,
+        num_attention_heads=N_HEADS,
+        num_key_value_heads=N_HEADS // 2,
+        hidden_size=D_MODEL,
+        intermediate_size=2 * D_MODEL,
+        max_position_embeddings=N_CTX,
+        vocab_size=D_VOCAB,
+        bos_token_id=0,
+        eos_token_id=0,
+        sliding_window=window,
+        initializer_range=0.2,
+    )
+    torch.manual_seed(seed)
+    return _with_biases(MistralForCausalLM(config))
 
 
 def _with_biases(model: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -157,7 +157,7 @@ def record(
     return RecordedRuns(
         ids,
         torch.stack(streams, 1),
-        _keys_values(cache),
+        _keys_values(cache, ids.shape[1]),
         kept,
         tuple(edits),
         embedding_noise,
@@ -175,11 +175,27 @@ def _watching_first_block(bridge: Any) -> Iterator[list[Any]]:
         found.append(forward(*args, **kwargs))
         return found[-1]
 
-    block.__dict__["forward"] = watched
-    try:
+    with forwards_replaced({block: watched}):
         yield found
+
+
+@contextmanager
+def forwards_replaced(forwards: Mapping[Any, Any]) -> Iterator[None]:
+    """Modules compute something else meanwhile; a `forward` of the instance's own comes back.
+
+    Set in the instances' `__dict__`, since a bridge hands an assigned attribute on to the module
+    that it wraps.
+    """
+    before = {module: module.__dict__.get("forward") for module in forwards}
+    try:
+        for module, forward in forwards.items():
+            module.__dict__["forward"] = forward
+        yield
     finally:
-        block.__dict__.pop("forward", None)
+        for module, own in before.items():
+            module.__dict__.pop("forward", None)
+            if own is not None:
+                module.__dict__["forward"] = own
 
 
 def unread_hooks(bridge: Any) -> list[tuple[str, Any]]:
@@ -242,10 +258,15 @@ def leaving_no_trace(bridge: Any) -> Iterator[None]:
             state.update(had)
 
 
-def _keys_values(cache: Any) -> list[tuple[torch.Tensor, torch.Tensor]] | None:
+def _keys_values(cache: Any, length: int) -> list[tuple[torch.Tensor, torch.Tensor]] | None:
+    """Keys and values of every position, if the cache has them (a sliding window drops some)."""
     try:
         layers = [(layer[0], layer[1]) for layer in cache]
     except (TypeError, IndexError):
         return None
-    good = all(isinstance(t, torch.Tensor) and t.ndim == 4 for pair in layers for t in pair)
+    good = all(
+        isinstance(t, torch.Tensor) and t.ndim == 4 and t.shape[2] == length
+        for pair in layers
+        for t in pair
+    )
     return layers if layers and good else None

@@ -25,6 +25,7 @@ from headscope.model.recorded import (
     Patch,
     RecordedRuns,
     edit_hooks,
+    forwards_replaced,
     leaving_no_trace,
     noise_hooks,
     replaceable,
@@ -37,7 +38,7 @@ TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 2e-2, torc
 """How far runs of the same computation may differ, relative to the largest value."""
 _LONG_ENOUGH_TO_TELL = 4
 """Tokens of a run on which every shortcut has something to leave out."""
-_KNOWN: WeakKeyDictionary[Any, dict[tuple[Any, ...], Shortcuts]] = WeakKeyDictionary()
+_KNOWN: WeakKeyDictionary[Any, dict[tuple[Any, ...], tuple[int, Shortcuts]]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False)
@@ -307,18 +308,19 @@ class Resumption:
         return kept[0]
 
     def _verified(self) -> Shortcuts:
-        """What this model allows; tried once per model and way of running it."""
+        """What this model allows; tried once per model, way of running it, and greater length."""
         nothing = Shortcuts(layers=False, prefix=False, unread=False)
         devices = int(getattr(self.bridge.cfg, "n_devices", 1) or 1)
-        if devices > 1 or is_hooked(self.bridge):
+        altered = any("forward" in block.__dict__ for block in self.bridge.blocks)
+        if devices > 1 or altered or is_hooked(self.bridge):
             return nothing
         known = _KNOWN.setdefault(self.bridge, {})
         key = (self.recorded.keys_values is not None, *map(str, _ways_of_running(self.bridge)))
-        if key in known:
-            return known[key]
-        found = self._tried() or nothing
-        if self.recorded.length >= _LONG_ENOUGH_TO_TELL:
-            known[key] = found
+        length, found = known.get(key, (0, nothing))
+        if self.recorded.length > length:  # a window, or rotations that depend on the length
+            found = self._tried() or nothing
+            if self.recorded.length >= _LONG_ENOUGH_TO_TELL:
+                known[key] = self.recorded.length, found
         return found
 
     def _tried(self) -> Shortcuts | None:
@@ -417,24 +419,15 @@ def passing_over(bridge: Any, upto: int, recorded: RecordedRuns) -> Iterator[Non
     """Blocks below `upto` hand on what they are given, and tanh-GELU is computed in one pass.
 
     transformers writes that activation as eight passes over memory, a sixth of a block's time.
-    Both are set in the instances' `__dict__`, since assigning the attribute would reach the wrapped
-    module.
     """
 
     def hand_on(hidden: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         return (hidden,) if recorded.tuples else hidden
 
-    blocks = list(bridge.blocks[:upto])
-    activations = _written_out_gelus(bridge)
-    try:
-        for block in blocks:
-            block.__dict__["forward"] = hand_on
-        for activation in activations:
-            activation.__dict__["forward"] = _fused_gelu
+    replaced: dict[Any, Any] = dict.fromkeys(bridge.blocks[:upto], hand_on)
+    replaced |= dict.fromkeys(_written_out_gelus(bridge), _fused_gelu)
+    with forwards_replaced(replaced):
         yield
-    finally:
-        for module in (*blocks, *activations):
-            module.__dict__.pop("forward", None)
 
 
 def _fused_gelu(x: torch.Tensor) -> torch.Tensor:
@@ -444,4 +437,8 @@ def _fused_gelu(x: torch.Tensor) -> torch.Tensor:
 def _written_out_gelus(bridge: Any) -> list[torch.nn.Module]:
     from transformers.activations import NewGELUActivation
 
-    return [m for m in bridge.blocks.modules() if isinstance(m, NewGELUActivation)]
+    return [
+        module
+        for module in bridge.blocks.modules()
+        if type(module) is NewGELUActivation and "forward" not in module.__dict__
+    ]
