@@ -10,7 +10,7 @@ import torch
 from headscope.components import Component
 from headscope.errors import ModelError
 from headscope.model import edge_gradients
-from headscope.model.edge_gradients import edge_products, reader_gradients
+from headscope.model.edge_gradients import EdgeProducts, reader_gradients
 from headscope.model.edges import Wiring, Written
 from headscope.model.layout import layout
 from headscope.model.paths import outputs
@@ -50,7 +50,9 @@ def scores(bridge, base=CLEAN, source=OTHER):
     places = outputs(wiring.map.layout)
     own, other = (Written.of(wiring, record(bridge, [ids], places)) for ids in (base, source))
     found = reader_gradients(wiring, torch.tensor([base]), [4], difference(bridge))
-    return wiring, edge_products(wiring, other - own, found)
+    products = EdgeProducts(wiring, other - own)
+    products.add(found, 1.0)
+    return wiring, products.total()
 
 
 @pytest.fixture(scope="module", params=FAMILIES)

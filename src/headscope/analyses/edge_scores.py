@@ -38,7 +38,7 @@ from headscope.analyses.metrics import MetricName
 from headscope.analyses.prompt_pairs import Pair
 from headscope.analyses.trials import Trials
 from headscope.errors import RequestError
-from headscope.model.edge_gradients import edge_products, reader_gradients
+from headscope.model.edge_gradients import EdgeProducts, reader_gradients
 from headscope.model.edges import EdgeMap, Wiring, Written
 from headscope.model.live import LiveModel
 from headscope.model.paths import outputs
@@ -162,6 +162,7 @@ class EdgeStudy(Trials):
         for done, (members, contrast) in enumerate(batches):
             change = Written.of(self.wiring, contrast.base) - self.ablated(contrast)
             points = list(self._points(change))
+            products = EdgeProducts(self.wiring, change)
             for number, (weight, shift) in enumerate(points, 1):
                 gradients = reader_gradients(
                     self.wiring,
@@ -170,7 +171,9 @@ class EdgeStudy(Trials):
                     partial(self._metrics, members, contrast),
                     shift,
                 )
-                scores += weight * edge_products(self.wiring, change, gradients)
+                products.add(gradients, weight)
+                if number == len(points):
+                    scores += products.total()
                 yield (done + number / len(points)) / len(batches)
         self.scores: npt.NDArray[np.float64] = scores.numpy() / len(self.experiments)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from headscope.components import INPUTS
+from headscope.components import INPUTS, Input
 from headscope.model.edges import Wiring, Written
 from headscope.model.recorded import Place, leaving_no_trace, unread_hooks
 from headscope.model.sites import hook_name
@@ -36,7 +36,7 @@ class ReaderGradients:
 
     streams: tuple[torch.Tensor, ...]
     middles: tuple[torch.Tensor, ...]
-    heads: Mapping[tuple[str, int], torch.Tensor]
+    heads: Mapping[tuple[Input, int], torch.Tensor]
     mlps: tuple[torch.Tensor, ...]
     logits: torch.Tensor
 
@@ -104,55 +104,103 @@ def reader_gradients(
             allow_unused=True, materialize_grads=True,
         )  # fmt: skip
     by_key = dict(zip(keys, found, strict=True))
+    heads = {(letter, layer): by_key[letter, layer] for letter in INPUTS for layer in layers}
     return ReaderGradients(
         tuple(streams),
         tuple(streams if layout.parallel else middles) if layout.mlps else (),
-        {key: gradient for key, gradient in by_key.items() if key[0] != "mlp"},
+        heads,
         tuple(by_key["mlp", layer] for layer in layers) if layout.mlps else (),
         logits,
     )
 
 
-def edge_products(wiring: Wiring, change: Written, gradients: ReaderGradients) -> torch.Tensor:
-    """For every edge, what the writer's change does to the score through that reader alone.
+class EdgeProducts:
+    """For every edge, what the writer's change does to a score through that reader alone.
 
-    To first order. float64 `[writer, reader]` on the CPU, summed over runs and positions; 0 where
-    there is no edge.
+    To first order: the products of changes and gradients, summed over runs and positions, for a
+    weighted sum of gradients taken at any number of points. What is costly is done once, whatever
+    their number: a reader's gradient is (P - unit (unit . P) / d) / scale, with P linear in the
+    gradient at its queries, keys or values and the same map at all points.
 
     Args:
         wiring: The model's readers and writers.
-        change: By how much every writer's output changes, in the same runs as the gradients.
-        gradients: Those of the readers.
+        change: By how much every writer's output changes, in the runs of the gradients.
 
     Cost: a product of `[writer, n d_model]` with `[n d_model, reader]` per block of n positions; no
     more than about 64 MB of writers are spelt out at a time, however long the prompts.
     """
-    edges = wiring.map
-    found = torch.zeros(edges.possible.shape, dtype=torch.float64)
-    n_tokens, width = change.embed.shape[:2].numel(), change.embed.shape[-1]
-    size = max(1, _BLOCK_BYTES // (4 * len(edges.writers) * width))
-    with torch.no_grad():
-        for first in range(0, n_tokens, size):
-            part = slice(first, first + size)
-            vectors = change.vectors(wiring, part).flatten(1)
-            for layer in range(edges.layout.n_layers):
-                stream = _part(gradients.streams[layer], part).to(vectors.dtype)
-                n = edges.written_before(layer)
+
+    def __init__(self, wiring: Wiring, change: Written) -> None:
+        self._wiring = wiring
+        self._change = change
+        n_tokens, width = change.embed.shape[:2].numel(), change.embed.shape[-1]
+        size = max(1, _BLOCK_BYTES // (4 * len(wiring.map.writers) * width))
+        self._parts = [slice(first, first + size) for first in range(0, n_tokens, size)]
+        self._only = change.vectors(wiring) if len(self._parts) == 1 else None
+        self._along = torch.zeros(wiring.map.possible.shape, dtype=torch.float64)
+        self._heads: dict[tuple[Input, int], torch.Tensor] = {}
+        self._mlps: dict[int, torch.Tensor] = {}
+        self._logits: torch.Tensor | None = None
+
+    def add(self, gradients: ReaderGradients, weight: float) -> None:
+        """Count gradients at one point, `weight` times."""
+        wiring, edges = self._wiring, self._wiring.map
+        layers = range(edges.layout.n_layers)
+        with torch.no_grad():
+            streams = [_flat(stream) for stream in gradients.streams]
+            units = [wiring.norm(layer).unit(streams[layer]) for layer in layers]
+            along: dict[tuple[Input, int], torch.Tensor] = {}
+            for layer in layers:
+                share = weight / wiring.norm(layer).scale(streams[layer])
                 for letter in INPUTS:
-                    gradient = _part(gradients.heads[letter, layer], part).to(vectors.dtype)
-                    views = wiring.pull_back(layer, letter, stream, gradient).flatten(1)
-                    found[:n, edges.columns(layer, letter)] += (vectors[:n] @ views.T).cpu()
+                    key = letter, layer
+                    scaled = _flat(gradients.heads[key]) * share[..., None]
+                    self._heads[key] = self._heads.get(key, 0) + scaled
+                    pulled = wiring.pulled(layer, letter).to(scaled)
+                    seen = torch.einsum("nd,red->nre", units[layer], pulled)
+                    along[key] = (seen * scaled).sum(-1) / units[layer].shape[-1]
                 if gradients.mlps:
+                    stream, own = _flat(gradients.middles[layer]), _flat(gradients.mlps[layer])
+                    view = weight * wiring.pull_back_mlp(layer, stream, own)
+                    self._mlps[layer] = self._mlps.get(layer, 0) + view
+            logits = weight * _flat(gradients.logits)
+            self._logits = logits if self._logits is None else self._logits + logits
+            normed = [layer for layer in layers if wiring.norm(layer).normalises]
+            for part in self._parts if normed else ():
+                # Every writer's change along every block's unit, `[n, writer, layer]`.
+                stack = torch.stack([units[layer][part] for layer in normed], -1)
+                moved = torch.bmm(self._vectors(part).transpose(0, 1), stack)
+                for i, layer in enumerate(normed):
+                    n = edges.written_before(layer)
+                    for letter in INPUTS:
+                        product = moved[:, :n, i].T @ along[letter, layer][part]
+                        self._along[:n, edges.columns(layer, letter)] += product.cpu()
+
+    def total(self) -> torch.Tensor:
+        """float64 `[writer, reader]` on the CPU; 0 where there is no edge."""
+        wiring, edges = self._wiring, self._wiring.map
+        found = -self._along
+        with torch.no_grad():
+            for part in self._parts:
+                vectors = self._vectors(part).flatten(1)
+                for (letter, layer), gradient in self._heads.items():
+                    n = edges.written_before(layer)
+                    pulled = wiring.pulled(layer, letter).to(vectors)
+                    views = torch.bmm(gradient[part].transpose(0, 1), pulled).flatten(1)
+                    found[:n, edges.columns(layer, letter)] += (vectors[:n] @ views.T).cpu()
+                for layer, view in self._mlps.items():
                     n = edges.written_before(layer, mlp=True)
-                    stream = _part(gradients.middles[layer], part)
-                    gradient = _part(gradients.mlps[layer], part)
-                    view = wiring.pull_back_mlp(layer, stream, gradient).flatten()
-                    column = edges.columns(layer, None)
-                    found[:n, column] += (vectors[:n] @ view.to(vectors.dtype)[:, None]).cpu()
-            last = _part(gradients.logits, part).to(vectors.dtype)
-            found[:, -1] += (vectors @ last.flatten()).cpu()
-    return found
+                    product = vectors[:n] @ view[part].to(vectors).flatten()
+                    found[:n, edges.columns(layer, None)] += product[:, None].cpu()
+                if self._logits is not None:
+                    found[:, -1] += (vectors @ self._logits[part].to(vectors).flatten()).cpu()
+        return found
+
+    def _vectors(self, part: slice) -> torch.Tensor:
+        return self._change.vectors(self._wiring, part) if self._only is None else self._only
 
 
-def _part(activation: torch.Tensor, part: slice) -> torch.Tensor:
-    return activation.flatten(0, 1)[part]
+def _flat(activation: torch.Tensor) -> torch.Tensor:
+    """All positions of all runs in a row, in float32 at least."""
+    dtype = torch.promote_types(activation.dtype, torch.float32)
+    return activation.flatten(0, 1).to(dtype)

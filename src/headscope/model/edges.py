@@ -146,20 +146,17 @@ class Wiring:
         """What goes into an MLP, of its view `[n, d_model]`."""
         return self._mlp_norms[layer](view).to(view.dtype)
 
-    def pull_back(
-        self, layer: int, letter: Input, stream: torch.Tensor, gradient: torch.Tensor
-    ) -> torch.Tensor:
-        """Gradients with respect to views `[reader, n, d_model]`.
+    def norm(self, layer: int) -> Norm:
+        """The norm before queries, keys and values."""
+        return self._norms[layer]
 
-        Args:
-            layer: The block.
-            letter: Which readers.
-            stream: What they read, `[n, d_model]`.
-            gradient: With respect to the queries, keys or values, `[n, reader, d_head]`.
+    def pulled(self, layer: int, letter: Input) -> torch.Tensor:
+        """What takes gradients with respect to queries, keys or values back to the norm's unit.
+
+        `[reader, d_head, d_model]`: the projection, with the norm's gain and centring folded in.
         """
         weight, _ = self._in[layer][letter]
-        normed = torch.bmm(gradient.transpose(0, 1), weight.to(gradient.dtype).mT)
-        return self._norms[layer].pull_back(stream, normed)
+        return self._norms[layer].folded(weight.mT)
 
     def pull_back_mlp(
         self, layer: int, stream: torch.Tensor, gradient: torch.Tensor

@@ -65,22 +65,30 @@ class Norm:
         out = self._centred(_wide(x)) / scale
         return out if self.weight is None else out * self.weight
 
+    def unit(self, x: torch.Tensor) -> torch.Tensor:
+        """Streams as the norm has them before its gain."""
+        return self._centred(_wide(x)) / self.scale(x)
+
     def pull_back(self, x: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
         """The gradient with respect to `x`, of what has `gradient` with respect to the norm of `x`.
 
+        It is (folded - unit (unit . folded) / d_model) / scale, with the gradient folded.
+
         Args:
             x: Streams `[..., d_model]`.
-            gradient: Broadcasts with `x`.
+            gradient: Likewise.
         """
-        gradient = _wide(gradient)
+        folded = self.folded(gradient)
         if not self.normalises:
-            return gradient
-        if self.weight is not None:
-            gradient = gradient * self.weight
-        scale = self.scale(x)
-        unit = self._centred(_wide(x)) / scale
-        along = (gradient * unit).mean(-1, keepdim=True)
-        return (self._centred(gradient) - along * unit) / scale
+            return folded
+        unit = self.unit(x)
+        along = (folded * unit).mean(-1, keepdim=True)
+        return (folded - along * unit) / self.scale(x)
+
+    def folded(self, gradient: torch.Tensor) -> torch.Tensor:
+        """The part of `pull_back` that is the same for all streams: the gain, and centring."""
+        gradient = _wide(gradient)
+        return self._centred(gradient if self.weight is None else gradient * self.weight)
 
     def _centred(self, x: torch.Tensor) -> torch.Tensor:
         return x - x.mean(-1, keepdim=True) if self.centring else x
