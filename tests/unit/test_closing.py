@@ -70,6 +70,54 @@ def test_a_closed_widget_holds_neither_its_model_nor_its_result(tokenizer: Any, 
     assert POOL.nbytes == 0
 
 
+def patching(model: Any, clean: str = PROMPT) -> hs.ActivationPatching:
+    corrupted = clean.replace("mat", "dog")
+    return hs.ActivationPatching(model, clean, corrupted, answer=" mat", wrong=" dog")
+
+
+def test_a_closed_patching_widget_holds_neither_its_model_nor_its_runs(tokenizer: Any) -> None:
+    model = bridge(tokenizer)
+    widget = patching(model)
+    widget.run()
+    widget.outcome(1, 5)
+    seen = weakref.ref(model), weakref.ref(LiveModel.of(model)), weakref.ref(widget._studied())
+    widget.close()
+    del model
+    assert is_gone(*seen)
+    with pytest.raises(hs.ResultError, match="closed"):
+        widget.outcome(1, 5)
+
+
+def test_a_widget_closed_while_it_computes_holds_nothing(
+    tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headscope.widgets.base.FIRST_BUDGET_S", 0.0)
+    model = bridge(tokenizer)
+    widget = patching(model)
+    assert widget.status["state"] == "running"
+    seen = weakref.ref(model), weakref.ref(LiveModel.of(model))
+    widget.close()
+    del model
+    assert is_gone(*seen)
+
+
+def test_of_all_widgets_one_study_is_kept_and_the_others_answer_the_same(tokenizer: Any) -> None:
+    model = bridge(tokenizer)
+    first = patching(model)
+    first.run()
+    before, study = first.outcome(1, 6), weakref.ref(first._studied())
+    other = patching(model, "the dog sat on the mat")
+    other.run()
+    assert is_gone(study)
+    assert first.outcome(1, 6).metric == pytest.approx(before.metric)
+    assert first.joint((1, 6))["single"] == pytest.approx([before.exact])
+    other.outcome(1, 5)
+    with torch.no_grad():
+        model.blocks[0].mlp.out.weight.mul_(2)
+    with pytest.raises(hs.ResultError, match="have changed"):
+        first.outcome(1, 6)
+
+
 def test_what_is_asked_of_a_closed_widget_is_answered_in_one_line(gpt2: Any) -> None:
     widget = hs.AttentionPatterns(gpt2, PROMPT)
     widget.close()

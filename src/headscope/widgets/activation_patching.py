@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, cast
+from weakref import WeakKeyDictionary
 
 import traitlets as t
 
@@ -31,6 +32,10 @@ _MAPS: tuple[tuple[str, str], ...] = (
     ("head_position", "head and position, in one layer"),
     ("unit_position", "neuron and position, in one layer"),
 )
+
+_KEPT: WeakKeyDictionary[ActivationPatching, Study] = WeakKeyDictionary()
+"""The study of the widget that was computed or asked last: never more than one, since a study holds
+recorded runs, which the pool of cached runs does not count."""
 
 
 class ActivationPatching(PairWidget):
@@ -128,7 +133,8 @@ class ActivationPatching(PairWidget):
             "noise_at": None if noise_at is None else tuple(noise_at), "seed": seed,
         }  # fmt: skip
         self._pinned: tuple[Spot, ...] = ()
-        self._study: Study | None = None
+        self._study: Study | None = None  # while its job runs
+        self._laid_out: ActivationPatchingRequest | None = None  # whose cells are known
         super().__init__(
             model, clean, corrupted, answer=answer, wrong=wrong, alignment=alignment,
             selection=selection, site=site, over=over or "", direction=direction, metric=metric,
@@ -202,14 +208,43 @@ class ActivationPatching(PairWidget):
         )
 
     def _analyse(self, request: ActivationPatchingRequest) -> Steps[Grid]:
-        self._study = Study(self._model, request)
-        return (yield from activation_patching.steps(self._study))
+        _KEPT.pop(self, None)
+        self._study = study = Study(self._model, request)
+        try:
+            return (yield from activation_patching.steps(study))
+        finally:
+            self._study = None
+            if study.laid_out:
+                self._laid_out = request
+                self._keep(study)
+
+    def close(self) -> None:
+        """As `HeadscopeWidget.close`; the runs that questions are answered from are freed too."""
+        super().close()
+        _KEPT.pop(self, None)
+
+    def _keep(self, study: Study) -> None:
+        _KEPT.clear()
+        _KEPT[self] = study
 
     def _studied(self) -> Study:
-        """The study behind what is shown, while it is still running too."""
-        if self._study is None or not self._study.laid_out:
+        """The study behind what is shown, while it is still running too.
+
+        Where another widget's has been kept instead, its prompts are run again, not its cells.
+        """
+        if self._study is not None and self._study.laid_out:
+            return self._study
+        if self in _KEPT:
+            return _KEPT[self]
+        if self._laid_out is None:
             raise RequestError("There is no map yet.", "Call widget.run().")
-        return self._study
+        self._unchanged(self._shown())
+        study = Study(self._model, self._laid_out)
+        for part in (study.prepare, study.record, study.estimate):
+            for _ in study.on_one_model(part()):
+                pass
+        self._keep(study)
+        return study
 
     def _questions(self) -> dict[str, Callable[[Params], Answer]]:
         return super()._questions() | {

@@ -97,6 +97,11 @@ class PairWidget(HeadscopeWidget[Grid]):
         self.observe(self._edited, ["alignment"])
         self.observe(self._realign, ["prompt", "corrupted", "direction"])
 
+    def close(self) -> None:
+        """As `HeadscopeWidget.close`."""
+        super().close()
+        self._corrupted = PromptSource(self._model)
+
     def _realign(self, _change: Any) -> None:
         """An alignment belongs to the prompts that it was made for."""
         self.alignment = None
