@@ -15,11 +15,12 @@ from headscope.analyses.path_study import PathPatchingRequest
 from headscope.analyses.prompt_pairs import Pair
 from headscope.components import Component, Layout
 from headscope.errors import RequestError
-from headscope.model import circuit_runs
+from headscope.model import circuit_runs, memory
 from headscope.model.edges import EdgeMap
 from headscope.model.live import LiveModel
 from headscope.results.circuit_graph import FaithfulnessPoint
 from tests import edges as by_hand
+from tests import models
 from tests.analyses.steps import result_of
 from tests.analyses.studies import ANSWER, PAIRS, WRONG, finish, recorded, scores
 
@@ -160,6 +161,27 @@ def test_memory_decides_only_how_many_run_at_once(llama, monkeypatch):
     alone = metrics(CircuitRunner(study), *circuits)
     assert np.allclose(together, alone, atol=1e-5)
     assert len({tuple(row) for row in together.tolist()}) == 4
+
+
+def test_a_circuit_that_does_not_fit_is_refused_before_it_runs(gpt2, monkeypatch):
+    study = recorded(gpt2)
+    monkeypatch.setattr(memory, "free_bytes", lambda device: 10_000)
+    with pytest.raises(RequestError, match=r"A circuit of \S+ on \d+ tokens needs"):
+        CircuitRunner(study)
+
+
+@pytest.mark.parametrize("name", ["gpt2", "llama"])
+def test_in_half_precision_it_is_the_same_within_rounding(tokenizer, name):
+    make = {"gpt2": models.hf_gpt2, "llama": models.hf_llama}[name]
+    found = []
+    for dtype in (torch.float32, torch.bfloat16):
+        values, study = scores(models.bridge(make(), tokenizer, dtype=dtype), method="eap")
+        runner = CircuitRunner(study)
+        full, empty = metrics(runner, runner.full, runner.empty)
+        assert full == pytest.approx(study.base_metric, abs=0.1)
+        assert empty == pytest.approx(study.source_metric, abs=0.1)
+        found.append(values)
+    assert np.abs(found[0] - found[1]).max() < 0.1 * np.abs(found[0]).max()
 
 
 def test_several_tokens_of_an_answer_are_one_metric(gpt2):

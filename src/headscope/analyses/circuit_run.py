@@ -24,6 +24,7 @@ from headscope.analyses.circuit_choice import Kept, Scores, pruned, top_n
 from headscope.analyses.edge_scores import EdgeStudy
 from headscope.errors import RequestError
 from headscope.model.circuit_runs import CircuitRuns
+from headscope.model.memory import refuse_if_too_large
 from headscope.results.circuit_graph import FaithfulnessPoint
 
 FRACTIONS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -68,6 +69,9 @@ class CircuitRunner:
 
     Args:
         study: Its pairs, recorded.
+
+    Raises:
+        RequestError: A circuit needs more memory than is free.
     """
 
     def __init__(self, study: EdgeStudy) -> None:
@@ -78,6 +82,10 @@ class CircuitRunner:
             for members, contrast in study.contrasts()
         ]  # fmt: skip
         self._known: dict[bytes, Metrics] = {}
+        most = max(self._batches, key=lambda batch: batch[2].bytes_each)
+        n_tokens = most[1].base.token_ids.numel()
+        what = f"A circuit of {study.model.name} on {n_tokens} tokens"
+        refuse_if_too_large({study.model.device: most[2].bytes_each}, what)
 
     @property
     def full(self) -> Kept:

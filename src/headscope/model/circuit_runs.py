@@ -60,12 +60,18 @@ class CircuitRuns:
             self._last = (runs.streams[:, -1] + total).flatten(0, 1)
 
     @property
-    def at_a_time(self) -> int:
-        """How many circuits run side by side within about 256 MB."""
+    def bytes_each(self) -> int:
+        """Most that one circuit takes beside a pass: what is written, and a block's views."""
         edges = self._wiring.map
         layout = edges.layout
-        vectors = len(edges.writers) + 3 * (layout.n_heads + 2 * layout.n_kv_heads) + 8
-        return max(1, _BYTES // (vectors * self._embed.numel() * self._embed.element_size()))
+        # The views of a letter's readers exist three times: as summed, with the base, and normed.
+        vectors = len(edges.writers) + 3 * layout.n_heads + 8
+        return vectors * self._embed.numel() * self._embed.element_size()
+
+    @property
+    def at_a_time(self) -> int:
+        """How many circuits run side by side within about 256 MB."""
+        return max(1, _BYTES // self.bytes_each)
 
     def streams(self, kept: torch.Tensor) -> Iterator[torch.Tensor]:
         """The final stream of circuits, `[circuit, run, read, d_model]`, in portions.
