@@ -68,6 +68,8 @@ def steps(study: Study) -> Steps[Grid]:
     shown = time.perf_counter()
     yield Step(0.1, study.outlook(), grid(study))
     if study.request.exact:
+        for _ in study.on_one_model(study.calibrate()):
+            yield Step(0.1, study.outlook())
         yield Step(0.1, study.forecast())
         for done in study.on_one_model(study.compute()):
             partial = None

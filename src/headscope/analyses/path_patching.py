@@ -66,9 +66,12 @@ def run(model: LiveModel, request: PathPatchingRequest) -> Steps[Grid]:
         yield Step(0.01 * done, "Reading the prompts")
     for done in study.on_one_model(study.record()):
         yield Step(0.01 + 0.04 * done, "Running the prompts")
-    study.lay_out()
+    for done in study.on_one_model(study.lay_out()):
+        yield Step(0.05, f"Finding what is sent, {done:.0%}")
     shown = time.perf_counter()
     yield Step(0.05, study.outlook(), _grid(study))
+    for _ in study.on_one_model(study.calibrate()):
+        yield Step(0.05, study.outlook())
     yield Step(0.05, study.forecast())
     for done in study.on_one_model(study.compute()):
         partial = None

@@ -93,12 +93,12 @@ class PathStudy(Trials):
         self.layout = model.layout
         self.map = path_map(self.layout, self.request.sender, self.request.receivers)
 
-    def lay_out(self) -> None:
-        """Find what is sent in each cell, and which cells there are to compute."""
+    def lay_out(self) -> Iterator[float]:
+        """Find what is sent in each cell, and which there are to compute; yields the share done."""
         self._begin_cells(len(self.map.cells))
         self.states[:, [not cell.receivers for cell in self.map.cells]] = NOT_APPLICABLE
         applicable = [c for c, cell in enumerate(self.map.cells) if cell.receivers]
-        for group in self._groups:
+        for done, group in enumerate(self._groups, 1):
             for index, contrast in enumerate(group.contrasts):
                 for row in range(len(contrast)):
                     sent: dict[tuple[Component, ...], PatchedRun] = {}
@@ -112,6 +112,7 @@ class PathStudy(Trials):
                             kept = group.kept[index]
                             kept[row, c] = contrast.base_streams[row].to(kept.device)
             self._read(group, [(row, c) for row in range(len(group.members)) for c in applicable])
+            yield done / len(self._groups)
 
     def _experiments(self, pair: Pair) -> Iterator[Experiment]:
         request = self.request

@@ -7,6 +7,7 @@ the metric is read.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -85,6 +86,8 @@ class Trials:
         self._pairs = pairs
         self._metric = metric
         self._groups: list[Group] = []
+        self._begun_on: Any = None
+        self._keys: list[object] = []
 
     # What a subclass adds.
 
@@ -127,13 +130,18 @@ class Trials:
         """Refuse to go on with a model that is not the one whose runs were recorded.
 
         Raises:
+            ModelError: It is in training mode now.
             ResultError: Its weights or the hooks on it have changed.
         """
-        if self.model.state() != self._begun_on:
-            raise ResultError(
-                "The model's weights or hooks have changed since its runs were recorded.",
-                "Run it again: widget.run().",
-            )
+        if self._begun_on is None or self.model.state() == self._begun_on:
+            return
+        for key in self._keys:
+            self._runs.drop(key)
+        self.model.ready()
+        raise ResultError(
+            "The model's weights or hooks have changed since its runs were recorded.",
+            "Run it again: widget.run().",
+        )
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -145,14 +153,14 @@ class Trials:
             yield
 
     def on_one_model(self, progress: Iterator[float]) -> Iterator[float]:
-        """`progress`, until the model is changed between two of its steps."""
+        """`progress`, until the model is changed before one of its steps."""
         while True:
+            self.check_unchanged()
             with self.running():
                 done = next(progress, None)
             if done is None:
                 return
             yield done
-            self.check_unchanged()
 
     def record(self) -> Iterator[float]:
         """Run both prompts of every pair; yields the share done."""
@@ -209,15 +217,21 @@ class Trials:
         engines = [engine for group in self._groups for engine in group.engines.values()]
         return engines[0].shortcuts if engines else None
 
+    def calibrate(self) -> Iterator[float]:
+        """Measure the speed of this machine, once for all groups; yields the share done."""
+        every = [(g, index) for g in self._groups for index in range(len(g.contrasts))]
+        first = every[0][0].engine(0)
+        first.calibrate()
+        for done, (group, index) in enumerate(every, 1):
+            if (engine := group.engine(index)) is not first:
+                engine.work = copy.deepcopy(first.work)
+            yield done / len(every)
+
     def forecast(self) -> str:
         """How many cells there are to compute, how long that will take, and what is kept."""
-        seconds, size = 0.0, 0
-        for group in self._groups:
-            for index, kept in enumerate(group.kept):
-                with self.running():
-                    group.engine(index).calibrate()
-                seconds += self._seconds(group, index)
-                size += kept.nbytes
+        every = [(g, index) for g in self._groups for index in range(len(g.contrasts))]
+        seconds = sum(self._seconds(group, index) for group, index in every)
+        size = sum(group.kept[index].nbytes for group, index in every)
         left = int((np.isin(self.states, (WAITING, ESTIMATED))).sum())
         about = "under 1 s" if seconds < 1 else f"about {seconds:.0f} s"
         return f"{left:,} cells to compute, {about}, {max(size / 1e6, 0.1):,.1f} MB to keep"
@@ -309,6 +323,7 @@ class Trials:
         others = tuple(map(tuple, contrast.source.token_ids.tolist()))
         each = tuple((e.aligned.tobytes(), e.noise_seed) for e in contrast.experiments)
         key = (type(self).__name__, self._key(contrast), ids, others, each, contrast.read)
+        self._keys.append(key)
         kept = self._runs.get(key)
         if kept is None:
             shape = (len(contrast), n_cells, len(contrast.read), self.model.d_model)

@@ -304,9 +304,10 @@ class LiveModel:
         return tuple(self._inventory.hooks())
 
     def state(self) -> Any:
-        """A value that is another one when the weights or the user's hooks have changed."""
-        self._inventory.refresh()
-        return self._inventory.weights(), self._inventory.hooks()
+        """Another value when the weights, the user's hooks or the training mode have changed."""
+        inventory = self._inventory
+        inventory.refresh()
+        return inventory.weights(), inventory.hooks(), inventory.is_training()
 
     def own_hooks(self) -> AbstractContextManager[None]:
         """What is hooked within is Headscope's own, and gone at the end: `state` needs no walk."""

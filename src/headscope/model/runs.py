@@ -111,17 +111,22 @@ class RunCache:
 
     def put(self, key: Any, tensor: torch.Tensor) -> None:
         """Keep `tensor`; one that alone exceeds the budget is not kept."""
-        if key in self._tensors:
-            self._forget(key)
+        self.drop(key)
         size = _storage_bytes(tensor)
         if size <= self._pool.budget:
             self._pool.make_room(size)
             self._tensors[key] = self._pool.tick(), tensor
             self.nbytes += size
 
+    def drop(self, key: Any) -> None:
+        """Drop the tensor kept under `key`, if there is one."""
+        if key in self._tensors:
+            _, tensor = self._tensors.pop(key)
+            self.nbytes -= _storage_bytes(tensor)
+
     def drop_oldest(self) -> None:
         """Drop the tensor not used for longest."""
-        self._forget(next(iter(self._tensors)))
+        self.drop(next(iter(self._tensors)))
 
     def clear(self) -> None:
         """Drop everything."""
@@ -133,10 +138,6 @@ class RunCache:
         if fingerprint != self._fingerprint:
             self.clear()
             self._fingerprint = fingerprint
-
-    def _forget(self, key: Any) -> None:
-        _, tensor = self._tensors.pop(key)
-        self.nbytes -= _storage_bytes(tensor)
 
 
 def _storage_bytes(tensor: torch.Tensor) -> int:
