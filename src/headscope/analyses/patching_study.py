@@ -22,7 +22,7 @@ from headscope.analyses.patch_map import (
 )
 from headscope.analyses.patching_request import ActivationPatchingRequest
 from headscope.analyses.prompt_pairs import Pair
-from headscope.analyses.trials import ESTIMATED, NOT_APPLICABLE, Group, Trials
+from headscope.analyses.trials import ESTIMATED, NOT_APPLICABLE, CellKey, Group, Trials
 from headscope.errors import RequestError
 from headscope.model.live import LiveModel
 from headscope.model.recorded import Patch, Place
@@ -250,10 +250,16 @@ class Study(Trials):
         self._read(group, everything)
 
     def _seconds(self, group: Group, index: int) -> float:
-        return group.engine(index).forecast(list(group.runs[index].values()))
+        runs = group.runs[index]
+        return group.engine(index).forecast([runs[key] for key in self._todo(group, index)])
+
+    def _todo(self, group: Group, index: int) -> list[CellKey]:
+        """The cells whose final stream is not kept yet."""
+        kept = group.kept[index]
+        return [key for key in group.runs[index] if torch.isnan(kept[key][0, 0])]
 
     def _compute_contrast(self, group: Group, index: int, contrast: Contrast) -> Iterator[float]:
-        todo = [key for key in group.runs[index] if torch.isnan(group.kept[index][key][0, 0])]
+        todo = self._todo(group, index)
         runs = [group.runs[index][key] for key in todo]
         importance = [
             abs(float(np.nan_to_num(self.estimates[group.members[row], c]))) for row, c in todo
