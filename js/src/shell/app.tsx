@@ -61,6 +61,7 @@ export function App({ host }: { host: Host }) {
             key={result.kind}
             result={result}
             resultId={state.resultId}
+            job={status.job}
             selection={state.selection}
             select={host.setSelection}
             options={state.view}

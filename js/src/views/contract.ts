@@ -7,6 +7,8 @@ export interface ViewProps<R extends Result = Result> {
   result: R;
   /** Changes with every new result: key for caches. */
   resultId: number;
+  /** The computation that runs or ran last; partial results are of the same one. */
+  job: number;
   /** Pinned selection, shared with Python. */
   selection: Selection;
   select(patch: Partial<Selection>): void;

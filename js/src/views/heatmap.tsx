@@ -16,7 +16,7 @@ import { Toolbar } from "./heatmap/toolbar";
 import { Viewport } from "./heatmap/viewport";
 import { describeCell } from "./heatmap/words";
 import { Lens } from "./lens";
-import { Patching, Pinned, useOrders } from "./patching";
+import { Patching, Pinned, placeOf, useOrders } from "./patching";
 import { alignmentOf, STRIP, Strip } from "./patching/strip";
 
 export { default as heatmapCss } from "./heatmap/heatmap.css?inline";
@@ -83,13 +83,21 @@ export function HeatmapView(props: ViewProps<Grid>): JSX.Element {
   );
 
   const drawn = ({ row, column }: Cell): Cell => ({ row: slice.dataRow(row), column });
-  const group = useMemo(() => (patching ? options.group.map(drawn) : []), [slice, options.group]);
+  const place = useMemo(() => placeOf(grid.provenance), [grid]);
+  const grouped = useRef(place);
+  const here = patching && grouped.current === place;
+  const group = useMemo(() => (here ? options.group.map(drawn) : []), [slice, here, options.group]);
   const setGroup = (cells: readonly Cell[]): void =>
     set(
       "group",
       cells.map((c) => [slice.dataRow(c.row), c.column]),
     );
-  const { order, problem } = useOrders(props.ask);
+  // Cells of another map or prompt are others.
+  useEffect(() => {
+    grouped.current = place;
+    if (!here && options.group.length > 0) setGroup([]);
+  }, [place]);
+  const { order, problem } = useOrders(props);
 
   const onPin = (target: Target | null, adding = false): void => {
     if (adding && patching && target?.kind === "cell") {
@@ -176,6 +184,7 @@ export function HeatmapView(props: ViewProps<Grid>): JSX.Element {
         <Patching
           {...props}
           slice={slice}
+          place={place}
           chosen={options.chosen}
           cell={linked.cell}
           group={group}

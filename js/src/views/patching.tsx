@@ -1,7 +1,7 @@
 // Around the map of a patching analysis: what it is computed on top of, the pinned cell's runs, cells
 // patched together, estimates against exact values.
 import type { ComponentChildren, JSX } from "preact";
-import { useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import type { Cell } from "../draw/hit";
 import { formatNumber } from "../draw/text";
 import { tokenGlyphs } from "../state/tokens";
@@ -26,9 +26,13 @@ const KEEP = "Stays patched: the map is computed on top of it";
 
 export type Order = (what: string, params: Record<string, unknown>) => Promise<boolean>;
 
-/** Sends changes to the kernel; `problem`: why it refused the last one. */
-export function useOrders(ask: ViewProps["ask"]): { order: Order; problem: string | null } {
+/** Sends changes to the kernel; `problem`: why it refused the last one, until a newer job. */
+export function useOrders({ ask, job }: Pick<ViewProps, "ask" | "job">): {
+  order: Order;
+  problem: string | null;
+} {
   const [problem, setProblem] = useState<string | null>(null);
+  useEffect(() => setProblem(null), [job]);
   const order: Order = async (what, params) => {
     try {
       await ask(what, params);
@@ -64,6 +68,12 @@ export function pinnedOf({ parameters }: Provenance): string[] {
   }
 }
 
+/** What a cell's row and column stand for: another place, another cell. */
+export function placeOf({ prompts, parameters }: Provenance): string {
+  const { site, over, head, layer } = parameters;
+  return JSON.stringify([prompts.map(({ token_ids }) => token_ids), site, over, head, layer]);
+}
+
 interface PinnedProps extends ViewProps<Grid> {
   order: Order;
 }
@@ -92,6 +102,8 @@ export function Pinned({ result, live, order }: PinnedProps): JSX.Element | null
 
 export interface PatchingProps extends ViewProps<Grid> {
   slice: Slice;
+  /** As `placeOf`. */
+  place: string;
   /** Index on each axis before the last two. */
   chosen: readonly number[];
   /** The pinned cell and those taken together, as drawn. */
@@ -103,13 +115,13 @@ export interface PatchingProps extends ViewProps<Grid> {
 }
 
 export function Patching(props: PatchingProps): JSX.Element {
-  const { slice, cell, group, theme, onPin } = props;
+  const { slice, cell, group, theme, onPin, place, job, resultId } = props;
   const { provenance, alignment } = slice.grid;
-  // Partial results are of the same subject.
-  const subject = useMemo(() => {
-    const ids = provenance.prompts.map(({ token_ids }) => token_ids);
-    return JSON.stringify([ids, provenance.parameters, [...(alignment?.source.data ?? [])]]);
-  }, [provenance, alignment]);
+  // Partial results are of the same subject. A job is shown from its first result on.
+  const subject = useMemo(
+    () => JSON.stringify([place, provenance.parameters, [...(alignment?.source.data ?? [])], job]),
+    [resultId],
+  );
   return (
     <>
       {(cell || group.length > 0) && (

@@ -40,6 +40,7 @@ async function show(result: Patterns, more: Partial<ViewProps<Patterns>> = {}): 
       <AttentionView
         result={result}
         resultId={1}
+        job={1}
         selection={selection}
         select={(patch) => {
           selection = { ...selection, ...patch };

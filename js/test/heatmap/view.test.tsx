@@ -49,6 +49,7 @@ async function show(grid: Grid, more: Partial<ViewProps<Grid>> = {}): Promise<vo
       <HeatmapView
         result={grid}
         resultId={1}
+        job={1}
         selection={selection}
         select={(patch) => {
           selection = { ...selection, ...patch };

@@ -49,6 +49,7 @@ async function show(grid: Grid, more: Partial<ViewProps<Grid>> = {}): Promise<vo
       <HeatmapView
         result={grid}
         resultId={1}
+        job={1}
         selection={selection}
         select={(patch) => {
           selection = { ...selection, ...patch };
@@ -133,6 +134,17 @@ describe("the pinned cell", () => {
     expect(asked("cell")).toHaveLength(2);
   });
 
+  it("is asked for again once a newer job has its first result, and a refusal is gone", async () => {
+    ask.mockRejectedValueOnce(new Error("The weights have changed."));
+    await show(patchGrid());
+    expect(find("[role=alert]").textContent).toBe("The weights have changed.");
+    await show(patchGrid(), { job: 2 }); // begun, nothing to show yet
+    expect(asked("cell")).toHaveLength(1);
+    for (const resultId of [2, 3]) await show(patchGrid(), { job: 2, resultId });
+    expect(asked("cell")).toHaveLength(2);
+    expect(root.querySelector("[role=alert]")).toBeNull();
+  });
+
   it("becomes an intervention, and a refusal is said", async () => {
     await show(patchGrid());
     await click(button("Patch here"));
@@ -140,6 +152,8 @@ describe("the pinned cell", () => {
     ask.mockRejectedValueOnce(new Error("Open one pair first."));
     await click(button("Patch here"));
     expect(find("[role=alert]").textContent).toBe("Open one pair first.");
+    await show(patchGrid(), { job: 2 });
+    expect(root.querySelector("[role=alert]")).toBeNull();
   });
 
   it("shows what was shipped where there is no kernel, and says what is missing", async () => {
@@ -229,6 +243,32 @@ describe("cells taken together", () => {
       [1, 1],
       [0, 0],
     ]);
+  });
+
+  it("are let go when the map is of another site or prompt, and kept for another metric", async () => {
+    const heatmap_group = [
+      [0, 2],
+      [1, 2],
+    ];
+    options = { heatmap_group };
+    await show(patchGrid());
+    const metric = patchGrid();
+    metric.provenance.parameters.metric = "prob";
+    await show(metric, { resultId: 2 });
+    expect(asked("joint")).toHaveLength(2);
+    expect(options).toEqual({ heatmap_group });
+    const site = patchGrid();
+    site.provenance.parameters.site = "z";
+    await show(site, { resultId: 3 });
+    expect(asked("joint")).toHaveLength(2);
+    expect(options).toEqual({ heatmap_group: [] });
+    options = { heatmap_group };
+    await show(site, { resultId: 3 });
+    const prompt = patchGrid();
+    prompt.provenance.prompts[0]?.token_ids.reverse();
+    prompt.provenance.parameters.site = "z";
+    await show(prompt, { resultId: 4 });
+    expect(options).toEqual({ heatmap_group: [] });
   });
 
   it("without a kernel have the sum of what is known", async () => {

@@ -130,13 +130,13 @@ function inWords(title: string, tracked: Tracked | null): string {
 
 function TokenForm({ live, onToken }: { live: boolean; onToken(token: string): void }) {
   const [text, setText] = useState("");
+  const submit = (event: Event): void => {
+    event.preventDefault();
+    if (text) onToken(text);
+  };
+  // JupyterLab takes the Enter that would submit a form for a command of its own.
   return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault();
-        if (text) onToken(text);
-      }}
-    >
+    <form onSubmit={submit} onKeyDown={(event) => event.key === "Enter" && submit(event)}>
       <input
         class="hs-input"
         type="text"
