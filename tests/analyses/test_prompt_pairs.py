@@ -136,3 +136,20 @@ def test_a_template_that_cannot_be_filled_is_refused_in_one_line(template, chang
     with pytest.raises(RequestError, match=message) as refusal:
         expand(template, **how)
     assert "\n" not in str(refusal.value)
+
+
+def test_a_template_whose_answer_is_said_of_a_word() -> None:
+    capitals = {"Dallas": "Austin", "Oakland": "Sacramento"}
+    first, second = expand(
+        "The capital of the state containing {X} is",
+        {"C": list(capitals), "D": list(capitals)},
+        corrupt={"X": "C/D"},
+        answer="C",
+        wrong="D",
+        answers=capitals,
+    )
+    assert (first.clean, first.answer) == (
+        "The capital of the state containing Dallas is",
+        " Austin",
+    )
+    assert (first.corrupted, first.wrong) == (second.clean, second.answer)

@@ -125,3 +125,12 @@ def test_measures_over_three_axes() -> None:
     )
     assert grid.shape == (2, 3, 7)
     assert list(grid.to_dataframe().columns[:2]) == ["prompt", "prompt_label"]
+
+
+def test_a_result_says_in_a_line_what_it_is() -> None:
+    from tests.golden.build import RESULTS
+
+    for make in RESULTS.values():
+        result = make()
+        assert len(repr(result)) < 200
+        assert repr(result).startswith(f"{type(result).__name__}({result.title!r}, ")

@@ -35,7 +35,7 @@ class EffectGrid:
         columns: Axis,
         chooser: str = "pair",
         *,
-        reach: float = 1.0,
+        reach: float = 0.1,
     ) -> None:
         self._trials = trials
         self._reach = reach

@@ -80,6 +80,7 @@ def expand(
     corrupt: Mapping[str, str],
     answer: str,
     wrong: str | None = None,
+    answers: Mapping[str, str] | None = None,
 ) -> tuple[Pair, ...]:
     """Fill a template with every choice of words in which no word is used twice.
 
@@ -92,6 +93,8 @@ def expand(
             `{"S": "A/B"}` puts A's word for S in the clean prompt and B's in the corrupted one.
         answer: The role whose word is right after the clean prompt.
         wrong: The role whose word is right after the corrupted one.
+        answers: What is right for a word, where that is not the word itself: `{"Dallas": "Austin"}`
+            for `"The capital of the state containing {X} is"` with `corrupt={"X": "C/D"}`.
 
     Returns:
         One pair per choice, in the order of the lists.
@@ -111,6 +114,7 @@ def expand(
             f"The template's role {min(undefined)!r} has no words.",
             f"Add it to roles, or to corrupt: known are {sorted({*roles, *corrupt})}.",
         )
+    answers = answers or {}
     made = []
     for words in product(*roles.values()):
         if len(set(words)) < len(words):
@@ -118,7 +122,7 @@ def expand(
         chosen = dict(zip(roles, words, strict=True))
         clean, corrupted = dict(chosen), dict(chosen)
         for role, both in corrupt.items():
-            first, slash, second = both.partition("/")
+            first, slash, second = str(both).partition("/")
             if not slash:
                 raise RequestError(
                     f"corrupt has {both!r} for {role!r}.",
@@ -129,13 +133,17 @@ def expand(
             Pair(
                 template.format(**clean),
                 template.format(**corrupted),
-                f" {_word(chosen, answer)}",
-                None if wrong is None else f" {_word(chosen, wrong)}",
+                _said(answers, _word(chosen, answer)),
+                None if wrong is None else _said(answers, _word(chosen, wrong)),
             )
         )
     if not made:
         raise RequestError("The roles leave no choice of different words.", "Give more words.")
     return tuple(made)
+
+
+def _said(answers: Mapping[str, str], word: str) -> str:
+    return f" {answers.get(word, word)}"
 
 
 def _word(chosen: Mapping[str, str], role: str) -> str:

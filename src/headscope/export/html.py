@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypedDict
 
+from headscope.errors import ResultError
 from headscope.export.bundle import read_bundle
 from headscope.results import Result
 from headscope.wire import encode
@@ -72,8 +73,15 @@ def save_html(path: str | Path, *widgets: Freezable, title: str = "") -> Path:
         title: Title of the page; the first result's own title if empty.
 
     Raises:
-        HeadscopeError: A widget has no result yet, or the front end is not built.
+        HeadscopeError: There is no widget, one has no result yet, or the front end is not built.
     """
+    strangers = [widget for widget in widgets if not hasattr(widget, "snapshot")]
+    if strangers or not widgets:
+        kind = f"a {type(strangers[0]).__name__}" if strangers else "nothing"
+        raise ResultError(
+            f"A page is made of widgets, not of {kind}.",
+            "Pass the widgets: hs.save_html(path, widget, title=...).",
+        )
     target = Path(path)
     if not target.suffix:
         target = target.with_suffix(".html")

@@ -164,7 +164,13 @@ class Tokens:
 
 
 def _as_ids(prompt: Sequence[int] | torch.Tensor) -> tuple[int, ...]:
-    tensor = torch.as_tensor(prompt)
+    try:
+        tensor = torch.as_tensor(prompt)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise PromptError(
+            f"A prompt is a text or one sequence of token ids, not a {type(prompt).__name__}.",
+            "Pass one prompt: 'When John and Mary ...', or bridge.to_tokens(text)[0].",
+        ) from error
     if tensor.numel() == 0:
         return ()
     if tensor.ndim == 2 and tensor.shape[0] == 1:

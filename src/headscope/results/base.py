@@ -31,6 +31,15 @@ class NextToken:
 class ResultBase:
     """Saving and figures, the same for every kind."""
 
+    title: str
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.title!r}, {self._outline()})"
+
+    def _outline(self) -> str:
+        """What it holds, in a few words."""
+        raise NotImplementedError
+
     def to_dataframe(self) -> pd.DataFrame:
         """The numbers, tidy: one row per value."""
         raise NotImplementedError

@@ -147,7 +147,7 @@ class FaithfulnessPoint:
     faithfulness: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CircuitGraph(ResultBase):
     """A graph of components.
 
@@ -192,6 +192,10 @@ class CircuitGraph(ResultBase):
         if self.pruning.measure not in [measure.name for measure in self.measures]:
             raise ResultError(f"There is no measure {self.pruning.measure!r} to prune by.")
         self._check_edges()
+
+    def _outline(self) -> str:
+        kept = int(self.edges.kept.sum())
+        return f"{len(self.nodes)} nodes, {kept} of {len(self.edges)} edges kept"
 
     def _check_edges(self) -> None:
         edges = self.edges

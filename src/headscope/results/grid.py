@@ -98,7 +98,7 @@ class Alignment:
     given: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Grid(ResultBase):
     """Values over named axes.
 
@@ -167,6 +167,10 @@ class Grid(ResultBase):
                 return candidate.values
         names = ", ".join(repr(m.name) for m in self.measures)
         raise ResultError(f"This grid has no measure {measure!r}.", f"It has {names}.")
+
+    def _outline(self) -> str:
+        axes = " x ".join(f"{len(axis)} {axis.name}" for axis in self.axes)
+        return f"{axes}: {', '.join(measure.name for measure in self.measures)}"
 
     def to_dataframe(self) -> pd.DataFrame:
         """One row per cell: an index column and a label column per axis, a column per measure."""

@@ -54,7 +54,7 @@ class HeadPattern:
     weights: Weights
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Patterns(ResultBase):
     """Attention patterns of one prompt.
 
@@ -102,6 +102,9 @@ class Patterns(ResultBase):
             check_array(f"Score {score.name!r}", score.values, "float32", per_head)
         for held in self.heads:
             check_array(f"L{held.layer}H{held.head}", held.weights, "float32", (tokens, tokens))
+
+    def _outline(self) -> str:
+        return f"{self.n_layers} layers x {self.n_heads} heads, {len(self.tokens)} tokens"
 
     @property
     def tokens(self) -> tuple[str, ...]:
