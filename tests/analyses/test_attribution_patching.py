@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headscope.analyses import patching_study
-from headscope.analyses.attribution_patching import _key_moves
+from headscope.analyses.attribution_patching import Estimator, _key_moves
 from headscope.analyses.contrast import Spot
+from headscope.analyses.patching_request import ActivationPatchingRequest
+from headscope.analyses.patching_study import Study, _patches
 from headscope.analyses.prompt_pairs import Pair
 from headscope.model import LiveModel
 from headscope.model.gradients import gradients
@@ -279,9 +281,38 @@ def test_grad_drop_is_its_definition(families, family, site):
         sums = [e.sum(-1).sum(0) if e.ndim == 3 else e.sum(-1) for e in each]
         total = total + torch.stack(sums).abs()
     expected = (total / 2).numpy()
-    ends = patched(bridge, site=site, exact=False).baselines
-    sign = np.sign(ends[0].value - ends[1].value)
-    assert np.abs(found * sign - expected * sign).max() <= 1e-4 * expected.max()
+    assert np.abs(np.abs(found) - expected).max() <= 1e-4 * expected.max()
+
+
+@pytest.mark.parametrize("direction", ["denoising", "noising"])
+@pytest.mark.parametrize("metric", ["logit_diff", "kl"])
+def test_grad_drop_has_no_sign(gpt2, direction, metric):
+    """Whether the metric rises or falls from base to source."""
+    fields = {"site": "z", "grad_drop": True, "exact": False}
+    LiveModel.of(gpt2).forget_runs()
+    grid = patched(gpt2, direction=direction, metric=metric, **fields)
+    assert grid["estimate"].min() >= 0
+    assert grid["estimate"].max() > 0
+    assert np.array_equal(grid["effect"], grid["estimate"])
+
+
+def test_grad_drop_of_several_tokens_is_of_their_sum(gpt2):
+    """What moves two equal halves of an answer against each other moves the metric not at all."""
+    pair = Pair(PAIR.clean, PAIR.corrupted, " mat dog", " cat the")
+    study = Study(LiveModel.of(gpt2), ActivationPatchingRequest((pair,), grad_drop=True, site="z"))
+    for steps in (study.prepare, study.record, study.estimate):
+        for _ in study.on_one_model(steps()):
+            pass
+    contrasts = study._groups[0].contrasts
+    made = [Estimator(contrast, study.places, [None], grad_drop=True) for contrast in contrasts]
+    for estimator in made:
+        for _ in study.on_one_model(estimator.prepare()):
+            pass
+    assert len(made) == 2
+    for c, cell in enumerate(study.map.cells):
+        patches = [_patches(contrast, 0, "z", cell) for contrast in contrasts]
+        each = np.array([e.changes(0, p) for e, p in zip(made, patches, strict=True)])
+        assert study.estimates[0, c] == pytest.approx(np.abs(each.sum(0)).sum() / 2, rel=1e-6)
 
 
 def test_grad_drop_sees_what_cancels(tokenizer):

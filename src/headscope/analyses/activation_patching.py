@@ -94,6 +94,8 @@ def grid(study: Study) -> Grid:
     change = study.values - study.base_metric[:, None]
     exact = study.effect(change)
     estimate = study.effect(study.estimates)
+    if request.grad_drop:
+        estimate = np.abs(estimate)
     best = np.where(np.isnan(exact), estimate, exact)
     return Grid(
         title=f"Activation patching: {SITES[request.site].title}, {request.direction}"

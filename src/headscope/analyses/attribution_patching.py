@@ -14,13 +14,15 @@ Patching"). Two corrections are those of AtP* (Kramar et al. 2024):
                once per layer with that layer's attention and MLP passing no gradient on, and the
                estimate is the mean of the absolute values (over n_layers - 1, since a component's
                own layer gives it none). The estimate then has no sign. Cost: n_layers backwards.
+               For an answer of several tokens the absolute value is taken of the sum over its
+               continuations.
 
 An estimate of a window of layers is the sum of its layers' estimates.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 
@@ -32,7 +34,7 @@ from headscope.model.sites import PatchSite
 
 
 class Estimator:
-    """Estimates for the runs of one contrast.
+    """Estimates for the runs of one contrast, once `prepare` is through.
 
     Args:
         contrast: The runs.
@@ -56,29 +58,39 @@ class Estimator:
         self._path = contrast.model.read_out()
         fixed = [(site, layer) for site, layer in places if qk_fix and site in ("q", "k")]
         patterns: list[Place] = [("pattern", layer) for _, layer in fixed]
-        wanted = [*dict.fromkeys([*places, *patterns])]
+        self._wanted = [*dict.fromkeys([*places, *patterns])]
+        self._to_fix = fixed
         layers = range(contrast.model.n_layers)
-        blocks = [(layer,) for layer in layers] if grad_drop else [()]
-        self._gradients = [self._gradient(wanted, blocked) for blocked in blocks]
-        self._share = 1.0 / max(len(layers) - 1, 1) if grad_drop else 1.0
-        self._unsigned = grad_drop
-        self._fixed: dict[tuple[int, PatchSite, int], list[torch.Tensor]] = {
-            (run, site, layer): values
-            for site, layer in fixed
-            for run, values in enumerate(self._through_softmax(site, layer))
-        }
+        self._blocks = [(layer,) for layer in layers] if grad_drop else [()]
+        self._gradients: list[dict[Place, torch.Tensor]] = []
+        self._fixed: dict[tuple[int, PatchSite, int], list[torch.Tensor]] = {}
+        self.grad_drop = grad_drop
 
-    def of(self, run: int, patches: Sequence[Patch]) -> float:
-        """The estimated change of the metric, in its own unit, if `patches` are made in a run."""
-        each = [
+    def prepare(self) -> Iterator[float]:
+        """Take the gradients, and what corrects them; yields the share done."""
+        steps = len(self._blocks) + len(self._to_fix)
+        for blocked in self._blocks:
+            self._gradients.append(self._gradient(self._wanted, blocked))
+            yield len(self._gradients) / steps
+        for done, (site, layer) in enumerate(self._to_fix, 1 + len(self._blocks)):
+            for run, values in enumerate(self._through_softmax(site, layer)):
+                self._fixed[run, site, layer] = values
+            yield done / steps
+
+    def changes(self, run: int, patches: Sequence[Patch]) -> list[float]:
+        """The first-order change of the metric by `patches` in a run, for each drop."""
+        return [
             sum(self._linear(drop, run, patch) for patch in patches)
-            for drop in range(len(self._gradients))
+            for drop in range(len(self._blocks))
         ]
-        return sum(map(abs, each)) * self._share if self._unsigned else each[0]
 
     def slope(self, run: int, patch: Patch) -> torch.Tensor:
-        """The gradient where `patch` would act, float32, shaped like its value."""
-        return patch.of(self._gradients[0][patch.site, patch.layer][run]).float()
+        """The gradient where `patch` would act, float32, shaped like its value.
+
+        With GradDrop the mean of its absolute values.
+        """
+        every = [patch.of(drop[patch.site, patch.layer][run]).float() for drop in self._gradients]
+        return _mean_of_drops(torch.stack(every).abs()) if self.grad_drop else every[0]
 
     def _gradient(
         self, places: Sequence[Place], blocked: Sequence[int]
@@ -143,6 +155,26 @@ class Estimator:
                 per_drop.append(per_unit.T)
             found.append(per_drop)
         return found
+
+
+def estimate(
+    estimators: Sequence[Estimator], run: int, patches: Sequence[Sequence[Patch]]
+) -> float:
+    """The estimated change of the metric, in its own unit, if patches are made in a run.
+
+    Args:
+        estimators: One for each continuation of the metric.
+        run: Which run.
+        patches: For each continuation.
+    """
+    each = [e.changes(run, own) for e, own in zip(estimators, patches, strict=True)]
+    total = torch.tensor(each, dtype=torch.float64).sum(0)
+    return float(_mean_of_drops(total.abs()) if estimators[0].grad_drop else total[0])
+
+
+def _mean_of_drops(values: torch.Tensor) -> torch.Tensor:
+    """The mean over layers dropped, `[drop, ...]`, of which a component's own gives it none."""
+    return values.sum(0) / max(len(values) - 1, 1)
 
 
 def _query_moves(before: torch.Tensor, after: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:

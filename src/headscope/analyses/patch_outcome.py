@@ -86,6 +86,8 @@ def outcome(study: Study, index: Sequence[int]) -> Outcome:
     base_value, source_value = study.base_metric[number], study.source_metric[number]
     values = (base_value, source_value) if base_is_clean else (source_value, base_value)
     estimate = float(study.effect(study.estimates[number, place]))
+    if study.request.grad_drop:
+        estimate = abs(estimate)
     spots = study.spots(cell)
     return Outcome(
         label="; ".join(spot.label(experiment.base.tokens) for spot in spots),

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from headscope.analyses.alignment import UNMATCHED
-from headscope.analyses.attribution_patching import Estimator
+from headscope.analyses.attribution_patching import Estimator, estimate
 from headscope.analyses.contrast import Contrast, Experiment, Spot
 from headscope.analyses.experiments import ablation, experiment
 from headscope.analyses.patch_map import (
@@ -74,17 +74,15 @@ class Study(Trials):
         estimators: list[list[Estimator]] = []
         for done, group in enumerate(self._groups, 1):
             clean = [self._clean[i] for i in group.members]
-            estimators.append(
-                [
-                    Estimator(
-                        contrast, self.places, clean,
-                        qk_fix=request.qk_fix, grad_drop=request.grad_drop,
-                    )
-                    for contrast in group.contrasts
-                ]
-                if wanted
-                else []
-            )  # fmt: skip
+            estimators.append([])
+            for contrast in group.contrasts if wanted else []:
+                estimator = Estimator(
+                    contrast, self.places, clean,
+                    qk_fix=request.qk_fix, grad_drop=request.grad_drop,
+                )  # fmt: skip
+                estimators[-1].append(estimator)
+                for _ in estimator.prepare():
+                    yield 0.5 * (done - 1) / len(self._groups)
             yield 0.5 * done / len(self._groups)
         self.map = self._map(estimators)
         self._begin_cells(len(self.map.cells))
@@ -242,9 +240,7 @@ class Study(Trials):
                         base = group.contrasts[index].base_streams[row]
                         group.kept[index][row, c] = base.to(group.kept[index].device)
                 if estimators:
-                    self.estimates[i, c] = sum(
-                        e.of(row, patches) for e, patches in zip(estimators, each, strict=True)
-                    )
+                    self.estimates[i, c] = estimate(estimators, row, each)
                     self.states[i, c] = ESTIMATED
         everything = [(r, c) for r in range(len(group.members)) for c in range(len(self.map.cells))]
         self._read(group, everything)
