@@ -154,6 +154,32 @@ def test_an_interrupt_during_run_cancels(make: Any, monkeypatch: pytest.MonkeyPa
     assert widget.status["state"] == "cancelled"
 
 
+@pytest.mark.parametrize("stopped", ["interrupt", "cancel"])
+def test_what_a_cancelled_computation_had_is_the_result_and_is_shown(
+    make: Any, monkeypatch: pytest.MonkeyPatch, stopped: str
+) -> None:
+    widget = make()
+    page = Page(widget)
+    parts = [dataclasses.replace(build.grid(), title=title) for title in ("first", "last")]
+
+    def in_parts(_self: Any, _request: Any) -> Steps[Grid]:
+        for part in parts:
+            yield Step(0.1, partial=part)  # sooner than progress is reported
+        if stopped == "interrupt":
+            raise KeyboardInterrupt
+        widget.cancel()
+        yield Step(0.2)
+        return build.grid()
+
+    monkeypatch.setattr(Scripted, "_analyse", in_parts)
+    widget.steps = 3
+    with pytest.raises(KeyboardInterrupt if stopped == "interrupt" else Cancelled):
+        widget.run()
+    assert widget.status["state"] == "cancelled"
+    assert widget.result.title == "last"
+    assert page.state["_result"]["header"]["data"]["title"] == "last"
+
+
 def test_run_cancelled_from_another_thread_raises(make: Any) -> None:
     widget = make()
     page = Page(widget)

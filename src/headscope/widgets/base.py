@@ -85,7 +85,7 @@ class HeadscopeWidget(PageWidget, Generic[R]):
         self._valued_on: Any = None  # and that of the result
         self._edits = 0  # of the prompt and the fields
         self._begun_at = -1  # how many edits the current job has seen
-        self._valued_at = -1  # and the result, where it is complete
+        self._valued_at = -1  # and the result, perhaps a partial one
         self._refreshing = False
         self._silent_until = 0.0
         self.last_error: Exception | None = None
@@ -125,16 +125,18 @@ class HeadscopeWidget(PageWidget, Generic[R]):
     def result(self) -> R:
         """The result for the prompt and the fields as they are now.
 
-        Whatever is still to be computed for them is computed first, as `run` does.
+        Whatever is still to be computed for them is computed first, as `run` does. Of a cancelled
+        computation it is what there was by then, where the analysis gives partial results: their
+        `states` say what is known.
 
         Raises:
-            ResultError: The computation was cancelled, or it failed.
+            ResultError: The computation was cancelled with nothing to show, or it failed.
         """
         state = self.status["state"]
         pending = self._begun_at != self._edits or state == "running"
         if pending and self.comm is not None and self._home.is_here():
             return self.run()
-        if self._value is None or self._valued_at != self._edits or state == "error":
+        if self._value is None or self._valued_at != self._edits or state in ("running", "error"):
             raise self._no_result() from self.last_error
         return self._value
 
@@ -174,7 +176,7 @@ class HeadscopeWidget(PageWidget, Generic[R]):
         return self._shown()
 
     def cancel(self) -> None:
-        """Stop the running computation at its next step; the last result stays."""
+        """Stop the running computation at its next step; the last result, or partial one, stays."""
         job = self._runner.job
         if job is not None:
             job.cancel()
@@ -323,11 +325,16 @@ class HeadscopeWidget(PageWidget, Generic[R]):
         self._silent_until = now + ACK_PATIENCE_S
         progress: Progress = {"type": "progress", "status": self._status_of(job)}
         self.send(progress)
+        self._take_partial(job)
+
+    def _take_partial(self, job: Job[Any]) -> None:
         if job.partial is not None:
-            self._value, self._valued_at = job.partial, -1
-            self._valued_on = self._begun_on
-            self._result = {**encode(job.partial)}
+            self._take(job.partial, encode(job.partial))
             job.partial = None
+
+    def _take(self, value: R, payload: Payload) -> None:
+        self._value, self._result = value, {**payload}
+        self._valued_at, self._valued_on = self._begun_at, self._begun_on
 
     def _acknowledged(self) -> None:
         self._silent_until = 0.0
@@ -337,11 +344,10 @@ class HeadscopeWidget(PageWidget, Generic[R]):
             self._fail(job.error, self._status["job"])
             return
         with self.hold_sync():
-            if job.result is not None:
-                self._value, payload = job.result
-                self._result = {**payload}
-                self._valued_at = self._begun_at
-                self._valued_on = self._begun_on
+            if job.result is None:
+                self._take_partial(job)
+            else:
+                self._take(*job.result)
                 self.selection = within(self.selection, self._limits())
             self.last_error = None
             self._error = None
