@@ -22,6 +22,7 @@ from headscope.errors import (
     ResultError,
 )
 from headscope.jobs import Step, Steps
+from headscope.model.runs import LOGITS, Site
 from headscope.results import Grid
 from headscope.widgets.base import HeadscopeWidget
 from headscope.widgets.page import synced
@@ -426,6 +427,29 @@ def test_the_page_cancels_and_runs_again(make: Any) -> None:
         page.send(type="run_job")
         await until(lambda: page.state["_status"]["state"] == "done")
         assert page.state["_status"]["job"] == 3
+
+    on_loop(main)
+
+
+def test_run_again_in_the_page_forgets_cached_runs_unless_it_was_cancelled(make: Any) -> None:
+    async def main() -> None:
+        widget = make()
+        page = Page(widget)
+        ids = widget._model.tokenize("the cat").token_ids
+        site = Site(LOGITS, 0, 0)
+        kept = widget._model.activations(ids, [site])[site]
+        Scripted.SECONDS = 0.01
+        widget.steps = 100
+        await until(lambda: widget.status["state"] == "running")
+        page.send(type="cancel_job")
+        await until(lambda: page.state["_status"]["state"] == "cancelled")
+        Scripted.SECONDS = 0.0
+        page.send(type="run_job")
+        await until(lambda: page.state["_status"]["state"] == "done")
+        assert widget._model.activations(ids, [site])[site] is kept
+        page.send(type="run_job")
+        await until(lambda: page.state["_status"]["job"] == 4)
+        assert widget._model.activations(ids, [site])[site] is not kept
 
     on_loop(main)
 

@@ -161,8 +161,7 @@ class HeadscopeWidget(PageWidget, Generic[R]):
         """
         job = self._runner.job
         if job is None or job.ended or self._begun_at != self._edits:
-            if job is None or job.state != "cancelled":  # what a cancelled job has done is kept
-                self._model.forget_runs()
+            self._forget()
             job = self._begin()
             if job is not None:
                 self._runner.start(job, None)
@@ -283,6 +282,15 @@ class HeadscopeWidget(PageWidget, Generic[R]):
 
     def _keep_error(self, error: Exception) -> None:
         self.last_error = error
+
+    def _run_again(self) -> None:
+        self._forget()
+        self._restart()
+
+    def _forget(self) -> None:
+        job = self._runner.job
+        if job is None or job.state != "cancelled":  # what a cancelled job has done is kept
+            self._model.forget_runs()
 
     def _restart(self) -> None:
         job = self._begin()

@@ -100,8 +100,8 @@ class PageWidget(anywidget.AnyWidget):
         """An answer failed unexpectedly."""
         raise NotImplementedError
 
-    def _restart(self) -> None:
-        """Compute again."""
+    def _run_again(self) -> None:
+        """Compute again, as `run` does, but on the loop."""
         raise NotImplementedError
 
     def _acknowledged(self) -> None:
@@ -127,7 +127,7 @@ class PageWidget(anywidget.AnyWidget):
             case {"type": "cancel_job"}:
                 self.cancel()
             case {"type": "run_job"}:
-                self._home.bring(self._restart)
+                self._home.bring(self._run_again)
             case {"type": "ack_progress"}:
                 self._acknowledged()
             case {"type": "need_bundle"}:
