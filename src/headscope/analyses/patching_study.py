@@ -22,7 +22,7 @@ from headscope.analyses.patch_map import (
 )
 from headscope.analyses.patching_request import ActivationPatchingRequest
 from headscope.analyses.prompt_pairs import Pair
-from headscope.analyses.trials import ESTIMATED, NOT_APPLICABLE, CellKey, Group, Trials
+from headscope.analyses.trials import ESTIMATED, NOT_APPLICABLE, CellKey, Group, Trials, paced
 from headscope.errors import RequestError
 from headscope.model.live import LiveModel
 from headscope.model.recorded import Patch, Place
@@ -72,7 +72,7 @@ class Study(Trials):
         request = self.request
         wanted = request.estimate and self.experiments[0].metric.differentiable
         estimators: list[list[Estimator]] = []
-        for done, group in enumerate(self._groups, 1):
+        for begun, group in enumerate(self._groups):
             clean = [self._clean[i] for i in group.members]
             estimators.append([])
             for contrast in group.contrasts if wanted else []:
@@ -82,14 +82,12 @@ class Study(Trials):
                 )  # fmt: skip
                 estimators[-1].append(estimator)
                 for _ in estimator.prepare():
-                    yield 0.5 * (done - 1) / len(self._groups)
-            yield 0.5 * done / len(self._groups)
+                    yield 0.5 * begun / len(self._groups)
         self.map = self._map(estimators)
         self._begin_cells(len(self.map.cells))
         self.estimates = np.full(self.values.shape, np.nan)
-        for done, (group, of_group) in enumerate(zip(self._groups, estimators, strict=True), 1):
-            self._lay_out(group, of_group)
-            yield 0.5 + 0.5 * done / len(self._groups)
+        for done in paced(self._lay_out(estimators)):
+            yield 0.5 + 0.5 * done
 
     @property
     def laid_out(self) -> bool:
@@ -224,26 +222,36 @@ class Study(Trials):
                         total += change.abs().sum(0)
         return sorted(total.topk(min(_NEURONS_SHOWN, len(total))).indices.tolist())
 
-    def _lay_out(self, group: Group, estimators: Sequence[Estimator]) -> None:
-        for row, i in enumerate(group.members):
-            for c, cell in enumerate(self.map.cells):
-                aligned = self.experiments[i].aligned
-                positions = range(len(aligned)) if cell.positions is None else cell.positions
-                if all(aligned[p] == UNMATCHED for p in positions):
-                    self.states[i, c] = NOT_APPLICABLE
-                    continue
-                each = [_patches(k, row, self.map.site, cell) for k in group.contrasts]
-                for index, patches in enumerate(each):
-                    if patches:
-                        group.runs[index][row, c] = PatchedRun(row, tuple(patches))
-                    else:  # both runs have the same bits there
-                        base = group.contrasts[index].base_streams[row]
-                        group.kept[index][row, c] = base.to(group.kept[index].device)
-                if estimators:
-                    self.estimates[i, c] = estimate(estimators, row, each)
-                    self.states[i, c] = ESTIMATED
-        everything = [(r, c) for r in range(len(group.members)) for c in range(len(self.map.cells))]
-        self._read(group, everything)
+    def _lay_out(self, estimators: Sequence[Sequence[Estimator]]) -> Iterator[float]:
+        laid = 0
+        for group, of_group in zip(self._groups, estimators, strict=True):
+            for row in range(len(group.members)):
+                for c in range(len(self.map.cells)):
+                    self._lay_out_cell(group, of_group, row, c)
+                    laid += 1
+                    yield laid / self.states.size
+            for _ in self._read(group, np.ndindex(len(group.members), len(self.map.cells))):
+                yield laid / self.states.size
+
+    def _lay_out_cell(
+        self, group: Group, estimators: Sequence[Estimator], row: int, c: int
+    ) -> None:
+        i, cell = group.members[row], self.map.cells[c]
+        aligned = self.experiments[i].aligned
+        positions = range(len(aligned)) if cell.positions is None else cell.positions
+        if all(aligned[p] == UNMATCHED for p in positions):
+            self.states[i, c] = NOT_APPLICABLE
+            return
+        each = [_patches(k, row, self.map.site, cell) for k in group.contrasts]
+        for index, patches in enumerate(each):
+            if patches:
+                group.runs[index][row, c] = PatchedRun(row, tuple(patches))
+            else:  # both runs have the same bits there
+                base = group.contrasts[index].base_streams[row]
+                group.kept[index][row, c] = base.to(group.kept[index].device)
+        if estimators:
+            self.estimates[i, c] = estimate(estimators, row, each)
+            self.states[i, c] = ESTIMATED
 
     def _seconds(self, group: Group, index: int) -> float:
         runs = group.runs[index]
@@ -261,10 +269,11 @@ class Study(Trials):
             abs(float(np.nan_to_num(self.estimates[group.members[row], c]))) for row, c in todo
         ]
         for progress in group.engine(index).compute(runs, importance):
-            for k, stream in zip(progress.runs, progress.streams, strict=True):
-                group.kept[index][todo[k]] = stream.to(group.kept[index].device)
-            self._read(group, [todo[k] for k in progress.runs])
+            keys = [todo[k] for k in progress.runs]
+            self._keep(group, index, keys, progress.streams)
             yield progress.fraction
+            for _ in self._read(group, keys):
+                yield progress.fraction
 
     def _key(self, contrast: Contrast) -> tuple[object, ...]:
         request = replace(self.request, metric="logit_diff", pairs=(), estimate=True, exact=True)

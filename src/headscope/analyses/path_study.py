@@ -14,7 +14,7 @@ from headscope.analyses.experiments import DIRECTIONS, Direction, experiment
 from headscope.analyses.metrics import MetricName
 from headscope.analyses.path_map import path_map
 from headscope.analyses.prompt_pairs import Pair
-from headscope.analyses.trials import NOT_APPLICABLE, CellKey, Group, Trials
+from headscope.analyses.trials import NOT_APPLICABLE, CellKey, Group, Trials, paced
 from headscope.components import Component
 from headscope.errors import RequestError
 from headscope.model.live import LiveModel
@@ -97,6 +97,9 @@ class PathStudy(Trials):
         """Find what is sent in each cell, and which there are to compute; yields the share done."""
         self._begin_cells(len(self.map.cells))
         self.states[:, [not cell.receivers for cell in self.map.cells]] = NOT_APPLICABLE
+        yield from paced(self._lay_out())
+
+    def _lay_out(self) -> Iterator[float]:
         applicable = [c for c, cell in enumerate(self.map.cells) if cell.receivers]
         for done, group in enumerate(self._groups, 1):
             for index, contrast in enumerate(group.contrasts):
@@ -111,8 +114,10 @@ class PathStudy(Trials):
                         else:  # both runs have the same bits there
                             kept = group.kept[index]
                             kept[row, c] = contrast.base_streams[row].to(kept.device)
-            self._read(group, [(row, c) for row in range(len(group.members)) for c in applicable])
-            yield done / len(self._groups)
+                    yield (done - 1) / len(self._groups)
+            rows = range(len(group.members))
+            for _ in self._read(group, [(row, c) for row in rows for c in applicable]):
+                yield done / len(self._groups)
 
     def _experiments(self, pair: Pair) -> Iterator[Experiment]:
         request = self.request
@@ -230,12 +235,12 @@ class PathStudy(Trials):
                     patches = [_everywhere(contrast.base, sent.base, patch) for patch in patches]
                 runs[key] = PatchedRun(sent.base, tuple(patches))
         keys = list(runs)
-        kept = group.kept[index]
         for progress in group.engine(index).compute(list(runs.values())):
-            for i, stream in zip(progress.runs, progress.streams, strict=True):
-                kept[keys[i]] = stream.to(kept.device)
-            self._read(group, [keys[i] for i in progress.runs])
+            found = [keys[i] for i in progress.runs]
+            self._keep(group, index, found, progress.streams)
             yield progress.fraction
+            for _ in self._read(group, found):
+                yield progress.fraction
 
     def _todo(self, group: Group, index: int) -> dict[PatchedRun, list[CellKey]]:
         """The cells that are not computed yet, by what is sent in them."""

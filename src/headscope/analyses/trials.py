@@ -8,7 +8,8 @@ the metric is read.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,7 @@ from headscope.analyses.experiments import not_finite
 from headscope.analyses.metrics import TITLES, MetricName
 from headscope.analyses.prompt_pairs import Pair
 from headscope.errors import RequestError, ResultError
+from headscope.model import patching
 from headscope.model.live import LiveModel
 from headscope.model.memory import recorded_bytes, refuse_if_too_large
 from headscope.model.patching import PatchingEngine, Work
@@ -31,7 +33,9 @@ from headscope.model.runs import LOGITS, Site
 from headscope.results import CELL_STATES
 
 NOT_APPLICABLE, WAITING, ESTIMATED, EXACT = range(len(CELL_STATES))
-_TOKENS_PER_RECORDING = 1024
+_TOKENS_PER_RECORDING = 128
+_READ_AT_ONCE = 8
+"""Cells whose metric is read in one step, until it is known how long that takes."""
 _READ_OUT: WeakSet[Any] = WeakSet()
 """Bridges whose logits were found to be final norm and unembedding of the last stream."""
 
@@ -88,6 +92,7 @@ class Trials:
         self._groups: list[Group] = []
         self._begun_on: Any = None
         self._keys: list[object] = []
+        self._at_once = _READ_AT_ONCE
 
     # What a subclass adds.
 
@@ -165,23 +170,17 @@ class Trials:
     def record(self) -> Iterator[float]:
         """Run both prompts of every pair; yields the share done."""
         parts = _parts(self.experiments)
-        for done, members in enumerate(parts, 1):
+        for begun, members in enumerate(parts):
             chosen = [self.experiments[i] for i in members]
-            n = len(chosen[0].metric.continuations)
-            contrasts = [self._contrast(chosen, index) for index in range(n)]
+            contrasts = []
+            for index in range(len(chosen[0].metric.continuations)):
+                contrasts.append(self._contrast(chosen, index))
+                yield 0.9 * begun / len(parts)
             self._groups.append(Group(tuple(members), contrasts))
-            yield done / len(parts)
-        clean = [_clean_streams(group) for group in self._groups]
-        self._clean = {
-            i: self._log_probs(stream)
-            for group, streams in zip(self._groups, clean, strict=True)
-            for i, stream in zip(group.members, streams, strict=True)
-        }
-        self.base_metric = self._metric_of(lambda contrast: contrast.base_streams)
-        self.plain_metric = self._metric_of(lambda contrast: contrast.plain_streams)
-        self.source_metric = self._metric_of(lambda contrast: contrast.source_streams)
+        for done in self._judge():
+            yield 0.9 + 0.1 * done
         self._check_metrics()
-        first = clean[0][0]
+        first = _clean_streams(self._groups[0])[0]
         with torch.no_grad():
             self.next_tokens = self.model.next_tokens(self.read_out.logits(first[None])[0])
 
@@ -260,15 +259,24 @@ class Trials:
             logits: torch.Tensor = self.read_out.logits(stream[None])[0]
         return logits.log_softmax(-1)
 
-    def _metric_of(self, streams: Callable[[Contrast], torch.Tensor]) -> npt.NDArray[np.float64]:
-        found = np.zeros(len(self.experiments))
-        with torch.no_grad():
-            for group in self._groups:
-                for row, i in enumerate(group.members):
-                    own = [streams(contrast)[row : row + 1] for contrast in group.contrasts]
-                    metric = self.experiments[i].metric
-                    found[i] = float(metric.of(self.read_out, own, self._clean[i])[0])
-        return found
+    def _judge(self) -> Iterator[float]:
+        """Read the metric of the runs that are not patched; yields the share done."""
+        n = len(self.experiments)
+        self._clean: dict[int, torch.Tensor | None] = {}
+        self.base_metric, self.plain_metric, self.source_metric = np.zeros((3, n))
+        for group in self._groups:
+            clean = _clean_streams(group)
+            ends = [
+                torch.stack([c.base_streams, c.plain_streams, c.source_streams], 1)
+                for c in group.contrasts
+            ]
+            for row, i in enumerate(group.members):
+                self._clean[i] = self._log_probs(clean[row])
+                metric = self.experiments[i].metric
+                with torch.no_grad():
+                    found = metric.of(self.read_out, [end[row] for end in ends], self._clean[i])
+                self.base_metric[i], self.plain_metric[i], self.source_metric[i] = found.tolist()
+                yield len(self._clean) / n
 
     def _check_read_out(self) -> None:
         """Metrics are read off the last stream by `read_out`: once per model, see that they are."""
@@ -331,23 +339,51 @@ class Trials:
             self._runs.put(key, kept)
         return kept
 
-    def _read(self, group: Group, keys: Sequence[CellKey]) -> None:
-        """Read the metric of the runs of which every continuation is there."""
-        with torch.no_grad():
-            for row in sorted({row for row, _ in keys}):
-                i = group.members[row]
-                cells = [
-                    c for r, c in keys
-                    if r == row and not any(torch.isnan(k[row, c, 0, 0]) for k in group.kept)
-                ]  # fmt: skip
-                if not cells:
-                    continue
-                device = self.read_out.unembedding.device
+    def _keep(
+        self, group: Group, index: int, keys: Sequence[CellKey], streams: torch.Tensor
+    ) -> None:
+        """Keep the final streams `[key, read, d_model]` of runs that have been computed."""
+        if not bool(streams.isfinite().all()):
+            raise not_finite()
+        kept = group.kept[index]
+        for key, stream in zip(keys, streams, strict=True):
+            kept[key] = stream.to(kept.device)
+
+    def _read(self, group: Group, keys: Iterable[CellKey]) -> Iterator[None]:
+        """Read the metric of the runs of which every continuation is there; yields on the way."""
+        known = ~torch.stack([kept[:, :, 0, 0].isnan() for kept in group.kept]).any(0)
+        by_row: dict[int, list[int]] = {}
+        for row, cell in keys:
+            if known[row, cell]:
+                by_row.setdefault(row, []).append(cell)
+        device = self.read_out.unembedding.device
+        for row, waiting in by_row.items():
+            i = group.members[row]
+            metric = self.experiments[i].metric
+            while waiting:
+                began = time.perf_counter()
+                cells, waiting = waiting[: self._at_once], waiting[self._at_once :]
                 streams = [kept[row, cells].to(device) for kept in group.kept]
-                metric = self.experiments[i].metric
-                values = metric.of(self.read_out, streams, self._clean[i])
+                with torch.no_grad():
+                    values = metric.of(self.read_out, streams, self._clean[i])
+                if not bool(values.isfinite().all()):
+                    raise not_finite()
                 self.values[i, cells] = values.double().cpu().numpy()
                 self.states[i, cells] = EXACT
+                taken = max(time.perf_counter() - began, 1e-6)
+                if taken > patching.STEP_S or len(cells) == self._at_once:
+                    faster = min(max(patching.STEP_S / taken, 0.25), 4.0)
+                    self._at_once = max(1, int(faster * self._at_once))
+                yield
+
+
+def paced(steps: Iterator[float]) -> Iterator[float]:
+    """Of many small steps those after which a step's time is over."""
+    began = time.perf_counter()
+    for done in steps:
+        if time.perf_counter() - began > patching.STEP_S:
+            yield done
+            began = time.perf_counter()
 
 
 def _parts(experiments: Sequence[Experiment]) -> list[list[int]]:
