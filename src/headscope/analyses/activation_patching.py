@@ -92,18 +92,16 @@ def grid(study: Study) -> Grid:
         "sample" if request.source == "noise" else "pair",
     )
     change = study.values - study.base_metric[:, None]
-    exact = study.effect(change)
-    estimate = study.effect(study.estimates)
-    if request.grad_drop:
-        estimate = np.abs(estimate)
-    best = np.where(np.isnan(exact), estimate, exact)
+    # Without a sign, an estimate is a step towards the source.
+    towards = np.sign(study.effect(1.0)) if request.grad_drop else 1.0
+    best = np.where(np.isnan(change), towards * study.estimates, change)
     return Grid(
         title=f"Activation patching: {SITES[request.site].title}, {request.direction}"
         if request.source == "prompt"
         else f"Ablation ({request.source}): {SITES[request.site].title}",
         axes=made.axes,
         measures=(
-            made.measure("effect", "Effect", unit, _effect_definition(study), best),
+            made.effect("effect", "Effect", unit, _effect_definition(study), best),
             made.measure(
                 "metric",
                 f"{TITLES[request.metric]} of the patched run",
@@ -112,13 +110,14 @@ def grid(study: Study) -> Grid:
                 study.values,
                 signed=False,
             ),
-            made.measure(
+            made.effect(
                 "estimate",
                 "Estimated effect",
                 unit,
                 "First-order estimate of the effect from the gradient on the run patched into"
                 + (", without sign (GradDrop)." if request.grad_drop else "."),
-                estimate,
+                study.estimates,
+                signed=not request.grad_drop,
             ),
             *made.interval(change, unit, request.seed),
         ),

@@ -68,6 +68,34 @@ class EffectGrid:
         shown = np.concatenate([_mean(values)[None], values]) if self.several else values[0]
         return self._measure(name, title, unit, definition, shown, signed)
 
+    def effect(
+        self,
+        name: str,
+        title: str,
+        unit: str,
+        definition: str,
+        change: npt.NDArray[np.float64],
+        *,
+        signed: bool = True,
+    ) -> Measure:
+        """A measure of the effects of changes of the metric `[experiment, cell]`.
+
+        The mean is a ratio of means over the experiments in which the cell is known.
+        """
+        shown = self._trials.effect(change)
+        shown = np.concatenate([self._mean_effect(change)[None], shown]) if self.several else shown
+        shown = shown if signed else np.abs(shown)
+        return self._measure(name, title, unit, definition, shown, True)
+
+    def _mean_effect(self, change: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        trials, known = self._trials, ~np.isnan(change)
+        each = np.ones(len(change))
+        if trials.normalises:
+            each = trials.source_metric - trials.plain_metric
+        divisor = each @ known
+        found: npt.NDArray[np.float64] = np.where(known, change, 0.0).sum(0)
+        return found / np.where(divisor == 0, np.nan, divisor)
+
     def interval(self, change: npt.NDArray[np.float64], unit: str, seed: int) -> list[Measure]:
         """The 95 % bootstrap interval of the mean effect, where every experiment is exact.
 
@@ -168,6 +196,12 @@ def notes(trials: Trials) -> list[str]:
     unmatched = sum(int((e.aligned < 0).sum()) for e in trials.experiments)
     if unmatched:
         found.append(f"{unmatched} tokens meet none of the other prompt and are not patched.")
+    missing = trials.states == NOT_APPLICABLE
+    if (missing.any(0) & ~missing.all(0)).any():
+        found.append(
+            "Some cells are not applicable to some of the pairs: there the mean effect and the "
+            "difference that it is divided by are those of the other pairs."
+        )
     if trials.shortcuts is not None and not trials.shortcuts.layers:
         found.append(
             "This model cannot be started in the middle (hooks of yours, several devices, or an "

@@ -90,7 +90,7 @@ def _grid(study: PathStudy) -> Grid:
         title=f"Path patching: {study.map.title}, {request.direction}",
         axes=made.axes,
         measures=(
-            made.measure("effect", "Effect", "", _definition(study), study.effect(change)),
+            made.effect("effect", "Effect", "", _definition(study), change),
             made.measure(
                 "metric",
                 f"{TITLES[request.metric]} of the patched run",
