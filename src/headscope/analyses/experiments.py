@@ -81,8 +81,8 @@ def experiment(
             "Read the metric at the last position: position=-1.",
         )
     in_clean, in_corrupted = (where, there) if base is clean else (there, where)
-    answer = _answers(model, pair.answer) or (_top(model, clean, in_clean),)
-    wrong = _answers(model, pair.wrong)
+    answer = _answers(model, pair.answer, clean) or (_top(model, clean, in_clean),)
+    wrong = _answers(model, pair.wrong, corrupted)
     if not wrong and metric == "logit_diff" and corrupted is not clean:
         wrong = (_top(model, corrupted, in_corrupted),)
     if answer == wrong:
@@ -117,7 +117,8 @@ def ablation(found: Experiment) -> Experiment:
     )  # fmt: skip
 
 
-def _answers(model: LiveModel, given: Answer) -> tuple[int, ...]:
+def _answers(model: LiveModel, given: Answer, prompt: Prompt) -> tuple[int, ...]:
+    """Ids of an answer; like a word of one token, one of several has a space before it."""
     if given is None:
         return ()
     if isinstance(given, int):
@@ -130,7 +131,8 @@ def _answers(model: LiveModel, given: Answer) -> tuple[int, ...]:
         ids = model.encode(given)
         if len(ids) < 2:
             raise
-        return ids
+        begun = prompt.tokens[-1][-1:].isspace() or model.token_text(ids[0])[:1].isspace()
+        return model.encode(f" {given}") if given[0].isalnum() and not begun else ids
 
 
 def not_finite() -> ModelError:

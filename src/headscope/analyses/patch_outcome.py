@@ -42,7 +42,8 @@ class Outcome:
 
     Args:
         label: What was patched.
-        metric: The metric of the runs called `clean`, `corrupted` and `patched`.
+        metric: The metric of the runs called `clean`, `corrupted` and `patched`; where patches are
+            pinned also `pinned`, of the run with these alone, from which the effect counts.
         exact: The effect, computed.
         estimate: The effect as estimated; None where there is no estimate.
         tokens: The most probable next tokens of the three runs.
@@ -80,19 +81,26 @@ def outcome(study: Study, index: Sequence[int]) -> Outcome:
         )
     value, streams = study.together([cell], number)
     experiment = study.experiments[number]
-    base, source = study.streams(number)
+    _, source = study.streams(number)
+    base = _plain(study, number)
     base_is_clean = experiment.base is experiment.clean and study.request.source != "noise"
     clean, corrupted = (base, source) if base_is_clean else (source, base)
-    base_value, source_value = study.base_metric[number], study.source_metric[number]
-    values = (base_value, source_value) if base_is_clean else (source_value, base_value)
+    plain_value, source_value = study.plain_metric[number], study.source_metric[number]
+    values = (plain_value, source_value) if base_is_clean else (source_value, plain_value)
+    from_value = float(study.base_metric[number])
     estimate = float(study.effect(study.estimates[number, place]))
     if study.request.grad_drop:
         estimate = abs(estimate)
     spots = study.spots(cell)
     return Outcome(
         label="; ".join(spot.label(experiment.base.tokens) for spot in spots),
-        metric={"clean": float(values[0]), "corrupted": float(values[1]), "patched": value},
-        exact=float(study.effect(value - base_value)),
+        metric={
+            "clean": float(values[0]),
+            "corrupted": float(values[1]),
+            "patched": value,
+            **({"pinned": from_value} if study.request.pinned else {}),
+        },
+        exact=float(study.effect(value - from_value)),
         estimate=None if np.isnan(estimate) else estimate,
         tokens=_shares(
             study, experiment.metric, torch.stack([clean, corrupted, streams[0][0, 0].to(clean)])
@@ -150,6 +158,12 @@ def _experiments(study: Study, index: Sequence[int]) -> list[int]:
             f"There is no experiment {index[0]}.", f"Choose 1 to {len(every)}, or 0 for the mean."
         )
     return [index[0] - 1]
+
+
+def _plain(study: Study, number: int) -> torch.Tensor:
+    """Final stream `[d_model]` of the run patched into, without what is pinned."""
+    group = next(g for g in study._groups if number in g.members)
+    return group.contrasts[0].plain_streams[group.members.index(number), 0]
 
 
 def _shares(study: Study, metric: Metric, streams: torch.Tensor) -> tuple[TokenShares, ...]:

@@ -47,8 +47,8 @@ class ActivationPatching(PairWidget):
             mappings, or a DataFrame with columns `clean`, `corrupted`, `answer`, `wrong`
             (`hs.expand` makes pairs from a template).
         corrupted: Its counterpart; may be left out where `source` is not `prompt`.
-        answer: What is right after the clean prompt: text of one token or several, or ids; by
-            default the model's top prediction.
+        answer: What is right after the clean prompt: text of one token or several (a word is found
+            without the space before it too), or ids; by default the model's top prediction.
         wrong: What is right after the corrupted prompt, likewise.
         site: What is patched: `resid_pre`, `resid_mid`, `resid_post`, `attn_out`, `mlp_out`, `z`
             (head outputs), `q`, `k`, `v`, `pattern`, or `mlp_post` (neurons).
@@ -143,7 +143,7 @@ class ActivationPatching(PairWidget):
 
     @property
     def pinned(self) -> tuple[Spot, ...]:
-        """The patches that every run is computed on top of."""
+        """The patches that every run is computed on top of; none after the prompts were changed."""
         return self._pinned
 
     def pin(self, *cells: Sequence[int]) -> None:
@@ -190,6 +190,11 @@ class ActivationPatching(PairWidget):
             these; `metric`, the metric of the joint run.
         """
         return joint(self._studied(), cells)
+
+    def _realign(self, change: Any) -> None:
+        """Like an alignment, what is pinned belongs to the tokens of its prompts."""
+        super()._realign(change)
+        self._pinned = ()
 
     def _request(self, prompt: str | tuple[int, ...]) -> ActivationPatchingRequest:
         return ActivationPatchingRequest(
