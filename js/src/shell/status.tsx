@@ -3,16 +3,13 @@ import type { Host, HostState } from "../host/contract";
 import { Button } from "../views/parts/controls";
 import { KERNEL_NOTES } from "./notes";
 
-/** The widgets whose computation is worth a pause. */
-const PAUSABLE = ["ActivationPatching", "PathPatching"];
-
 export function Status({ host, state }: { host: Host; state: HostState }) {
   const { status } = state;
   const note = KERNEL_NOTES[state.kernel];
   if (!host.live) return <span class="hs-badge">{note}</span>;
   if (status.state === "running") {
     const percent = Math.round(100 * status.fraction);
-    const paused = status.message.startsWith("Paused");
+    const { paused } = status;
     return (
       // The key makes the delay before it shows start afresh with each job.
       <div class="hs-status hs-late" key={status.job}>
@@ -20,7 +17,7 @@ export function Status({ host, state }: { host: Host; state: HostState }) {
           {note || status.message || "Computing"}, {percent}%{remaining(status.eta_s)}
         </span>
         <progress aria-label="Computation" value={status.fraction} max={1} />
-        {PAUSABLE.includes(state.widget) && (
+        {paused !== null && (
           <Button
             label={paused ? "Resume" : "Pause"}
             onClick={() => void host.ask(paused ? "resume" : "pause", {}).catch(() => {})}

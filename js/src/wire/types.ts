@@ -176,6 +176,7 @@ export interface JobStatus {
   fraction: number;
   eta_s: number | null;
   message: string;
+  paused: boolean | null;
 }
 
 /** An error as the page shows it: its kind, what was wrong, what to do. */

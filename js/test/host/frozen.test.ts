@@ -7,7 +7,7 @@ const saved = (): FrozenWidget => ({
   widget: "LogitLens",
   fields: [],
   values: { read_out: "all" },
-  status: { job: 1, state: "done", fraction: 1, eta_s: null, message: "" },
+  status: { job: 1, state: "done", fraction: 1, eta_s: null, message: "", paused: null },
   error: null,
   prompt: "the cat",
   selection: { layer: 1 },

@@ -4,7 +4,14 @@ import { type LiveHost, liveHost } from "../../src/host/live";
 import type { JobStatus } from "../../src/wire/types";
 import { FakeModel } from "./fake-model";
 
-const running: JobStatus = { job: 1, state: "running", fraction: 0, eta_s: null, message: "" };
+const running: JobStatus = {
+  job: 1,
+  state: "running",
+  fraction: 0,
+  eta_s: null,
+  message: "",
+  paused: null,
+};
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 

@@ -11,6 +11,7 @@ const status = (job: number, state: JobStatus["state"], fraction = 0): JobStatus
   fraction,
   eta_s: null,
   message: "",
+  paused: null,
 });
 
 const frames: (() => void)[] = [];

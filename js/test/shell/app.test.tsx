@@ -25,13 +25,21 @@ async function show(traits: Record<string, unknown> = {}): Promise<[FakeModel, O
   return [fake, page];
 }
 
-const done: JobStatus = { job: 1, state: "done", fraction: 1, eta_s: null, message: "" };
+const done: JobStatus = {
+  job: 1,
+  state: "done",
+  fraction: 1,
+  eta_s: null,
+  message: "",
+  paused: null,
+};
 const running: JobStatus = {
   job: 2,
   state: "running",
   fraction: 0.25,
   eta_s: 3.2,
   message: "Layer 3",
+  paused: null,
 };
 
 describe("the result", () => {
@@ -129,12 +137,13 @@ describe("a computation", () => {
     expect(all(".hs-outdated, .hs-previous")).toHaveLength(2);
   });
 
-  test("of a patching map can be paused, and goes on", async () => {
-    const _widget = "ActivationPatching";
-    const [fake, { button }] = await show({ _widget, _status: running });
+  test("can be paused where the kernel says so, and goes on", async () => {
+    const [fake, { all, button }] = await show({ _status: running });
+    expect(all("button").map((b) => b.textContent)).not.toContain("Pause");
+    await act(() => fake.set("_status", { ...running, paused: false }));
     await act(() => button("Pause").click());
     expect(fake.asks("pause")).toHaveLength(1);
-    await act(() => fake.set("_status", { ...running, message: "Paused" }));
+    await act(() => fake.set("_status", { ...running, paused: true }));
     await act(() => button("Resume").click());
     expect(fake.asks("resume")).toHaveLength(1);
     expect(button("Cancel").disabled).toBe(false);

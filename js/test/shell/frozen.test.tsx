@@ -12,7 +12,7 @@ const widget = {
   widget: "LogitAttribution",
   fields: [{ name: "answer", title: "Answer", type: "token", choices: [], help: "" }],
   values: { answer: " Mary" },
-  status: { job: 1, state: "done", fraction: 1, eta_s: null, message: "" },
+  status: { job: 1, state: "done", fraction: 1, eta_s: null, message: "", paused: null },
   error: null,
   prompt: "the </script><b>cat</b>",
   selection: NOTHING,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar, cast
 from weakref import WeakSet
 
 from headscope.errors import Cancelled, ModelError, RequestError, ResultError
@@ -68,6 +68,9 @@ class HeadscopeWidget(PageWidget, Generic[R]):
             field, a request that asks too much of the model or of the memory) is shown there
             instead, kept at `last_error`, and raised by `run`.
     """
+
+    #: Whether the page offers a pause: the computation may take longer than a few seconds.
+    pausable: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -311,7 +314,7 @@ class HeadscopeWidget(PageWidget, Generic[R]):
         with self.hold_sync():
             self.last_error = None
             self._error = None
-            self._status = _status(number, "running")
+            self._status = _status(number, "running", paused=False if self.pausable else None)
         return Job(self._steps(request), on_progress=self._send_progress, on_end=self._finish)
 
     def _steps(self, request: Any) -> Generator[Step, None, tuple[R, Payload]]:
@@ -324,7 +327,8 @@ class HeadscopeWidget(PageWidget, Generic[R]):
     def _status_of(self, job: Job[Any]) -> JobStatus:
         number = self._status["job"]
         message = "Paused" if job.paused else job.message
-        return _status(number, job.state, job.fraction, job.eta_s, message)
+        paused = job.paused if self.pausable else None
+        return _status(number, job.state, job.fraction, job.eta_s, message, paused)
 
     def _send_progress(self, job: Job[Any]) -> None:
         now = time.monotonic()
@@ -416,5 +420,9 @@ def _status(
     fraction: float = 0.0,
     eta_s: float | None = None,
     message: str = "",
+    paused: bool | None = None,
 ) -> JobStatus:
-    return {"job": job, "state": state, "fraction": fraction, "eta_s": eta_s, "message": message}
+    return {
+        "job": job, "state": state, "fraction": fraction, "eta_s": eta_s, "message": message,
+        "paused": paused,
+    }  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import traitlets as t
 
@@ -60,6 +60,8 @@ class PairWidget(HeadscopeWidget[Grid]):
             prompt that it meets, -1 for none; by default found.
         selection: What is pinned at first.
     """
+
+    pausable: ClassVar[bool] = True
 
     corrupted: str = synced(t.Unicode(""))
     answer: Any = synced(t.Any(""))

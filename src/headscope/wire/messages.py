@@ -25,7 +25,7 @@ class JobStatus(TypedDict):
     """Where the current computation stands.
 
     `job` counts up by one for each computation of a widget. `fraction` is the share done, `eta_s`
-    the seconds left (None while unknown).
+    the seconds left (None while unknown). `paused` is None where the widget has no pause.
     """
 
     job: int
@@ -33,6 +33,7 @@ class JobStatus(TypedDict):
     fraction: float
     eta_s: float | None
     message: str
+    paused: bool | None
 
 
 class ErrorInfo(TypedDict):
