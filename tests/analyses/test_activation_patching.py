@@ -245,7 +245,8 @@ def test_noise_is_causal_tracing(gpt2, where, hooked):
         gpt2.reset_hooks()
     by_hand = ByHand(gpt2, **fields)
     at = list(where or range(1, 5))
-    spread, each, ends = float(gpt2.W_E.detach().std()), [], []
+    words = gpt2.W_E.detach()[list(ids_of(gpt2, PAIR.clean))]
+    spread, each, ends = float(words.std()), [], []
     for sample in range(3):
         drawn = torch.randn(
             len(at), models.D_MODEL, generator=torch.Generator().manual_seed(7 + sample)
@@ -260,6 +261,17 @@ def test_noise_is_causal_tracing(gpt2, where, hooked):
     effect = (np.array(each) - base[:, None, None]) / np.mean(source - base)
     assert np.allclose(grid["effect"][1:], effect, atol=1e-4)
     assert np.allclose(grid["effect"][0], effect.mean(0), atol=1e-4)
+    told = grid.provenance.parameters
+    assert (told["noise_at"], told["samples"]) == (where or "all but the first", 3)
+    assert told["noise_sigma"] == pytest.approx(3 * spread)
+
+
+def test_noise_is_as_large_as_the_embeddings_are(gemma2):
+    """Gemma scales its embeddings by the root of d_model."""
+    grid = patched(gemma2, source="noise", samples=1, exact=False, estimate=False)
+    words = gemma2.W_E.detach()[list(ids_of(gemma2, PAIR.clean))]
+    expected = 3 * float(words.std()) * models.D_MODEL**0.5
+    assert grid.provenance.parameters["noise_sigma"] == pytest.approx(expected, rel=1e-5)
 
 
 # Models that cannot be started in the middle.
@@ -315,6 +327,7 @@ def test_an_alignment_can_be_given(gpt2):
     ByHand(gpt2, LONGER, **fields).check(grid)
     assert grid.alignment.source.tolist() == list(given)
     assert grid.alignment.given
+    assert grid.provenance.parameters["alignment"] == given
 
 
 def test_a_position_in_the_middle_is_the_one_that_it_meets(gpt2):

@@ -10,7 +10,8 @@ so that 0 is the run patched into and 1 the run patched from. For a set of pairs
 denominator are means over the set, and the 95 % interval is a bootstrap over its pairs. Ablations
 (zero, mean over positions) have no source run: there the effect is m(patched) - m(base), in the
 metric's unit. The noise source is causal tracing (Meng et al. 2022): the base is the clean prompt
-with Gaussian noise on its embeddings, the source the clean run, averaged over samples of noise.
+with Gaussian noise on its embeddings (three times their own standard deviation), the source the
+clean run, averaged over samples of noise.
 
 Every cell is first estimated by attribution patching (`attribution_patching`), then computed
 exactly, those with the largest estimates first (`model.patching`). What has been computed is kept
@@ -38,7 +39,7 @@ from headscope.analyses.trials import WAITING
 from headscope.jobs.steps import Step, Steps
 from headscope.model.live import LiveModel
 from headscope.model.sites import SITES
-from headscope.results import Grid, Provenance, Term
+from headscope.results import Grid, JsonValue, Provenance, Term
 
 __all__ = ["ActivationPatchingRequest", "Study", "grid", "run", "steps"]
 
@@ -185,6 +186,8 @@ def _provenance(study: Study) -> Provenance:
             "qk_fix": request.qk_fix,
             "grad_drop": request.grad_drop,
             "pairs": len(request.pairs),
+            "alignment": request.alignment,
+            **(_noise(study) if request.source == "noise" else {}),
         },
         sign="Positive moves the metric from the run patched into towards the run patched from."
         if study.normalises
@@ -194,6 +197,15 @@ def _provenance(study: Study) -> Provenance:
         seed=request.seed,
         notes=_notes(study),
     )
+
+
+def _noise(study: Study) -> dict[str, JsonValue]:
+    request = study.request
+    return {
+        "noise_at": request.noise_at or "all but the first",
+        "noise_sigma": study.noise,
+        "samples": request.samples,
+    }
 
 
 def _notes(study: Study) -> tuple[str, ...]:

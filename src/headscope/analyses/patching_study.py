@@ -27,11 +27,11 @@ from headscope.errors import RequestError
 from headscope.model.live import LiveModel
 from headscope.model.recorded import Patch, Place
 from headscope.model.resumed import PatchedRun
-from headscope.model.sites import PatchSite
+from headscope.model.sites import PatchSite, hook_name
 
 _NEURONS_SHOWN = 32
 _NOISE_SCALE = 3.0
-"""Standard deviations of the token embeddings, as in causal tracing."""
+"""Standard deviations of the prompts' token embeddings, as in causal tracing."""
 
 
 class Study(Trials):
@@ -60,12 +60,24 @@ class Study(Trials):
         layers = range(model.n_layers)
         if self.request.layer is not None:
             layers = layers[self.request.layer : self.request.layer + self.request.window]
+        #: Standard deviation of the noise source's noise.
+        self.noise = 0.0
         self.places: list[Place] = [(self.request.site, layer) for layer in layers]
 
     def prepare(self) -> Iterator[float]:
         """Find each pair's answers and align its prompts; yields the share done."""
         yield from super().prepare()
         self._check_pinned()
+
+    def record(self) -> Iterator[float]:
+        """Run both prompts of every pair; yields the share done."""
+        if self.request.source == "noise":
+            embeddings = []
+            for token_ids in dict.fromkeys(e.clean.token_ids for e in self.experiments):
+                embeddings.append(self._embeddings(token_ids))
+                yield 0.0
+            self.noise = _NOISE_SCALE * float(torch.cat(embeddings).std())
+        yield from super().record()
 
     def estimate(self) -> Iterator[float]:
         """Lay out the cells and estimate each of them; yields the share done."""
@@ -169,12 +181,21 @@ class Study(Trials):
             self.places,
             source=request.source,
             noise_at=_noise_at(request, experiments[0]),
-            noise=_NOISE_SCALE * self._embedding_spread(),
+            noise=self.noise,
             pinned=request.pinned,
         )
 
-    def _embedding_spread(self) -> float:
-        return float(self.model.bridge.W_E.detach().float().std())
+    def _embeddings(self, token_ids: Sequence[int]) -> torch.Tensor:
+        """What goes into the first block, without learned positions, `[position, d_model]`.
+
+        Not rows of the embedding matrix: some models scale or normalise these first.
+        """
+        bridge, found = self.model.bridge, list[torch.Tensor]()
+        learned = "pos_embed.hook_out" in bridge.hook_dict
+        hook = "hook_embed" if learned else hook_name(bridge, "resid_pre", 0)
+        observers = {hook: lambda stream: found.append(stream.detach().float().cpu())}
+        self.model.forward(token_ids, observers, stop_at_layer=1)
+        return found[0]
 
     def _check_pinned(self) -> None:
         length = self.experiments[0].base_length

@@ -143,6 +143,7 @@ def _provenance(study: PathStudy) -> Provenance:
             **effects.answers(study),
             "position": request.position,
             "pairs": len(request.pairs),
+            "alignment": request.alignment,
         },
         sign="Positive moves the metric from the run patched into towards the run patched from.",
         normalisation=_definition(study),
