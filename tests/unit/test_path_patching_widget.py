@@ -71,6 +71,19 @@ def test_a_bad_field_is_said_in_the_page_and_can_be_mended(
     np.testing.assert_allclose(widget.run()["metric"], before["metric"], atol=1e-5)
 
 
+def test_its_status_says_whether_it_is_paused(llama: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headscope.widgets.base.FIRST_BUDGET_S", 0.0)
+    made = hs.PathPatching(llama, CLEAN, CORRUPTED, answer=" cat", wrong=" dog")
+    try:
+        said = [made._status["paused"]]
+        for act in (made.pause, made.resume, made.pause, made.run):
+            act()
+            said.append(made._status["paused"])
+        assert said == [False, True, False, True, False]
+    finally:
+        made.close()
+
+
 def test_lists_are_written_into_the_fields_and_a_set_runs_whole(llama: Any) -> None:
     pairs = [
         hs.Pair(CLEAN, CORRUPTED, " cat", " dog"),

@@ -476,6 +476,7 @@ def test_run_in_a_cell_finishes_what_the_loop_began(make: Any) -> None:
             "fraction": 1.0,
             "eta_s": None,
             "message": "",
+            "paused": None,
         }
         await asyncio.sleep(0.1)
         assert len(Scripted.computed) == 1
