@@ -51,7 +51,7 @@ def test_every_large_piece_of_work_is_a_step_of_its_own(gpt2, monkeypatch):
         pass
     recorded = list(study.on_one_model(study.record()))
     n_groups, n_layers = len(study._groups), gpt2.cfg.n_layers
-    assert n_groups == 3  # of at most 128 tokens
+    assert n_groups == 5  # of at most 128 tokens
     assert len(recorded) == 2 * n_groups + len(pairs)
     estimated = list(study.on_one_model(study.estimate()))
     cells = study.states.size
@@ -75,3 +75,7 @@ def test_reading_kept_streams_takes_many_steps(gpt2, monkeypatch):
     seen = [int((study.states == 3).sum()) for _ in study.on_one_model(study.estimate())]
     assert max(np.diff(seen)) <= 8
     assert seen[-1] == (first.states == 3).sum()
+    for _ in study.on_one_model(study.calibrate()):
+        pass
+    assert study._seconds(study._groups[0], 0) == 0
+    assert study.forecast().startswith("0 cells to compute, under 1 s")
