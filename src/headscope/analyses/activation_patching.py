@@ -97,9 +97,7 @@ def grid(study: Study) -> Grid:
     towards = np.sign(study.effect(1.0)) if request.grad_drop else 1.0
     best = np.where(np.isnan(change), towards * study.estimates, change)
     return Grid(
-        title=f"Activation patching: {SITES[request.site].title}, {request.direction}"
-        if request.source == "prompt"
-        else f"Ablation ({request.source}): {SITES[request.site].title}",
+        title=_title(study),
         axes=made.axes,
         measures=(
             made.effect("effect", "Effect", unit, _effect_definition(study), best),
@@ -130,6 +128,28 @@ def grid(study: Study) -> Grid:
         else effects.alignment(study, request.direction, request.alignment),
         baselines=_baselines(study),
     )
+
+
+def _title(study: Study) -> str:
+    """What is patched, which way, and what is measured of which answers."""
+    request, site = study.request, SITES[study.request.site].title
+    done = f"Activation patching: {site}, {request.direction}"
+    if request.source != "prompt":
+        done = f"Ablation ({request.source}): {site}"
+    answers = {(e.metric.answer, e.metric.wrong) for e in study.experiments}
+    measured = TITLES[request.metric]
+    if request.metric == "kl" or len(answers) > 1:
+        return f"{done} · {measured}"
+    ((answer, wrong),) = answers
+    what = _quoted(study, answer)
+    if request.metric == "logit_diff":
+        what += f" minus {_quoted(study, wrong)}"
+    return f"{done} · {measured} {what}"
+
+
+def _quoted(study: Study, ids: Sequence[int]) -> str:
+    text = repr("".join(map(study.model.token_text, ids)))
+    return text if len(ids) == 1 else f"{text} ({len(ids)} tokens)"
 
 
 def _effect_unit(study: Study) -> str:
