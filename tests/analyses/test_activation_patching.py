@@ -356,7 +356,7 @@ KNOWN = (
 )  # fmt: skip
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(data=st.data())
 def test_any_map_equals_the_one_by_hand(families, data):
     bridge = families[data.draw(st.sampled_from(FAMILIES))]

@@ -170,8 +170,7 @@ def test_it_works_within_a_mode_without_gradients(gemma2, llama, mode, fields):
 # The QK fix.
 
 
-@pytest.mark.parametrize("site", ["q", "k"])
-@pytest.mark.parametrize("over", ["layer_head", "head_position"])
+@pytest.mark.parametrize(("site", "over"), [("q", "layer_head"), ("k", "head_position")])
 def test_with_the_fix_the_pattern_changes_as_it_does(every_bridge, site, over):
     """The change of the pattern by brute force, one query or key at a time, times its gradient."""
     layer, bridge = 1, every_bridge

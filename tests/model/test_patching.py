@@ -65,7 +65,7 @@ def problems(draw):
     return name, bases, source, tuple(sorted(read))
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(problem=problems(), data=st.data(), group=st.integers(1, 60), step=st.sampled_from([0, 1]))
 def test_every_run_equals_the_run_by_hand(families, problem, data, group, step):
     name, bases, source, read = problem

@@ -29,6 +29,12 @@ SHORTCUTS = [
 ]  # fmt: skip
 
 
+@pytest.fixture(params=["gpt2", "llama", "neox", "gemma2"])
+def family(request):
+    """One bridge of each kind of block."""
+    return request.getfixturevalue(request.param)
+
+
 def final_stream(bridge, ids, changes=(), noise=None, read=READ):
     """`[read, d_model]`, by hand."""
     kept = []
@@ -75,15 +81,13 @@ def test_recorded_runs_are_the_runs(every_bridge):
     assert "_last_hf_cache" not in every_bridge.__dict__
 
 
-def test_each_shortcut_leaves_out_only_what_cannot_matter(every_bridge):
-    resumption = Resumption(every_bridge, record(every_bridge, [BASE]), READ)
+def test_each_shortcut_leaves_out_only_what_cannot_matter(family):
+    resumption = Resumption(family, record(family, [BASE]), READ)
     made = []
-    for site in naive.sites_of(every_bridge):
+    for site in naive.sites_of(family):
         for layer in range(3):
-            own, change = patch(
-                every_bridge, site, layer, unit=None if site in naive.STREAMS else 1
-            )
-            made.append((PatchedRun(0, (own,)), final_stream(every_bridge, BASE, [change])))
+            own, change = patch(family, site, layer, unit=None if site in naive.STREAMS else 1)
+            made.append((PatchedRun(0, (own,)), final_stream(family, BASE, [change])))
     made.sort(key=lambda pair: pair[0].layer)
     for resumption.shortcuts in SHORTCUTS:
         for narrow in (True, False):
@@ -93,10 +97,10 @@ def test_each_shortcut_leaves_out_only_what_cannot_matter(every_bridge):
                 close(found, torch.stack([expected for _, expected in chosen]))
 
 
-def test_pauses_at_every_block_change_nothing(every_bridge):
-    resumption = Resumption(every_bridge, record(every_bridge, [BASE]), READ)
-    made = [patch(every_bridge, "resid_post", layer) for layer in range(3)]
-    together = [patch(every_bridge, "attn_out", 0), patch(every_bridge, "resid_post", 1)]
+def test_pauses_at_every_block_change_nothing(family):
+    resumption = Resumption(family, record(family, [BASE]), READ)
+    made = [patch(family, "resid_post", layer) for layer in range(3)]
+    together = [patch(family, "attn_out", 0), patch(family, "resid_post", 1)]
     runs = [PatchedRun(0, (own,)) for own, _ in made]
     runs = [PatchedRun(0, tuple(own for own, _ in together)), *runs]
     changes = [[c for _, c in together], *([c] for _, c in made)]
@@ -110,14 +114,14 @@ def test_pauses_at_every_block_change_nothing(every_bridge):
         pauses += 1
     assert pauses == LAST
     for stream, expected in zip(found, changes, strict=True):
-        close(stream, final_stream(every_bridge, BASE, expected))
+        close(stream, final_stream(family, BASE, expected))
 
 
-def test_a_patch_of_the_middle_of_a_block_reaches_its_skip_connection(every_bridge):
+def test_a_patch_of_the_middle_of_a_block_reaches_its_skip_connection(family):
     """It equals adding the difference to what attention writes, a change of another hook."""
-    if "resid_mid" not in naive.sites_of(every_bridge):
+    if "resid_mid" not in naive.sites_of(family):
         pytest.skip("attention and MLP side by side")
-    bridge, recorded = every_bridge, record(every_bridge, [BASE])
+    bridge, recorded = family, record(family, [BASE])
     resumption = Resumption(bridge, recorded, READ)
     # After the attention's own norm, where there is one (Gemma 2).
     post = "blocks.{}.ln1_post.hook_out"
@@ -134,10 +138,10 @@ def test_a_patch_of_the_middle_of_a_block_reaches_its_skip_connection(every_brid
 
 
 @pytest.mark.parametrize("shortcuts", [None, SHORTCUTS[-1]], ids=["found", "none"])
-def test_runs_start_from_what_is_pinned_and_disturbed(every_bridge, shortcuts):
+def test_runs_start_from_what_is_pinned_and_disturbed(family, shortcuts):
     noise = torch.randn(1, LENGTH, models.D_MODEL, generator=torch.Generator().manual_seed(1))
-    pinned = [patch(every_bridge, "z", 0, unit=1), patch(every_bridge, "mlp_out", 2, (3,))]
-    pinned.append(patch(every_bridge, "resid_post", 0, (1, 5)))
+    pinned = [patch(family, "z", 0, unit=1), patch(family, "mlp_out", 2, (3,))]
+    pinned.append(patch(family, "resid_post", 0, (1, 5)))
     zero = torch.zeros(2, models.D_MODEL)  # where a patch comes too, the patch counts
     pinned.append(
         (
@@ -146,9 +150,9 @@ def test_runs_start_from_what_is_pinned_and_disturbed(every_bridge, shortcuts):
         )
     )
     edits, by_hand = [own for own, _ in pinned], [change for _, change in pinned]
-    recorded = record(every_bridge, [BASE], edits=edits, embedding_noise=noise)
-    close(recorded.streams[0, -1, list(READ)], final_stream(every_bridge, BASE, by_hand, noise))
-    resumption = Resumption(every_bridge, recorded, READ)
+    recorded = record(family, [BASE], edits=edits, embedding_noise=noise)
+    close(recorded.streams[0, -1, list(READ)], final_stream(family, BASE, by_hand, noise))
+    resumption = Resumption(family, recorded, READ)
     resumption.shortcuts = shortcuts or resumption.shortcuts
     for site, layer in [
         ("resid_pre", 1),
@@ -157,9 +161,9 @@ def test_runs_start_from_what_is_pinned_and_disturbed(every_bridge, shortcuts):
         ("mlp_out", 2),
         ("resid_post", 0),
     ]:
-        own, change = patch(every_bridge, site, layer, unit=1 if site == "k" else None)
+        own, change = patch(family, site, layer, unit=1 if site == "k" else None)
         found = drain(resumption.streams([PatchedRun(0, (own,))]))[0]
-        close(found, final_stream(every_bridge, BASE, [*by_hand, change], noise))
+        close(found, final_stream(family, BASE, [*by_hand, change], noise))
 
 
 def test_every_shortcut_is_taken_on_these_models(every_bridge):
@@ -203,19 +207,19 @@ def test_a_shortcut_that_fails_is_not_taken(tokenizer, monkeypatch, refused, lef
 
 
 @pytest.mark.parametrize("site", ["q", "k"])
-def test_attention_scores_are_those_inside_the_run(every_bridge, site):
+def test_attention_scores_are_those_inside_the_run(family, site):
     name = "blocks.1.attn.hook_attn_scores"
-    recorded = record(every_bridge, [BASE, SOURCE])
-    own, change = patch(every_bridge, site, 1, unit=1)
-    other, _ = patch(every_bridge, site, 1, unit=0)
-    plain = attention_scores(every_bridge, recorded, 1)
-    patched = attention_scores(every_bridge, recorded, 1, [own, other])
+    recorded = record(family, [BASE, SOURCE])
+    own, change = patch(family, site, 1, unit=1)
+    other, _ = patch(family, site, 1, unit=0)
+    plain = attention_scores(family, recorded, 1)
+    patched = attention_scores(family, recorded, 1, [own, other])
     for scores, changes in ((plain, []), (patched, [change])):
         kept = []
         hooks = [(c.hook, write(c)) for c in changes]
         hooks.append((name, lambda x, hook, kept=kept: kept.append(x[0])))
         with torch.no_grad():
-            every_bridge.run_with_hooks(torch.tensor([BASE]), fwd_hooks=hooks)
+            family.run_with_hooks(torch.tensor([BASE]), fwd_hooks=hooks)
         seen = kept[0] > -1e30
         close(scores[0][seen], kept[0][seen])
 

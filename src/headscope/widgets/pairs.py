@@ -101,8 +101,10 @@ class PairWidget(HeadscopeWidget[Grid]):
 
     def close(self) -> None:
         """As `HeadscopeWidget.close`."""
+        was_open = self.comm is not None  # or it was never made: its model was refused
         super().close()
-        self._corrupted = PromptSource(self._model)
+        if was_open:
+            self._corrupted = PromptSource(self._model)
 
     def _realign(self, _change: Any) -> None:
         """An alignment belongs to the prompts that it was made for."""
