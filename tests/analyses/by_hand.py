@@ -144,7 +144,9 @@ class ByHand:
         ends = [self.base_metric, self.source_metric]
         start = self.metric(self.base, self.pinned, position=self.request.position)
         every = np.array([*expected.ravel(), *ends, start])
-        size = tolerance * (np.nanmax(every) - np.nanmin(every)) + 4e-7 * np.nanmax(np.abs(every))
+        # Of its range, and of what float32 rounds: logits are a few units, also where they cancel.
+        rounded = np.nanmax(np.abs(every)) if self.request.metric == "prob" else 1.0
+        size = tolerance * (np.nanmax(every) - np.nanmin(every)) + 1e-6 * rounded
         known = ~np.isnan(expected)
         assert ((grid.states == NOT_APPLICABLE) == ~known).all()
         assert (grid.states[known] == EXACT).all()
