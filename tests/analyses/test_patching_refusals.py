@@ -51,6 +51,15 @@ CASES = {
     "an answer that is empty ids": (
         {"pair": pair(answer=-5)}, "Token id -5 is outside the vocabulary. Ids run from 0 to 331.",
     ),
+    "an answer that is nothing": (
+        {"pair": pair(answer=1.5)}, "An answer is a text or token ids, not 1.5. Pass ' Paris', or",
+    ),
+    "half an answer": (
+        {"pair": pair(answer="\ud800")}, "The token has half a character at position 0. Type it a",
+    ),
+    "half a prompt": (
+        {"pair": pair(corrupted="the \ud800")}, "The prompt has half a character at position 4.",
+    ),
     "the same answer": (
         {"pair": pair(wrong=PAIR.answer)},
         "Answer and wrong answer are the same token, ' mat'. Leave out wrong, and choose metric=",
@@ -158,7 +167,7 @@ CASES = {
 #: What the widget has no field for, or refuses as it is made.
 NOT_IN_THE_WIDGET = {
     "samples", "no pairs", "pins on a set", "a pin beyond the prompt", "no head",
-    "an alignment for a set",
+    "an alignment for a set", "an answer that is nothing",
 }  # fmt: skip
 
 
@@ -196,6 +205,19 @@ def test_the_widget_shows_it_and_mends_it(families, name):
             widget.run()
     finally:
         widget.close()
+
+
+def test_an_answer_set_from_python_that_is_nothing(gpt2):
+    widget = hs.ActivationPatching(gpt2, PAIR)
+    try:
+        widget.answer = {"text": " mat"}
+        with pytest.raises(RequestError) as refusal:
+            widget.run()
+        assert_one_line(refusal.value, "An answer is a text or token ids, not {'text': ' mat'}.")
+    finally:
+        widget.close()
+    with pytest.raises(RequestError, match=r"An answer is a text or token ids, not 1\.5"):
+        hs.ActivationPatching(gpt2, PAIR.clean, PAIR.corrupted, answer=1.5)
 
 
 def test_the_widget_recovers(gpt2):

@@ -10,7 +10,7 @@ import numpy as np
 from headscope.analyses.alignment import UNMATCHED, align, checked
 from headscope.analyses.contrast import Experiment, Source
 from headscope.analyses.metrics import Metric, MetricName
-from headscope.analyses.prompt_pairs import Answer, Pair
+from headscope.analyses.prompt_pairs import Answer, Pair, answer_of
 from headscope.errors import ModelError, PromptError, RequestError
 from headscope.model.live import LiveModel
 from headscope.model.runs import LOGITS, Site
@@ -119,6 +119,7 @@ def ablation(found: Experiment) -> Experiment:
 
 def _answers(model: LiveModel, given: Answer, prompt: Prompt) -> tuple[int, ...]:
     """Ids of an answer; like a word of one token, one of several has a space before it."""
+    given = answer_of(given)
     if given is None:
         return ()
     if isinstance(given, int):

@@ -193,7 +193,7 @@ def _from(row: Any) -> Pair:
 
 def _pair(clean: Any, corrupted: Any, answer: Any, wrong: Any) -> Pair:
     other = None if _is_missing(corrupted) else _text(corrupted)
-    return Pair(_text(clean), other, _answer(answer), _answer(wrong))
+    return Pair(_text(clean), other, answer_of(answer), answer_of(wrong))
 
 
 def _spread(name: str, given: Any, n: int) -> list[Any]:
@@ -214,7 +214,12 @@ def _text(given: Any) -> Text:
     return tuple(map(int, given))
 
 
-def _answer(given: Any) -> Answer:
+def answer_of(given: Any) -> Answer:
+    """An answer from whatever a user passes.
+
+    Raises:
+        RequestError: It is neither text nor token ids.
+    """
     given = _plain(given)
     if _is_missing(given):
         return None

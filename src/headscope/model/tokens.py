@@ -129,12 +129,7 @@ class Tokens:
             raise _no_tokenizer()
         if not prompt:
             raise PromptError("The prompt is empty.", "Type at least one token.")
-        try:
-            prompt.encode()
-        except UnicodeEncodeError as half:
-            raise PromptError(
-                f"The prompt has half a character at position {half.start}.", "Type it again."
-            ) from half
+        _refuse_half_characters(prompt, "The prompt")
         # to_tokens truncates silently unless told not to.
         tokens = self._bridge.to_tokens(prompt, truncate=False, move_to_device=False)
         return tuple(tokens[0].tolist())
@@ -142,6 +137,7 @@ class Tokens:
     def _encode(self, text: str) -> list[int]:
         if self._tokenizer is None:
             raise _no_tokenizer()
+        _refuse_half_characters(text, "The token")
         return list(self._tokenizer.encode(text, add_special_tokens=False))
 
     def _check_ids(self, ids: Sequence[int]) -> None:
@@ -181,6 +177,15 @@ def _as_ids(prompt: Sequence[int] | torch.Tensor) -> tuple[int, ...]:
             "Pass bridge.to_tokens(text)[0], for example.",
         )
     return tuple(tensor.tolist())
+
+
+def _refuse_half_characters(text: str, what: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as half:
+        raise PromptError(
+            f"{what} has half a character at position {half.start}.", "Type it again."
+        ) from half
 
 
 def _no_tokenizer() -> PromptError:
