@@ -21,8 +21,17 @@ REQUESTS = [
     ("logit_lens", {"read_out": "all"}),
     *[("logit_attribution", {"by": by}) for by in ("component", "head", "source")],
     ("activation_patching", {"site": "resid_mid"}),
-    ("activation_patching", {"site": "k", "qk_fix": True, "grad_drop": True, "metric": "prob"}),
-    ("activation_patching", {"site": "mlp_out", "source": "noise", "samples": 2, "metric": "kl"}),
+    (
+        "activation_patching",
+        {
+            "site": "k",
+            "qk_fix": True,
+            "grad_drop": True,
+            "source": "noise",
+            "samples": 2,
+            "metric": "kl",
+        },
+    ),
 ]
 #: More than one run of the model, between which it has to be the same one.
 PAIRED = ("activation_patching",)
