@@ -79,8 +79,10 @@ def test_interval_is_the_bootstrap_over_pairs(gpt2):
     assert (grid["low"][0] <= grid["effect"][0] + 1e-6).all()
     assert (grid["effect"][0] <= grid["high"][0] + 1e-6).all()
     again, other = (patched(gpt2, SET, site="mlp_out", seed=seed) for seed in (3, 4))
-    assert np.array_equal(again["low"], grid["low"], equal_nan=True)
-    assert not np.array_equal(other["low"], grid["low"], equal_nan=True)
+    # What runs side by side depends on the machine's speed, and so do the last bits of a sum.
+    same = {"atol": 1e-5 * np.nanmax(np.abs(grid["low"])), "rtol": 0.0, "equal_nan": True}
+    assert np.allclose(again["low"], grid["low"], **same)
+    assert not np.allclose(other["low"], grid["low"], **same)
     assert again.provenance.seed == 3
 
 
@@ -165,6 +167,7 @@ def test_tables_lists_and_templates_give_the_same_map(gpt2):
     live = LiveModel.of(gpt2)
     found = patched(gpt2, made, site="z")
     assert found.shape == (1 + len(made), 3, 4)
-    assert np.array_equal(patched(gpt2, pairs_of(table), site="z")["effect"], found["effect"])
+    again = patched(gpt2, pairs_of(table), site="z")
+    assert np.allclose(again["effect"], found["effect"], atol=1e-5)
     assert activation_patching.ActivationPatchingRequest(pairs_of(table)).pairs == made
     assert live.name == found.provenance.model
