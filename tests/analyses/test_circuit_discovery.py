@@ -63,7 +63,7 @@ def test_the_graph_says_how_it_was_made(llama):
     assert graph.provenance.parameters["method"] == "eap"
     assert len(graph.provenance.prompts) == 2 * len(PAIRS)
     assert "share each key-value head" in graph.provenance.notes[0]
-    assert {"L1H3", "L1KV1"} <= {node.label for node in graph.nodes}
+    assert {"L1H3", "L1KV1"} <= set(graph.names)
     assert [measure.name for measure in graph.measures] == ["eap"]
 
 

@@ -18,7 +18,7 @@ from headscope.errors import RequestError
 from headscope.model import circuit_runs, memory
 from headscope.model.edges import EdgeMap
 from headscope.model.live import LiveModel
-from headscope.results.circuit_graph import FaithfulnessPoint
+from headscope.results import FaithfulnessPoint
 from tests import edges as by_hand
 from tests import models
 from tests.analyses.steps import result_of

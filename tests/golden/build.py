@@ -1,6 +1,6 @@
 """One result per kind, small and full of edge cases, and its payload as both languages read it.
 
-`python -m tests.golden.build` rewrites `grid.json` and `patterns.json`; the Python
+`python -m tests.golden.build` rewrites the `.json` files beside it; the Python
 tests compare them with what the codec writes now, the TypeScript tests decode the same files.
 """
 
@@ -16,15 +16,25 @@ import numpy as np
 from headscope.results import (
     Alignment,
     Axis,
+    CircuitGraph,
+    EdgeMeasure,
+    Edges,
+    GraphNode,
     Grid,
+    Group,
     HeadPattern,
     HeadScore,
     Identity,
+    Marks,
     Measure,
     NextToken,
+    NodeMeasure,
+    Nodes,
     Patterns,
+    Place,
     Prompt,
     Provenance,
+    Pruning,
     Result,
     Scale,
     Term,
@@ -155,7 +165,65 @@ def patterns() -> Patterns:
     )
 
 
-RESULTS = {"grid": grid, "patterns": patterns}
+def circuit_graph() -> CircuitGraph:
+    """Two tokens, features of two layers, an error, two targets; marks with hostile names."""
+    nodes = Nodes.of(
+        [
+            GraphNode("token", position=1), GraphNode("token", position=3),
+            GraphNode("feature", 0, 1, 12), GraphNode("feature", 0, 3, 7),
+            GraphNode("error", 0, 3), GraphNode("feature", 1, 3, 12),
+            GraphNode("logit", None, 6, 10), GraphNode("logit", None, 6, 77),
+        ]
+    )  # fmt: skip
+    rows = [(0, 2), (1, 3), (1, 5), (2, 5), (3, 5), (4, 5), (5, 6), (2, 6), (5, 7), (4, 7)]
+    source, target = np.array(rows, np.int32).T
+    kept = np.ones(len(rows), np.uint8)
+    kept[-1] = 0
+    weights = np.array([3, 2, -1, 4, 0.5, 1.5, 6, -2, 1, 0.25], np.float32)
+    nan = np.nan
+    activation = np.array([nan, nan, 5, 2.5, nan, 7, nan, nan], np.float32)
+    probability = np.array([nan, nan, nan, nan, nan, nan, 0.5, 0.25], np.float32)
+    influence = np.array([0.25, 0.125, 0.5, 0.125, 0.25, 0.75, nan, nan], np.float32)
+    inflow = np.zeros(len(nodes), np.float32)
+    np.add.at(inflow, target, np.abs(weights))
+    return CircuitGraph(
+        title="Golden graph",
+        family="attribution",
+        nodes=nodes,
+        edges=Edges(source.copy(), target.copy(), np.zeros(len(rows), np.uint8), kept),
+        measures=(
+            EdgeMeasure(
+                "effect", "Direct effect", "logits",
+                "Positive: the source raises the target.", weights,
+            ),
+            EdgeMeasure(
+                "exact", "Measured", "logits", "What an intervention gave.",
+                np.where(np.arange(len(rows)) == 3, 3.75, np.nan).astype(np.float32),
+            ),
+        ),
+        pruning=Pruning("influence", 0.8, "effect", edge_value=0.98),
+        provenance=provenance("golden_graph", "Positive: the source raises the target."),
+        node_measures=(
+            NodeMeasure("activation", "Activation", "activation", "Of the feature.", activation),
+            NodeMeasure("probability", "Probability", "probability", "Softmax.", probability),
+            NodeMeasure("influence", "Influence", "probability", "On the targets.", influence),
+            NodeMeasure("inflow", "Inflow", "logits", "Sum of magnitudes.", inflow),
+        ),
+        texts={"logit10@6": "\n", "logit77@6": TOKENS[3], "L0F12@1": "capitals"},
+        scores=(Term("Replacement score, all edges", 0.75), Term("Completeness score", 0.875)),
+        marks=Marks(
+            pinned=("logit10@6",),
+            groups=(Group("<b>state</b>", ("L0F12@1", "L1F12@3")),),
+            labels={"L0F7@3": "</script>a label"},
+            places=(Place("L0F7@3", 12.5, -4.0),),
+        ),
+        nodes_in_all=12,
+        edges_in_all=40,
+        next_tokens=NEXT,
+    )  # fmt: skip
+
+
+RESULTS = {"grid": grid, "patterns": patterns, "circuit_graph": circuit_graph}
 
 
 def payload(result: Result) -> dict[str, Any]:

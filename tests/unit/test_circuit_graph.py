@@ -8,22 +8,22 @@ import numpy as np
 import pytest
 
 from headscope.errors import ResultError
-from headscope.results.circuit_graph import (
+from headscope.results import (
     CircuitGraph,
     EdgeMeasure,
     Edges,
     FaithfulnessPoint,
     GraphNode,
+    Nodes,
     Pruning,
 )
 from headscope.results.grid import Term
 from headscope.results.provenance import Prompt, Provenance
-from headscope.wire import codec
 from headscope.wire.files import load_result
 
 NODES = (
-    GraphNode("embed"), GraphNode("head", 0, head=1, kv_head=0), GraphNode("head", 0, kv_head=0),
-    GraphNode("mlp", 0), GraphNode("logits"),
+    GraphNode("embed"), GraphNode("head", 0, unit=1, kv_head=0),
+    GraphNode("kv_head", 0, unit=0, kv_head=0), GraphNode("mlp", 0), GraphNode("logits"),
 )  # fmt: skip
 
 
@@ -47,7 +47,9 @@ def graph(*rows, nodes=NODES, **changes):
         "faithfulness": (FaithfulnessPoint(3, 2, 0.5, 0.25),),
         "baselines": (Term("full", 2.0), Term("empty", 0.0)),
     }
-    return CircuitGraph("A circuit", nodes, made, provenance=provenance, **fields | changes)
+    return CircuitGraph(
+        "A circuit", "components", Nodes.of(nodes), made, provenance=provenance, **fields | changes
+    )
 
 
 GOOD = ((0, 1, 1, 1), (0, 2, 2, 0), (0, 2, 3, 1), (1, 3, 0, 1), (3, 4, 0, 1))
@@ -64,19 +66,19 @@ def test_every_edge_has_a_name_and_a_row():
     assert table.input.tolist() == ["q", "k", "v", "", ""]
     assert table.kept.tolist() == [True, False, True, True, True]
     assert (table.eap == made["eap"]).all()
-    assert GraphNode("mlp", 5, position=4).label == "MLP5@4"
+    assert GraphNode("mlp", 5, position=4).name == "MLP5@4"
     with pytest.raises(ResultError, match="no measure 'exact'"):
         made["exact"]
 
 
-def test_it_comes_back_from_a_file_as_it_was(tmp_path, monkeypatch):
-    monkeypatch.setattr(codec, "KINDS", {**codec.KINDS, "circuit_graph": CircuitGraph})
+def test_it_comes_back_from_a_file_as_it_was(tmp_path):
     made = graph(*GOOD)
     back = load_result(made.save(tmp_path / "circuit"))
     assert type(back) is CircuitGraph
     assert back.to_dataframe().equals(made.to_dataframe())
+    assert back.names == made.names
     for field in dataclasses.fields(CircuitGraph):
-        if field.name not in ("edges", "measures"):
+        if field.name not in ("nodes", "edges", "measures"):
             assert getattr(back, field.name) == getattr(made, field.name), field.name
 
 
@@ -84,6 +86,7 @@ def test_it_comes_back_from_a_file_as_it_was(tmp_path, monkeypatch):
     ("row", "why"),
     [
         ((4, 4, 0, 1), "nothing is written there"),
+        ((0, 0, 0, 1), "nothing is read there"),
         ((2, 3, 0, 1), "nothing is written there"),
         ((3, 1, 1, 1), "not upwards"),
         ((1, 2, 1, 1), "not upwards"),
@@ -110,6 +113,9 @@ def test_nodes_and_measures_are_checked():
         graph(*GOOD, measures=(EdgeMeasure("eap", "", "", "", np.zeros(4, np.float32)),))
     with pytest.raises(ResultError, match="'exact' to prune by"):
         graph(*GOOD, pruning=Pruning("all", 0, "exact", signed=False))
-    for wrong in (("head", 1), ("mlp", None), ("embed", 0), ("mlp", -1), ("logits", None, 1)):
+    for wrong in (
+        GraphNode("head", 1), GraphNode("mlp"), GraphNode("embed", 0), GraphNode("mlp", -2),
+        GraphNode("token", 1, 3), GraphNode("error", 1, 3, 4),
+    ):  # fmt: skip
         with pytest.raises(ResultError, match="no node"):
-            GraphNode(*wrong)
+            graph(nodes=(*NODES, wrong))

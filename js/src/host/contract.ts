@@ -39,6 +39,8 @@ export interface HostState {
   selection: Selection;
   /** Style options. They never cause a computation. */
   view: Record<string, unknown>;
+  /** What users marked in the result, by name. Neither do these. */
+  marks: Record<string, unknown>;
 }
 
 export interface Host {
@@ -51,6 +53,7 @@ export interface Host {
   setField(name: string, value: unknown): void;
   setSelection(patch: Partial<Selection>): void;
   setView(patch: Record<string, unknown>): void;
+  setMark(name: string, value: unknown): void;
   /** One question to the kernel. Rejects with `NeedsKernel` where none answers, with the kernel's
    * one-line error, or with an AbortError once `signal` aborts. */
   ask(what: string, params: Record<string, unknown>, signal?: AbortSignal): Promise<Answer>;

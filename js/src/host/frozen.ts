@@ -15,6 +15,7 @@ export interface FrozenWidget {
   prompt: string;
   selection: Partial<Selection>;
   view: Record<string, unknown>;
+  marks: Record<string, unknown>;
   /** Null if it was saved before it had a result. Buffers are base64. */
   payload: { header: Header; buffers: string[] } | null;
 }
@@ -49,6 +50,7 @@ export function frozenHost(saved: FrozenWidget): Host {
     },
     subscribe: store.subscribe,
     setSelection: (change) => patch({ selection: merge(store.get().selection, change) }),
+    setMark: (name, value) => patch({ marks: merge(store.get().marks, { [name]: value }) }),
     setView: (change) => patch({ view: merge(store.get().view, change) }),
     ask: () => Promise.reject(new NeedsKernel()),
     setPrompt: refuse,

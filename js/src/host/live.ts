@@ -46,7 +46,6 @@ function decodeOnce(payload: Record<string, unknown>): Decoded {
 const runs = (...statuses: JobStatus[]): boolean => statuses.every((s) => s.state === "running");
 
 const ANSWERS = ["_result", "_status", "_error"] as const;
-const SHARED = ["prompt", "selection", "view"] as const;
 
 export interface LiveHost extends Host {
   /** Stops listening, cancels what is still being asked. */
@@ -57,6 +56,7 @@ export function liveHost(model: WidgetModel): LiveHost {
   let lastTrait: JobStatus | undefined;
   const store = createStore(read());
   const line = openLine(model, (kernel) => store.set({ ...store.get(), kernel }));
+  const shared = ["prompt", "selection", "view", ...model.get("_marks")];
   let watched: string[] = [];
   let saving = false;
   let disposed = false;
@@ -76,7 +76,7 @@ export function liveHost(model: WidgetModel): LiveHost {
       widget: model.get("_widget"),
       kernel: previous?.kernel ?? "ready",
       fields,
-      values: Object.fromEntries(fields.map(({ name }) => [name, model.get(name)])),
+      values: named(fields.map(({ name }) => name)),
       // What could not be decoded must not take the last good picture away.
       result: error ? (previous?.result ?? null) : result,
       resultId: error ? (previous?.resultId ?? resultId) : resultId,
@@ -85,7 +85,12 @@ export function liveHost(model: WidgetModel): LiveHost {
       prompt: model.get("prompt"),
       selection: merge(NOTHING, model.get("selection")),
       view: model.get("view"),
+      marks: named(model.get("_marks")),
     };
+  }
+
+  function named(names: string[]): Record<string, unknown> {
+    return Object.fromEntries(names.map((name) => [name, model.get(name)]));
   }
 
   function refresh(): void {
@@ -160,7 +165,7 @@ export function liveHost(model: WidgetModel): LiveHost {
   }
 
   for (const name of ANSWERS) model.on(`change:${name}`, answered);
-  for (const name of SHARED) model.on(`change:${name}`, refresh);
+  for (const name of shared) model.on(`change:${name}`, refresh);
   model.on("change:_fields", fieldsChanged);
   model.on("msg:custom", receive);
   watchFields();
@@ -177,6 +182,7 @@ export function liveHost(model: WidgetModel): LiveHost {
     setField: request,
     setSelection: (patch: Partial<Selection>) =>
       write("selection", merge(model.get("selection"), patch)),
+    setMark: write,
     setView: (patch) => write("view", merge(model.get("view"), patch)),
     ask: line.ask,
     cancel: () => order({ type: "cancel_job" }),
@@ -187,7 +193,7 @@ export function liveHost(model: WidgetModel): LiveHost {
       if (saving) model.save_changes();
       disposed = true;
       for (const name of ANSWERS) model.off(`change:${name}`, answered);
-      for (const name of [...SHARED, ...watched]) model.off(`change:${name}`, refresh);
+      for (const name of [...shared, ...watched]) model.off(`change:${name}`, refresh);
       model.off("change:_fields", fieldsChanged);
       model.off("msg:custom", receive);
       line.close();

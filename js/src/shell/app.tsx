@@ -66,6 +66,8 @@ export function App({ host }: { host: Host }) {
             select={host.setSelection}
             options={state.view}
             setOption={setOption}
+            marks={state.marks}
+            setMark={host.setMark}
             ask={host.ask}
             live={host.live}
             theme={theme}

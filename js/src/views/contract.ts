@@ -15,6 +15,9 @@ export interface ViewProps<R extends Result = Result> {
   /** Style options, synced but never causing a computation. */
   options: Record<string, unknown>;
   setOption(name: string, value: unknown): void;
+  /** What users marked in the result, by name: synced and saved, never causing a computation. */
+  marks: Record<string, unknown>;
+  setMark(name: string, value: unknown): void;
   ask(what: string, params: Record<string, unknown>, signal?: AbortSignal): Promise<Answer>;
   /** False on a frozen page: what needs a kernel is shown disabled and says so. */
   live: boolean;

@@ -160,6 +160,101 @@ export interface HeadPattern {
   weights: NdArray;
 }
 
+/** A graph of components, or of features. */
+export interface CircuitGraph {
+  title: string;
+  family: "components" | "attribution";
+  nodes: Nodes;
+  edges: Edges;
+  measures: EdgeMeasure[];
+  pruning: Pruning;
+  provenance: Provenance;
+  node_measures: NodeMeasure[];
+  texts: Record<string, string>;
+  scores: Term[];
+  baselines: Term[];
+  faithfulness: FaithfulnessPoint[];
+  marks: Marks;
+  nodes_in_all: number;
+  edges_in_all: number;
+  next_tokens: NextToken[];
+  remainder: string;
+  kind: "circuit_graph";
+}
+
+/** Nodes as columns, all arrays `[node]`; -1 stands for None. */
+export interface Nodes {
+  kind: NdArray;
+  layer: NdArray;
+  position: NdArray;
+  unit: NdArray;
+  kv_head: NdArray;
+}
+
+/** Edges from what one node writes to what another reads of it, all arrays `[edge]`. */
+export interface Edges {
+  source: NdArray;
+  target: NdArray;
+  input: NdArray;
+  kept: NdArray;
+}
+
+/** One quantity of every edge. */
+export interface EdgeMeasure {
+  name: string;
+  title: string;
+  unit: string;
+  definition: string;
+  values: NdArray;
+}
+
+/** How the kept edges were chosen. */
+export interface Pruning {
+  rule: "all" | "threshold" | "top_n" | "greedy" | "acdc" | "influence";
+  value: number;
+  measure: string;
+  signed: boolean;
+  edge_value: number | null;
+}
+
+/** One quantity of every node. */
+export interface NodeMeasure {
+  name: string;
+  title: string;
+  unit: string;
+  definition: string;
+  values: NdArray;
+}
+
+/** A circuit that was really run, everything outside of it ablated. */
+export interface FaithfulnessPoint {
+  requested: number;
+  kept: number;
+  metric: number;
+  faithfulness: number;
+}
+
+/** What users have marked in a graph; nodes are named as by `GraphNode.name`. */
+export interface Marks {
+  pinned: string[];
+  groups: Group[];
+  labels: Record<string, string>;
+  places: Place[];
+}
+
+/** Nodes that a user takes as one (a supernode). */
+export interface Group {
+  label: string;
+  nodes: string[];
+}
+
+/** Where a user has put a node: what is added to where the layout puts it, in CSS pixels. */
+export interface Place {
+  node: string;
+  x: number;
+  y: number;
+}
+
 /** What is pinned. The same shape on every widget; None: nothing. */
 export interface Selection {
   layer: number | null;
@@ -201,10 +296,11 @@ export interface FieldSpec {
   help: string;
 }
 
-/** The synced traits that every widget has; each field in `_fields` is one more. */
+/** The synced traits that every widget has; each in `_fields` and in `_marks` is one more. */
 export interface WidgetState {
   _widget: string;
   _fields: FieldSpec[];
+  _marks: string[];
   _result: Record<string, unknown>;
   _status: JobStatus;
   _error: ErrorInfo | null;
@@ -258,6 +354,6 @@ export interface Progress {
   status: JobStatus;
 }
 
-export type Result = Grid | Patterns;
+export type Result = Grid | Patterns | CircuitGraph;
 export type PageMessage = Ask | CancelAsk | CancelJob | RunJob | AckProgress;
 export type KernelMessage = Reply | Progress;

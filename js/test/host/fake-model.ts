@@ -20,6 +20,7 @@ export class FakeModel {
     this.traits = {
       _widget: "Golden",
       _fields: [],
+      _marks: [],
       _result: {},
       _status: { job: 0, state: "idle", fraction: 0, eta_s: null, message: "", paused: null },
       _error: null,

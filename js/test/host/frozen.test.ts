@@ -12,6 +12,7 @@ const saved = (): FrozenWidget => ({
   prompt: "the cat",
   selection: { layer: 1 },
   view: { measure: "rank" },
+  marks: {},
   payload: frozenPayload("grid"),
 });
 

@@ -17,6 +17,7 @@ const widget = {
   prompt: "the </script><b>cat</b>",
   selection: NOTHING,
   view: {},
+  marks: {},
   payload: frozenPayload("grid"),
 };
 

@@ -27,15 +27,17 @@ from headscope.errors import RequestError
 from headscope.jobs.steps import Step, Steps
 from headscope.model.edges import EdgeMap
 from headscope.model.live import LiveModel
-from headscope.results import Provenance, Term
-from headscope.results.circuit_graph import (
+from headscope.results import (
     EDGE_INPUTS,
     CircuitGraph,
     EdgeMeasure,
     Edges,
     FaithfulnessPoint,
     GraphNode,
+    Nodes,
+    Provenance,
     Pruning,
+    Term,
 )
 
 Rule = Literal["threshold", "top_n", "greedy"]
@@ -124,6 +126,7 @@ def run(model: LiveModel, request: CircuitDiscoveryRequest) -> Steps[CircuitGrap
     nodes, made = _graph(edges, kept)
     return CircuitGraph(
         title=f"Circuit: {TITLES[request.metric].lower()}, {request.method}",
+        family="components",
         nodes=nodes,
         edges=made,
         measures=_measures(study, request, scores, exact if best else None),
@@ -161,7 +164,7 @@ def _by_size(points: tuple[FaithfulnessPoint, ...]) -> tuple[FaithfulnessPoint, 
     return tuple(sorted(set(points), key=lambda point: (point.requested, point.kept)))
 
 
-def _graph(edges: EdgeMap, kept: circuit_choice.Kept) -> tuple[tuple[GraphNode, ...], Edges]:
+def _graph(edges: EdgeMap, kept: circuit_choice.Kept) -> tuple[Nodes, Edges]:
     nodes = {writer: _node(edges.layout, writer) for writer in edges.writers}
     nodes |= {reader: _node(edges.layout, reader) for reader in edges.readers}
     index = {node: i for i, node in enumerate(dict.fromkeys(nodes.values()))}
@@ -175,14 +178,17 @@ def _graph(edges: EdgeMap, kept: circuit_choice.Kept) -> tuple[tuple[GraphNode, 
         np.array(inputs, np.uint8)[readers],
         kept[writers, readers].astype(np.uint8),
     )
-    return tuple(index), made
+    return Nodes.of(list(index)), made
 
 
 def _node(layout: Layout, component: Component) -> GraphNode:
-    kv_head = component.kv_head
+    if component.kv_head is not None:
+        shared = component.kv_head
+        return GraphNode("kv_head", component.layer, unit=shared, kv_head=shared)
+    kv_head = None
     if component.head is not None and layout.group > 1:
         kv_head = component.head // layout.group
-    return GraphNode(component.kind, component.layer, component.head, kv_head)
+    return GraphNode(component.kind, component.layer, unit=component.head, kv_head=kv_head)
 
 
 def _measures(

@@ -25,7 +25,7 @@ from headscope.analyses.edge_scores import EdgeStudy
 from headscope.errors import RequestError
 from headscope.model.circuit_runs import CircuitRuns
 from headscope.model.memory import refuse_if_too_large
-from headscope.results.circuit_graph import FaithfulnessPoint
+from headscope.results import FaithfulnessPoint
 
 FRACTIONS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 """The sizes of circuits that MIB evaluates."""

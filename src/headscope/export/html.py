@@ -44,6 +44,7 @@ class Snapshot(TypedDict):
     prompt: str
     selection: Selection
     view: dict[str, Any]
+    marks: dict[str, Any]
     payload: FrozenPayload
 
 

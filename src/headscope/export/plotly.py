@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from headscope.errors import ResultError
-from headscope.results import Axis, Grid, Measure, Patterns, Scale
+from headscope.export.glyphs import GLYPHS
+from headscope.export.plotly_graph import graph_figure
+from headscope.results import Axis, Grid, Measure, Patterns, Result, Scale
 
 #: As in the widgets: the diverging one runs from red (negative) through white to blue (positive).
 _SEQUENTIAL, _DIVERGING = "Blues", "RdBu"
@@ -17,27 +19,24 @@ _TOP_SHOWN = 3
 _ROW_TALL, _FRAME_TALL, _SHORTEST, _TALLEST = 22, 180, 320, 1200
 _MOST_TICKS = 120
 
-# Plotly renders some HTML in labels and fills %{...} in hover text.
-_GLYPHS = str.maketrans(
-    {" ": "␣", "\n": "↵", "\t": "⇥", "\r": "␍", "<": "&lt;", ">": "&gt;", "&": "&amp;"}
-)
 
-
-def figure(result: Grid | Patterns, **choices: Any) -> Any:
-    """A heatmap of `result` as a `plotly.graph_objects.Figure`.
+def figure(result: Result, **choices: Any) -> Any:
+    """A heatmap, or a layered graph, of `result` as a `plotly.graph_objects.Figure`.
 
     Args:
-        result: A `Grid`, or `Patterns`.
+        result: A `Grid`, `Patterns`, or a `CircuitGraph`.
         choices: Grid: `measure` (name; the first by default) and, for each axis before the last
             two, its name with an index. Patterns: `layer` and `head` (the first head held in full
-            by default).
+            by default). Graphs: `measure`, and `kept`, whether only the circuit is drawn.
 
     Raises:
         ResultError: The result does not hold what was chosen.
     """
     if isinstance(result, Grid):
         return _grid_figure(result, **choices)
-    return _patterns_figure(result, **choices)
+    if isinstance(result, Patterns):
+        return _patterns_figure(result, **choices)
+    return graph_figure(result, **choices)
 
 
 def _grid_figure(grid: Grid, measure: str | None = None, **chosen: int) -> Any:
@@ -129,7 +128,7 @@ def _heatmap(
     return go.Figure(
         heatmap,
         layout={
-            "title": {"text": title.translate(_GLYPHS).replace("␣", " ")},
+            "title": {"text": title.translate(GLYPHS).replace("␣", " ")},
             "xaxis": {"title": {"text": columns.name}, **_ticks(column_labels)},
             "yaxis": {
                 "title": {"text": rows.name},
@@ -156,8 +155,8 @@ def _log_ticks(values: npt.NDArray[Any]) -> dict[str, Any]:
 
 def _labels(axis: Axis) -> list[str]:
     if axis.tokens:
-        return [label.translate(_GLYPHS) for label in axis.labels]
-    return [label.translate(_GLYPHS).replace("␣", " ") for label in axis.labels]
+        return [label.translate(GLYPHS) for label in axis.labels]
+    return [label.translate(GLYPHS).replace("␣", " ") for label in axis.labels]
 
 
 def _colours(scale: Scale) -> dict[str, Any]:
@@ -193,7 +192,7 @@ def _top_lines(grid: Grid, index: tuple[int, ...]) -> npt.NDArray[Any] | None:
     if grid.top is None:
         return None
     ids, values = grid.top.ids[index], grid.top.values[index]
-    texts = {int(token_id): text.translate(_GLYPHS) for token_id, text in grid.top.texts.items()}
+    texts = {int(token_id): text.translate(GLYPHS) for token_id, text in grid.top.texts.items()}
     lines = np.empty(ids.shape[:2], dtype=object)
     for cell in np.ndindex(*lines.shape):
         best = zip(ids[cell][:_TOP_SHOWN].tolist(), values[cell].tolist(), strict=False)

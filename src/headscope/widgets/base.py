@@ -208,6 +208,7 @@ class HeadscopeWidget(PageWidget, Generic[R]):
             "prompt": self.prompt,
             "selection": cast("Selection", dict(self.selection)),
             "view": dict(self.view),
+            "marks": {name: getattr(self, name) for name in self.marks},
             "payload": freeze(result),
         }
 

@@ -52,6 +52,7 @@ class PageWidget(anywidget.AnyWidget):
     _core = anywidget.WidgetTrait().tag(sync=True)
     _widget: str = synced(t.Unicode())
     _fields: list[FieldSpec] = synced(t.List())
+    _marks: list[str] = synced(t.List())
     _result: dict[str, Any] = synced(t.Dict())
     _status: JobStatus = synced(t.Dict())
     _error: ErrorInfo | None = synced(t.Dict(default_value=None, allow_none=True))
@@ -61,6 +62,8 @@ class PageWidget(anywidget.AnyWidget):
 
     #: The request's fields besides the prompt; each names a synced trait of the class.
     fields: ClassVar[tuple[FieldSpec, ...]] = ()
+    #: Names of the synced traits that hold what users mark in a result.
+    marks: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -77,6 +80,7 @@ class PageWidget(anywidget.AnyWidget):
             _core=shared_core(),
             _widget=type(self).__name__,
             _fields=list(self.fields),
+            _marks=list(self.marks),
             selection={**NOTHING, **(selection or {})},
             prompt=self._prompts.read(prompt),
             **traits,

@@ -22,12 +22,12 @@ import numpy as np
 import numpy.typing as npt
 
 from headscope.errors import WireError
-from headscope.results import Grid, Patterns, Result
+from headscope.results import CircuitGraph, Grid, Patterns, Result
 from headscope.results.axes import ArraySpec
 
 VERSION = 1
 
-KINDS: Mapping[str, type[Grid] | type[Patterns]] = {
+KINDS: Mapping[str, type[Grid] | type[Patterns] | type[CircuitGraph]] = {
     kind.result_kind: kind for kind in get_args(Result)
 }
 
