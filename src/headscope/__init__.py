@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from headscope.demo import load_demo
     from headscope.export.html import save_html
     from headscope.model import load
+    from headscope.model.dictionaries import load_transcoders
     from headscope.results import Grid, Patterns
     from headscope.widgets import (
         ActivationPatching,
@@ -64,6 +65,7 @@ __all__ = [
     "load",
     "load_demo",
     "load_result",
+    "load_transcoders",
     "save_html",
 ]
 
@@ -81,6 +83,7 @@ _HOMES = {
     "load": "headscope.model",
     "load_demo": "headscope.demo",
     "load_result": "headscope.wire.files",
+    "load_transcoders": "headscope.model.dictionaries",
     "save_html": "headscope.export.html",
 }
 

@@ -46,11 +46,13 @@ RESERVED = {
     "traitlets": {"widgets"},
     "plotly": {"export"},
     "pandas": {"results"},
-    "safetensors": {"wire", "demo"},
+    "safetensors": {"wire", "demo", "model"},
+    "yaml": {"model"},
+    "huggingface_hub": {"model"},
 }
 
 #: Heavy packages that are imported where they are used, so that importing the room stays light.
-LAZY = {"pandas", "plotly", "transformer_lens", "transformers"}
+LAZY = {"huggingface_hub", "pandas", "plotly", "transformer_lens", "transformers"}
 
 STANDARD_LIBRARY_ONLY = {"jobs", "errors", "components", "_version", "__init__"}
 
