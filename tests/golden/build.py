@@ -216,6 +216,7 @@ def circuit_graph() -> CircuitGraph:
             groups=(Group("<b>state</b>", ("L0F12@1", "L1F12@3")),),
             labels={"L0F7@3": "</script>a label"},
             places=(Place("L0F7@3", 12.5, -4.0),),
+            threshold={"nodes": 0.5, "edges": 0.75},
         ),
         nodes_in_all=12,
         edges_in_all=40,

@@ -240,6 +240,7 @@ export interface Marks {
   groups: Group[];
   labels: Record<string, string>;
   places: Place[];
+  threshold: Record<string, number>;
 }
 
 /** Nodes that a user takes as one (a supernode). */

@@ -41,7 +41,7 @@ _NAMES = {
     "mlp": "MLP{layer}", "neuron": "L{layer}N{unit}", "logits": "logits", "token": "token",
     "feature": "L{layer}F{unit}", "error": "L{layer}error", "logit": "logit{unit}",
     "attention_feature": "L{layer}A{unit}", "attention_error": "L{layer}Aerror",
-    "bias": "L{layer}bias", "other": "other{unit}",
+    "bias": "L{layer}bias{unit}", "other": "other{unit}",
 }  # fmt: skip
 
 
@@ -53,7 +53,8 @@ class GraphNode:
         kind: One of `NODE_KINDS`.
         layer: Its block; None where there is none (embeddings, tokens, logits).
         position: The token position; None for all of them.
-        unit: Number of the head, key-value head, neuron or feature; a logit's vocabulary id.
+        unit: Number of the head, key-value head, neuron or feature; a logit's vocabulary id; what
+            tells several biases of one layer, or nodes of an unknown kind, apart.
         kv_head: Where query heads share key-value heads, the one a head reads by.
     """
 
@@ -66,7 +67,8 @@ class GraphNode:
     @property
     def name(self) -> str:
         """Its name, unique in a graph: `L9H6`, `MLP5@4`, `L3F212@7`, `token@2`, `logit440@9`."""
-        name = _NAMES[self.kind].format(layer=self.layer, unit=self.unit)
+        layer, unit = ("" if n is None else n for n in (self.layer, self.unit))
+        name = _NAMES[self.kind].format(layer=layer, unit=unit)
         return name if self.position is None else f"{name}@{self.position}"
 
 
@@ -259,12 +261,16 @@ class Marks:
         groups: Supernodes; a node is in one of them at most.
         labels: What users call nodes.
         places: Nodes that were dragged.
+        threshold: What the edges shown were chosen by; empty: as the graph's `Pruning` says.
+            `edges`, how many of the best ones (components); `nodes` and `edges`, shares of the
+            influence (attribution).
     """
 
     pinned: tuple[str, ...] = ()
     groups: tuple[Group, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     places: tuple[Place, ...] = ()
+    threshold: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         grouped = [node for group in self.groups for node in group.nodes]
