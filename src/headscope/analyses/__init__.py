@@ -13,6 +13,7 @@ from typing import Any
 from headscope.analyses import (
     activation_patching,
     attention,
+    attribution_graph,
     logit_attribution,
     logit_lens,
     path_patching,
@@ -39,6 +40,7 @@ REGISTRY: Mapping[str, Analysis] = {
         activation_patching.ActivationPatchingRequest, activation_patching.run
     ),
     "attention": Analysis(attention.AttentionRequest, attention.run),
+    "attribution_graph": Analysis(attribution_graph.AttributionRequest, attribution_graph.run),
     "logit_lens": Analysis(logit_lens.LogitLensRequest, logit_lens.run),
     "logit_attribution": Analysis(logit_attribution.LogitAttributionRequest, logit_attribution.run),
     "path_patching": Analysis(path_patching.PathPatchingRequest, path_patching.run),

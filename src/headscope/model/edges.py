@@ -120,13 +120,33 @@ class Wiring:
 
     def shares(self, layer: int, z: torch.Tensor) -> torch.Tensor:
         """Heads' outputs `[..., head, d_head]`, divided by the scale of the norm behind them."""
-        after = self._after[layer]
-        if not after.normalises:
+        if not self._after[layer].normalises:
             return z
+        return z / self.scale_after(layer, z).unsqueeze(-1).to(z.dtype)
+
+    def scale_after(self, layer: int, z: torch.Tensor) -> torch.Tensor:
+        """What the norm behind attention divides by, `[..., 1]`, of heads' outputs `z`."""
         total = torch.einsum("...he,hed->...d", z, self._out[layer])
         bias = self._b_o[layer]
-        scale = after.scale(total if bias is None else total + bias.detach())
-        return z / scale.unsqueeze(-1).to(z.dtype)
+        return self._after[layer].scale(total if bias is None else total + bias.detach())
+
+    def written(self, layer: int) -> torch.Tensor:
+        """What heads write per unit of their shares, `[head, d_head, d_model]`."""
+        unit = torch.eye(self._out[layer].shape[1], device=self._out[layer].device)
+        return self.heads(layer, unit[:, None].expand(-1, len(self._out[layer]), -1))
+
+    def attention_bias(self, layer: int, scale: torch.Tensor) -> torch.Tensor:
+        """What attention writes whatever its heads do, `[position, d_model]`.
+
+        Args:
+            layer: The block.
+            scale: What the norm behind it divides by, `[position, 1]`.
+        """
+        after, bias = self._after[layer], self._b_o[layer]
+        width = self._out[layer].shape[-1]
+        written = scale.new_zeros(len(scale), width) if bias is None else bias.detach().float()
+        written = after.scaled(written.expand(len(scale), -1), scale)
+        return written if after.bias is None else written + after.bias
 
     def heads(self, layer: int, shares: torch.Tensor) -> torch.Tensor:
         """What heads write, `[head, n, d_model]`, of their `shares` `[n, head, d_head]`."""
@@ -149,6 +169,10 @@ class Wiring:
     def norm(self, layer: int) -> Norm:
         """The norm before queries, keys and values."""
         return self._norms[layer]
+
+    def mlp_norm(self, layer: int) -> Norm:
+        """The norm before the MLP."""
+        return self._mlp_norms[layer]
 
     def pulled(self, layer: int, letter: Input) -> torch.Tensor:
         """What takes gradients with respect to queries, keys or values back to the norm's unit.

@@ -136,6 +136,12 @@ class LiveModel:
         return capabilities(self.bridge)
 
     @property
+    def bos_id(self) -> int | None:
+        """Id of the beginning-of-sequence token; None if there is none."""
+        found = getattr(self.bridge.tokenizer, "bos_token_id", None)
+        return None if found is None else int(found)
+
+    @property
     def layout(self) -> Layout:
         """Its components, and which of them can read what others write."""
         return layout(self.bridge)

@@ -55,19 +55,19 @@ class Norm:
 
     def scale(self, x: torch.Tensor) -> torch.Tensor:
         """What streams are divided by, `[..., 1]`."""
-        x = self._centred(_wide(x))
+        x = self.centred(_wide(x))
         if not self.normalises:
             return torch.ones_like(x[..., :1])
         return (x.pow(2).mean(-1, keepdim=True) + self.eps).sqrt()
 
     def scaled(self, x: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
         """The part of the norm that is linear once its scale is given."""
-        out = self._centred(_wide(x)) / scale
+        out = self.centred(_wide(x)) / scale
         return out if self.weight is None else out * self.weight
 
     def unit(self, x: torch.Tensor) -> torch.Tensor:
         """Streams as the norm has them before its gain."""
-        return self._centred(_wide(x)) / self.scale(x)
+        return self.centred(_wide(x)) / self.scale(x)
 
     def pull_back(self, x: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
         """The gradient with respect to `x`, of what has `gradient` with respect to the norm of `x`.
@@ -88,9 +88,10 @@ class Norm:
     def folded(self, gradient: torch.Tensor) -> torch.Tensor:
         """The part of `pull_back` that is the same for all streams: the gain, and centring."""
         gradient = _wide(gradient)
-        return self._centred(gradient if self.weight is None else gradient * self.weight)
+        return self.centred(gradient if self.weight is None else gradient * self.weight)
 
-    def _centred(self, x: torch.Tensor) -> torch.Tensor:
+    def centred(self, x: torch.Tensor) -> torch.Tensor:
+        """Streams less their mean, where the norm takes it off."""
         return x - x.mean(-1, keepdim=True) if self.centring else x
 
 

@@ -1,0 +1,253 @@
+"""The local replacement model: a frozen run whose MLPs are sums of units and what units miss.
+
+What an MLP writes at a position is the sum over its active units of activation times decoder, of an
+error, and of biases. All of these are given; what units read is linear in the frozen stream. So
+
+    activation(target) = sum over sources of effect(source, target) + constant(target)
+
+exactly, where an effect is what a source's write moves in what the target reads, along the residual
+stream and through frozen attention, but through no other unit.
+
+Columns number the sources so that effects go from lower to higher numbers: the tokens, then of
+every layer, of every position, its units and its error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from headscope.model.frozen import FrozenRun
+from headscope.model.norms import Norm
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """The active units of one layer, by position and then by number.
+
+    Args:
+        position: int64 `[unit]`.
+        index: Number of the feature or neuron, int64 `[unit]`.
+        activation: `[unit]`.
+    """
+
+    position: torch.Tensor
+    index: torch.Tensor
+    activation: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.position)
+
+
+@dataclass(frozen=True, eq=False)
+class Readers:
+    """What is linear in the frozen stream at one point and position: units, logits, queries.
+
+    Args:
+        point: Where in the stream, int64 `[reader]`: 2 l before block l, 2 l + 1 between its
+            attention and its MLP, 2 n_layers after the last block. Descending.
+        position: int64 `[reader]`.
+        gradient: With respect to the stream there, `[reader, d_model]`.
+        offset: What is read of biases in the reader itself, `[reader]`.
+    """
+
+    point: torch.Tensor
+    position: torch.Tensor
+    gradient: torch.Tensor
+    offset: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.point)
+
+    def at(self, point: int) -> slice:
+        """Those that read at a point of the stream."""
+        above = int((self.point > point).sum())
+        return slice(above, above + int((self.point == point).sum()))
+
+
+#: A linear path beside an MLP's units, pulling gradients `[position, n, d_model]` back to the
+#: stream that the MLP reads.
+Skip = Callable[[torch.Tensor], torch.Tensor]
+#: How a layer's units, by position and index, read the stream: their gradients `[unit, d_model]`
+#: with respect to it, and offsets `[unit]`.
+UnitReader = Callable[[int, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What an MLP, or a dictionary in its place, is given: the stream, or a norm of it.
+
+    Args:
+        kind: `stream` (before the norm), `unit` (before the norm's gain) or `normed`.
+        norm: The norm.
+        scale: What it divides by in this run, `[position, 1]`.
+    """
+
+    kind: str
+    norm: Norm
+    scale: torch.Tensor
+
+    def of(self, stream: torch.Tensor) -> torch.Tensor:
+        """What is read of a stream `[position, d_model]`."""
+        if self.kind == "stream":
+            return stream
+        return self.norm(stream) if self.kind == "normed" else self.norm.unit(stream)
+
+    def pull_back(self, gradient: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+        """The gradient with respect to the stream, the scale held."""
+        if self.kind == "stream":
+            return gradient
+        folded = (
+            self.norm.folded(gradient) if self.kind == "normed" else self.norm.centred(gradient)
+        )
+        return folded / scale
+
+    def offset(self, gradient: torch.Tensor) -> torch.Tensor:
+        """What is read of the norm's own bias, `[...]` of gradients `[..., d_model]`."""
+        if self.kind != "normed" or self.norm.bias is None:
+            return gradient.new_zeros(gradient.shape[:-1])
+        return gradient @ self.norm.bias
+
+
+class LocalReplacement:
+    """A frozen run with its units.
+
+    Args:
+        run: The frozen run.
+        units: Per layer.
+        writes: By layer of the units and layer that they write to: of every column of the units'
+            layer what it writes, activation included, `[column, d_model]`.
+        constants: What biases write beside, `[position, d_model]` per layer.
+        reader: How units read.
+        skips: Per layer a linear path beside the units, or None.
+        n_active: How many units are active, also those that were left to the errors.
+    """
+
+    def __init__(
+        self,
+        run: FrozenRun,
+        units: Sequence[Units],
+        writes: Mapping[tuple[int, int], torch.Tensor],
+        constants: Sequence[torch.Tensor],
+        reader: UnitReader,
+        skips: Sequence[Skip | None],
+        n_active: int,
+    ) -> None:
+        self.run = run
+        self.n_active = n_active
+        self.units = tuple(units)
+        self.writes = writes
+        self._constants = constants
+        self._reader = reader
+        self._skips = skips
+        per_layer = [len(of) + run.n_tokens for of in units]
+        self.starts = [run.n_tokens + sum(per_layer[:layer]) for layer in range(run.n_layers + 1)]
+        self._bounds = [column_bounds(of, run.n_tokens) for of in units]
+
+    @property
+    def n_columns(self) -> int:
+        """Number of sources."""
+        return self.starts[-1]
+
+    def columns(self, layer: int) -> torch.Tensor:
+        """The columns of a layer's units, int64 `[unit]`."""
+        position = self.units[layer].position
+        return self.starts[layer] + torch.arange(len(position), device=position.device) + position
+
+    def error_columns(self, layer: int) -> torch.Tensor:
+        """The columns of a layer's errors, int64 `[position]`."""
+        return self.starts[layer] + torch.tensor(self._bounds[layer][1:]) - 1
+
+    def point(self, layer: int) -> int:
+        """The point of the stream that a layer's MLP reads."""
+        return 2 * layer if self.run.parallel else 2 * layer + 1
+
+    def readers(self, layer: int, chosen: torch.Tensor) -> Readers:
+        """What some of a layer's units read.
+
+        Args:
+            layer: The layer.
+            chosen: Which of its active units, int64 `[reader]`.
+        """
+        units = self.units[layer]
+        position, index = units.position[chosen], units.index[chosen]
+        gradient, offset = self._reader(layer, position, index)
+        return Readers(torch.full_like(position, self.point(layer)), position, gradient, offset)
+
+    def effects(self, readers: Readers) -> Generator[None, None, tuple[torch.Tensor, torch.Tensor]]:
+        """Effects of all sources on readers; pauses after every layer.
+
+        Args:
+            readers: Ordered as they say.
+
+        Returns:
+            Effects `[reader, column]`, and what biases give, the readers' own included `[reader]`.
+
+        Cost: per reader at position p of layer l, 4 d_model^2 (p + 1) l multiply-adds.
+        """
+        run = self.run
+        reach = int(readers.position.max()) + 1
+        found = readers.gradient.new_zeros(len(readers), self.n_columns)
+        constant = readers.offset.clone()
+        spread = _join(readers.gradient.new_zeros(reach, 0, readers.gradient.shape[1]), readers,
+                       readers.at(2 * run.n_layers))  # fmt: skip
+        for layer in reversed(range(min(int(readers.point[0]) // 2 + 1, run.n_layers))):
+            self._read_writes(layer, spread, found)
+            constant[: spread.shape[1]] += _along(spread, self._constants[layer]).sum(0)
+            attention, skip = run.attention[layer], self._skips[layer]
+            beside = None if skip is None else skip(spread)
+            if beside is not None and not run.parallel:
+                spread, beside = spread + beside, None
+            new = readers.at(2 * layer + 1)
+            at, joining = readers.position[new], readers.gradient[new]
+            back = attention.pull_back(spread, at, joining)
+            back[:, : spread.shape[1]] += spread if beside is None else spread + beside
+            back[at, torch.arange(new.start, new.stop, device=at.device)] += joining
+            constant[: spread.shape[1]] += _along(spread, attention.constant).sum(0)
+            constant[new] += (joining * attention.constant[at]).sum(-1)
+            spread = _join(back, readers, readers.at(2 * layer))
+            yield
+        found[:, :reach] = _along(spread, run.streams[0]).T
+        return found, constant
+
+    def _read_writes(self, layer: int, spread: torch.Tensor, found: torch.Tensor) -> None:
+        n = spread.shape[1]
+        for source in range(layer + 1):
+            written = self.writes.get((source, layer))
+            if written is None or not n:
+                continue
+            start, bounds = self.starts[source], self._bounds[source]
+            for position, gradient in enumerate(spread):
+                first, last = bounds[position], bounds[position + 1]
+                found[:n, start + first : start + last] += gradient @ written[first:last].T
+
+
+def with_gaps(rows: torch.Tensor, units: Units, errors: torch.Tensor) -> torch.Tensor:
+    """What units and errors write, by column, `[column, d_model]`."""
+    spaced = rows.new_empty(len(rows) + len(errors), rows.shape[1])
+    spaced[torch.arange(len(rows), device=rows.device) + units.position] = rows
+    spaced[torch.tensor(column_bounds(units, len(errors))[1:]) - 1] = errors
+    return spaced
+
+
+def _along(spread: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
+    """Gradients `[position, n, d_model]` along one vector per position, `[position, n]`."""
+    return (spread @ vectors[: len(spread), :, None])[..., 0]
+
+
+def column_bounds(units: Units, n_tokens: int) -> list[int]:
+    """Where each position's columns begin within a layer, and the end, `n_tokens + 1` numbers."""
+    counts = torch.bincount(units.position, minlength=n_tokens) + 1
+    return [0, *counts.cumsum(0).tolist()]
+
+
+def _join(spread: torch.Tensor, readers: Readers, new: slice) -> torch.Tensor:
+    """Rows that begin to be spread over positions, each at its own."""
+    n = new.stop - new.start
+    if not n:
+        return spread
+    rows = spread.new_zeros(len(spread), n, spread.shape[2])
+    rows[readers.position[new], torch.arange(n, device=rows.device)] = readers.gradient[new]
+    return torch.cat([spread, rows], 1)
