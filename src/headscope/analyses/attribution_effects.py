@@ -65,7 +65,10 @@ class EffectCollector:
         self._positions = torch.cat([u.position for u in replacement.units]).numpy(force=True)
         self._values = torch.cat([units.activation for units in replacement.units])
         n_targets, n_columns = len(study.targets.ids), replacement.n_columns
-        self.n_units = min(study.request.max_nodes, study.n_units)
+        # What the last layer writes reaches a target at its own position only.
+        inner = self._layers < study.run.n_layers - 1
+        self._waiting = inner | (self._positions == study.run.n_tokens - 1)
+        self.n_units = min(study.request.max_nodes, int(self._waiting.sum()))
         n_rows, square = n_targets + self.n_units, self.n_units + n_columns - study.n_units
         #: Bytes at the peak: the effects, those within the graph, and their sizes and scores.
         self.needed = FLOAT32 * (n_rows * n_columns + 3 * (square + n_targets) ** 2)
@@ -80,7 +83,7 @@ class EffectCollector:
         study, n_columns = self._study, self._study.replacement.n_columns
         numbers = n_columns + np.arange(len(study.targets.ids))
         yield from self._take(study.targets.readers, numbers, study.targets.values)
-        waiting = np.ones(study.n_units, np.bool_)
+        waiting = self._waiting.copy()
         while room := len(self._rows) - self._done:
             batch = np.flatnonzero(waiting)
             if room < len(batch):
