@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from headscope.analyses import activation_patching, path_patching
+from headscope.analyses import activation_patching, contrast, path_patching
 from headscope.analyses.patching_request import ActivationPatchingRequest
 from headscope.analyses.patching_study import Study
 from headscope.analyses.path_study import PathPatchingRequest
@@ -52,13 +52,39 @@ def test_every_large_piece_of_work_is_a_step_of_its_own(gpt2, monkeypatch):
     recorded = list(study.on_one_model(study.record()))
     n_groups, n_layers = len(study._groups), gpt2.cfg.n_layers
     assert n_groups == 5  # of at most 128 tokens
-    assert len(recorded) == 2 * n_groups + len(pairs)
-    estimated = list(study.on_one_model(study.estimate()))
+    portions = [c.portions() for g in study._groups for c in g.contrasts]
+    assert {part.stop - part.start for parts in portions for part in parts} == {2}  # of 32
+    passes = sum(map(len, portions))
+    assert len(recorded) == passes + len(pairs)
+    laid = list(study.on_one_model(study.lay_out()))
     cells = study.states.size
-    assert len(estimated) >= 2 * n_groups * 2 * n_layers + cells
+    assert len(laid) >= cells
     assert len(list(study.on_one_model(study.calibrate()))) == 2 * n_groups
-    for fractions in (recorded, estimated):
+    estimated = list(study.on_one_model(study.estimate()))
+    assert len(estimated) >= 2 * passes * n_layers + 2 * n_groups * n_layers + cells
+    for fractions in (recorded, laid, estimated):
         assert fractions == sorted(fractions)
+
+
+@pytest.mark.parametrize("length", [4, 17])
+def test_prompts_in_portions_run_as_they_do_at_once(gpt2, monkeypatch, length):
+    """Whether two prompts of a pair run side by side, and pairs too, or one after another."""
+    model, alike = LiveModel.of(gpt2), range(40, 40 + length - 3)
+    pairs = tuple(Pair((0, 5, 9, *alike, i), (0, 5, 77, *alike, i), 11, 22) for i in range(3))
+
+    def found():
+        model.forget_runs()
+        request = ActivationPatchingRequest(pairs, site="mlp_out")
+        return drain(activation_patching.run(model, request))[0]
+
+    parts = found()
+    monkeypatch.setattr(contrast, "TOKENS_PER_STEP", 1000)
+    whole = found()
+    assert np.allclose(parts["metric"], whole["metric"], atol=1e-5)
+    assert np.allclose(parts["estimate"], whole["estimate"], atol=1e-4)
+    # Nothing differs before the third token, and what is equal has equal bits.
+    for grid in (parts, whole):
+        assert (grid["estimate"][..., :2] == 0).all()
 
 
 def test_reading_kept_streams_takes_many_steps(gpt2, monkeypatch):
@@ -72,7 +98,7 @@ def test_reading_kept_streams_takes_many_steps(gpt2, monkeypatch):
         pass
     for _ in study.on_one_model(study.record()):
         pass
-    seen = [int((study.states == 3).sum()) for _ in study.on_one_model(study.estimate())]
+    seen = [int((study.states == 3).sum()) for _ in study.on_one_model(study.lay_out())]
     assert max(np.diff(seen)) <= 8
     assert seen[-1] == (first.states == 3).sum()
     for _ in study.on_one_model(study.calibrate()):

@@ -9,6 +9,7 @@ import torch
 
 from headscope.model.gradients import gradients
 from headscope.model.recorded import Patch, record
+from headscope.model.resumed import drain
 from tests import models, naive
 
 IDS, OTHER = (3, 5, 9, 13, 21), (3, 5, 17, 13, 40)
@@ -65,7 +66,7 @@ def check(bridge, ids, place, own, slope, *, before=(), after=(), noise=None, st
 
 def test_a_small_step_changes_the_score_by_the_gradient_times_the_step(exact):
     places = places_of(exact)
-    found = gradients(exact, torch.tensor([IDS, OTHER]), places, READ, score(exact))
+    found = drain(gradients(exact, torch.tensor([IDS, OTHER]), places, READ, score(exact)))
     for row, ids in enumerate((IDS, OTHER)):
         kept = naive.activations(exact, ids, [naive.hook(*place) for place in places])
         for place in places[row::2]:
@@ -79,7 +80,7 @@ def test_where_runs_are_pinned_and_disturbed_the_gradient_is_taken_there(exact):
     by_hand, pinned = naive.Change(name, part, value), Patch("z", 0, (1, 3), value, 2)
     places = [("resid_pre", 0), ("z", 0), ("mlp_out", 1)]
     how = {"edits": [pinned], "embedding_noise": noise}
-    found = gradients(exact, torch.tensor([IDS]), places, READ, score(exact), **how)
+    found = drain(gradients(exact, torch.tensor([IDS]), places, READ, score(exact), **how))
     own = record(exact, [IDS], places, **how).activations
     for place in places[:1]:  # what is recorded there has the noise in it
         check(exact, IDS, place, own[place][0], found[place][0], after=[by_hand])
@@ -91,7 +92,7 @@ def test_where_runs_are_pinned_and_disturbed_the_gradient_is_taken_there(exact):
 def test_a_blocked_layer_passes_no_gradient_on(exact):
     """Equal to the definition by hand: that layer's two outputs held as constants."""
     places = places_of(exact)
-    found = gradients(exact, torch.tensor([IDS]), places, READ, score(exact), blocked=[1])
+    found = drain(gradients(exact, torch.tensor([IDS]), places, READ, score(exact), blocked=[1]))
     held = naive.activations(exact, IDS, [naive.hook(s, 1) for s in ("attn_out", "mlp_out")])
     constants = [naive.Change(name, (...,), value) for name, value in held.items()]
     kept = naive.activations(exact, IDS, [naive.hook(*place) for place in places])
@@ -108,10 +109,10 @@ def test_a_blocked_layer_passes_no_gradient_on(exact):
 def test_it_needs_no_gradient_mode_and_no_trainable_weight(tokenizer, outer, frozen):
     bridge = models.bridge(models.hf_gpt2(), tokenizer)
     places, ids = places_of(bridge), torch.tensor([IDS])
-    expected = gradients(bridge, ids, places, READ, score(bridge))
+    expected = drain(gradients(bridge, ids, places, READ, score(bridge)))
     bridge.requires_grad_(not frozen)
     with outer():
-        found = gradients(bridge, torch.tensor([IDS]), places, READ, score(bridge))
+        found = drain(gradients(bridge, torch.tensor([IDS]), places, READ, score(bridge)))
         assert torch.is_inference_mode_enabled() == (outer is torch.inference_mode)
     assert all(torch.equal(found[place], expected[place]) for place in places)
     assert all(p.requires_grad != frozen for p in bridge.parameters())
@@ -124,9 +125,9 @@ def test_the_model_keeps_no_graph_and_no_gradient(tokenizer, model):
         bridge("the cat")
     before = [block.attn.__dict__.get("_pattern") for block in bridge.blocks]
     ids = torch.tensor([IDS])
-    gradients(bridge, ids, places_of(bridge), READ, score(bridge))
+    drain(gradients(bridge, ids, places_of(bridge), READ, score(bridge)))
     with pytest.raises(ZeroDivisionError):
-        gradients(bridge, ids, places_of(bridge), READ, lambda streams: 1 / 0)
+        drain(gradients(bridge, ids, places_of(bridge), READ, lambda streams: 1 / 0))
     after = [block.attn.__dict__.get("_pattern") for block in bridge.blocks]
     assert all(a is b for a, b in zip(before, after, strict=True))
     assert all(p.grad is None for p in bridge.parameters())

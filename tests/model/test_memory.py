@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import weakref
 
 import pytest
@@ -9,7 +10,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from headscope.analyses import REGISTRY, attention, logit_lens
+from headscope.analyses import REGISTRY, activation_patching, attention, logit_lens
+from headscope.analyses.activation_patching import ActivationPatchingRequest, Study
+from headscope.analyses.prompt_pairs import Pair
 from headscope.errors import RequestError
 from headscope.model import LiveModel, live, memory
 from tests import models
@@ -96,6 +99,27 @@ def test_half_precision_and_hooks_that_see_every_logit_are_counted(tokenizer, as
     bridge.add_hook("blocks.0.hook_mlp_out", lambda t, hook: t)
     found = ratios(LiveModel.of(bridge), asked, REQUESTS[:2])
     assert all(1 <= ratio <= 4 for ratio in found.values()), found
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"site": "resid_pre"}, {"site": "z", "grad_drop": True},
+        {"site": "mlp_out", "estimate": False}, {"site": "q", "qk_fix": True},
+    ],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("case", ["gpt2 inner", "llama patterns", "parallel blocks"])
+def test_the_memory_that_patching_states_is_above_the_peak_and_not_far(tokenizer, case, fields):
+    model = LiveModel.of(models.bridge(CASES[case](), tokenizer))
+    ids = tuple(5 + i % 50 for i in range(60))
+    pairs = tuple(Pair(ids, (*ids[:k], 77, *ids[k + 1 :]), 11, 22) for k in (3, 5, 7))
+    study = Study(model, ActivationPatchingRequest(pairs, **fields))
+    with Allocations() as allocations:
+        result_of(activation_patching.steps(study))
+    assert 1 <= study.peak_bytes() / allocations.peak <= 6
+    said = re.search(r"(\d+) MB at most", study.outlook())
+    assert int(said[1]) == pytest.approx(study._peak / 1e6, abs=1)
 
 
 @pytest.mark.parametrize(("name", "parameters"), REQUESTS)

@@ -139,11 +139,87 @@ def test_a_cell_of_a_set_is_one_pairs(gpt2: Any) -> None:
             )
             assert {pair.answer, pair.wrong} <= {token.text for token in found.tokens}
             assert found.exact == pytest.approx(made.result["effect"][number, 0, 4], abs=1e-4)
-        assert made.outcome(0, 0, 4) == made.outcome(1, 0, 4)
         with pytest.raises(RequestError, match=r"There is no experiment 3\. Choose 1 to 2"):
             made.outcome(3, 0, 4)
     finally:
         made.close()
+
+
+def test_a_cell_of_the_mean_is_the_means(gpt2: Any) -> None:
+    """Raw values, effects and their intervals are the set's; distributions are a single pair's."""
+    made = hs.ActivationPatching(gpt2, SET, site="mlp_out")
+    try:
+        cell, result = (1, 3), made.result
+        found, each = made.outcome(0, *cell), [made.outcome(k, *cell) for k in (1, 2)]
+        for name, mean in found.metric.items():
+            assert mean == pytest.approx(np.mean([one.metric[name] for one in each]), abs=1e-5)
+        assert found.tokens == ()
+        assert found.exact == pytest.approx(result["effect"][(0, *cell)], abs=1e-5)
+        assert found.estimate == pytest.approx(result["estimate"][(0, *cell)], abs=1e-5)
+        assert found.interval == pytest.approx(
+            (result["low"][(0, *cell)], result["high"][(0, *cell)]), abs=1e-5
+        )
+        low, high = found.estimate_interval or (np.nan, np.nan)
+        assert low <= found.estimate <= high
+        assert [one.interval for one in each] == [None, None]
+        shown = answer_to(Page(made), 1, "cell", index=[0, *cell])
+        assert shown["interval"]["exact"] == found.interval
+    finally:
+        made.close()
+
+
+def test_the_mean_is_called_so_in_a_table(gpt2: Any) -> None:
+    made = hs.ActivationPatching(gpt2, SET, site="mlp_out")
+    try:
+        table = made.result.to_dataframe()
+        assert table["pair"].unique().tolist() == ["mean", 1, 2]
+        assert (table["layer"].unique() == [0, 1, 2]).all()
+        second = table[(table.pair == 2) & (table.layer == 1)]
+        assert np.array_equal(second["effect"], made.result["effect"][2, 1])
+    finally:
+        made.close()
+
+
+def test_the_map_says_which_neurons_it_shows(gpt2: Any) -> None:
+    made = hs.ActivationPatching(gpt2, PAIR, site="mlp_post", layer=1)
+    try:
+        assert "32 of 128 neurons of L1" in made.result.title
+        said = made.result.measures[0].definition
+        assert "Shown are the 32 of 128 neurons of L1 with the largest estimated effects" in said
+        made.metric = "rank"  # which has no gradient
+        assert "largest changes of their activation" in made.result.measures[0].definition
+    finally:
+        made.close()
+
+
+def test_fields_are_shown_where_they_have_an_effect(widget: hs.ActivationPatching) -> None:
+    """What is hidden changes no number, whatever its value."""
+
+    def shown() -> set[str]:
+        def holds(condition: dict[str, list[str]]) -> bool:
+            return all(getattr(widget, name) in values for name, values in condition.items())
+
+        return {f["name"] for f in widget._fields if not f["when"] or any(map(holds, f["when"]))}
+
+    other = {"head": 2, "layer": 1, "wrong": " sat", "direction": "noising"}
+    for fields, gone in (
+        ({"site": "resid_pre"}, {"head", "layer", "window"}),
+        ({"site": "z"}, {"head", "layer"}),
+        ({"site": "z", "over": "layer_position"}, {"layer"}),
+        ({"site": "z", "over": "head_position"}, {"head"}),
+        ({"site": "mlp_post", "over": ""}, {"head"}),
+        ({"site": "mlp_out", "metric": "log_prob"}, {"head", "layer", "wrong"}),
+        ({"source": "zero"}, {"head", "layer", "wrong", "corrupted", "direction"}),
+    ):
+        for name, value in fields.items():
+            setattr(widget, name, value)
+        assert {f["name"] for f in widget._fields} - shown() == gone
+        before = widget.result["metric"]
+        for name in gone & other.keys():
+            kept = getattr(widget, name)
+            setattr(widget, name, other[name])
+            assert np.allclose(widget.result["metric"], before, atol=1e-5), name
+            setattr(widget, name, kept)
 
 
 @pytest.mark.parametrize("direction", ["denoising", "noising"])
@@ -357,7 +433,7 @@ def test_a_token_that_meets_none_has_nothing_to_patch(gpt2: Any) -> None:
     made = hs.ActivationPatching(gpt2, LONGER)
     try:
         (unmatched,) = np.flatnonzero(made.result.alignment.source < 0)
-        with pytest.raises(RequestError, match="That token meets none of the other prompt, so"):
+        with pytest.raises(RequestError, match="Nothing of the other run meets this place, so"):
             made.outcome(0, int(unmatched))
     finally:
         made.close()

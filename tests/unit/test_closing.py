@@ -110,7 +110,7 @@ def test_of_all_widgets_one_study_is_kept_and_the_others_answer_the_same(tokeniz
     other.run()
     assert is_gone(study)
     assert first.outcome(1, 6).metric == pytest.approx(before.metric)
-    assert first.joint((1, 6))["single"] == pytest.approx([before.exact])
+    assert first.joint((1, 6))["single"] == pytest.approx([before.exact], abs=1e-4)
     other.outcome(1, 5)
     with torch.no_grad():
         model.blocks[0].mlp.out.weight.mul_(2)

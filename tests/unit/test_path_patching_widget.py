@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import headscope as hs
+from headscope.analyses.patch_outcome import outcome
 
 CLEAN, CORRUPTED = "the cat sat on the mat", "the dog sat on the mat"
 
@@ -69,6 +70,43 @@ def test_a_bad_field_is_said_in_the_page_and_can_be_mended(
     for name in fields:
         setattr(widget, name, "")
     np.testing.assert_allclose(widget.run()["metric"], before["metric"], atol=1e-5)
+
+
+@pytest.mark.parametrize("receivers", ["logits", "L2H1.q"])
+def test_a_cell_shows_what_its_path_does(widget: hs.PathPatching, receivers: str) -> None:
+    widget.receivers = receivers
+    result = widget.run()
+    cell = (1, 2)
+    found = widget.outcome(*cell)
+    assert found.label == f"L1H2 to {receivers}"
+    assert found.exact == pytest.approx(result["effect"][cell], abs=1e-5)
+    told = {term.label: term.value for term in result.baselines}
+    assert found.metric == pytest.approx({**told, "patched": float(result["metric"][cell])}, 1e-5)
+    assert found.estimate is None
+    best = max(found.tokens, key=lambda token: token.clean)
+    assert best.token_id == result.next_tokens[0].token_id
+    assert best.clean == pytest.approx(result.next_tokens[0].probability, abs=1e-5)
+    # Of two tokens the logits of the patched run tell the metric.
+    shares = {token.text: token.patched for token in found.tokens}
+    gap = np.log(shares[" cat"]) - np.log(shares[" dog"])
+    assert gap == pytest.approx(found.metric["patched"], abs=1e-4)
+
+
+def test_a_cell_is_computed_when_asked_for(widget: hs.PathPatching) -> None:
+    """Also while its turn has not come, and where no path is."""
+    whole = widget.run()
+    widget._model.forget_runs()
+    study = widget._studies(widget._laid_out)
+    for part in (study.prepare, study.record, study.lay_out):
+        for _ in study.on_one_model(part()):
+            pass
+    left = int((study.states == 1).sum())
+    assert outcome(study, (0, 1)).exact == pytest.approx(whole["effect"][0, 1], abs=1e-5)
+    assert (study.states == 1).sum() == left - 1
+    with pytest.raises(hs.RequestError, match="nothing to patch"):
+        outcome(study, (1, 5))  # embed is in layer 0 only
+    with pytest.raises(hs.RequestError, match="no cell"):
+        outcome(study, (0, 6))
 
 
 def test_its_status_says_whether_it_is_paused(llama: Any, monkeypatch: pytest.MonkeyPatch) -> None:

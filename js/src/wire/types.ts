@@ -295,6 +295,7 @@ export interface FieldSpec {
   type: "token" | "choice" | "integer" | "flag" | "line" | "text";
   choices: Choice[];
   help: string;
+  when: Record<string, string[]>[];
 }
 
 /** The synced traits that every widget has; each in `_fields` and in `_marks` is one more. */

@@ -33,10 +33,11 @@ import numpy as np
 
 from headscope.analyses import effects
 from headscope.analyses.effects import EffectGrid
+from headscope.analyses.map_trials import WAITING
 from headscope.analyses.metrics import TITLES, UNITS
+from headscope.analyses.patch_map import n_units
 from headscope.analyses.patching_request import ActivationPatchingRequest
 from headscope.analyses.patching_study import Study
-from headscope.analyses.trials import WAITING
 from headscope.jobs.steps import Step, Steps
 from headscope.model.live import LiveModel
 from headscope.model.sites import SITES
@@ -65,14 +66,19 @@ def steps(study: Study) -> Steps[Grid]:
         yield Step(0.01 * done, "Reading the prompts")
     for done in study.on_one_model(study.record()):
         yield Step(0.01 + 0.04 * done, "Running the prompts")
-    for done in study.on_one_model(study.estimate()):
-        yield Step(0.05 + 0.05 * done, "Estimating every cell")
-    shown = time.perf_counter()
-    yield Step(0.1, study.outlook(), grid(study))
+    for done in study.on_one_model(study.lay_out()):
+        yield Step(0.05 + 0.01 * done, "Finding what differs")
+    said = study.outlook()
     if study.request.exact:
         for _ in study.on_one_model(study.calibrate()):
-            yield Step(0.1, study.outlook())
-        yield Step(0.1, study.forecast())
+            yield Step(0.06, said)
+        said = study.forecast()
+        yield Step(0.06, said)
+    for done in study.on_one_model(study.estimate()):
+        yield Step(0.06 + 0.04 * done, said)
+    shown = time.perf_counter()
+    yield Step(0.1, said, grid(study))
+    if study.request.exact:
         for done in study.on_one_model(study.compute()):
             partial = None
             if time.perf_counter() - shown > _PARTIAL_S:
@@ -114,12 +120,11 @@ def grid(study: Study) -> Grid:
                 "estimate",
                 "Estimated effect",
                 unit,
-                "First-order estimate of the effect from the gradient on the run patched into"
-                + (", without sign (GradDrop)." if request.grad_drop else "."),
+                _estimate_definition(study),
                 study.estimates,
                 signed=not request.grad_drop,
             ),
-            *made.interval(change, unit, request.seed),
+            *made.interval(change, unit),
         ),
         provenance=_provenance(study),
         next_tokens=study.next_tokens,
@@ -134,6 +139,8 @@ def grid(study: Study) -> Grid:
 def _title(study: Study) -> str:
     """What is patched, which way, and what is measured of which answers."""
     request, site = study.request, SITES[study.request.site].title
+    if study.map.over == "unit_position":
+        site = f"{len(study.map.rows)} of {_n_neurons(study):,} neurons of L{request.layer}"
     done = f"Activation patching: {site}, {request.direction}"
     if request.source != "prompt":
         done = f"Ablation ({request.source}): {site}"
@@ -148,6 +155,22 @@ def _title(study: Study) -> str:
     return f"{done} · {measured} {what}"
 
 
+def _n_neurons(study: Study) -> int:
+    return n_units(study.model, "mlp_post")
+
+
+def _neurons(study: Study) -> str:
+    """Which neurons are shown."""
+    shown, layer = len(study.map.rows), study.request.layer
+    if shown == _n_neurons(study):
+        return f"All {shown:,} neurons of L{layer}."
+    largest = "estimated effects" if study.estimated else "changes of their activation"
+    return (
+        f"Shown are the {shown} of {_n_neurons(study):,} neurons of L{layer} with the largest "
+        f"{largest}, added up without sign over positions{' and pairs' * study.several}."
+    )
+
+
 def _quoted(study: Study, ids: Sequence[int]) -> str:
     text = repr("".join(map(study.model.token_text, ids)))
     return text if len(ids) == 1 else f"{text} ({len(ids)} tokens)"
@@ -158,6 +181,11 @@ def _effect_unit(study: Study) -> str:
 
 
 def _effect_definition(study: Study) -> str:
+    text = _effect_is(study)
+    return f"{text} {_neurons(study)}" if study.map.over == "unit_position" else text
+
+
+def _effect_is(study: Study) -> str:
     name = TITLES[study.request.metric].lower()
     if not study.normalises:
         return f"{name.capitalize()} of the patched run minus that of the unpatched run."
@@ -165,8 +193,19 @@ def _effect_definition(study: Study) -> str:
     text = effects.normalised(study.request.metric, direction)
     if study.request.pinned:
         text += " The change is from the run with the pinned patches, the difference without them."
-    if len(study.experiments) > 1:
+    if study.several:
         text += " The divisor is the mean difference over the set, for every pair."
+    return text
+
+
+def _estimate_definition(study: Study) -> str:
+    text = "First-order estimate of the effect from the gradient on the run patched into"
+    text += ", without sign (GradDrop)." if study.request.grad_drop else "."
+    if study.request.window > 1:
+        text += (
+            " Of a window of layers it is the sum of theirs: what a lower layer passes on through "
+            "an upper one counts, though the patch there replaces it."
+        )
     return text
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +17,9 @@ from headscope.model.live import LiveModel
 from headscope.model.recorded import Patch, Place, RecordedRuns, record
 from headscope.model.sites import PatchSite
 from headscope.results import Prompt
+
+TOKENS_PER_STEP = 32
+"""Of base and source together, unless one prompt has more: GPT-2 small takes some 0.1 s."""
 
 Source = Literal["prompt", "zero", "mean", "noise"]
 SOURCES: tuple[Source, ...] = ("prompt", "zero", "mean", "noise")
@@ -87,7 +90,7 @@ class Spot:
 
 
 class Contrast:
-    """Base and source runs of experiments of equal length, under one continuation.
+    """Base and source runs of experiments of equal length, under one continuation, once recorded.
 
     Args:
         model: The model.
@@ -118,35 +121,76 @@ class Contrast:
         self._kind = source
         first = experiments[0]
         ends = [e.metric.continuations[continuation] for e in experiments]
+        both = list(zip(experiments, ends, strict=True))
         steps = range(len(ends[0]) + 1)
         self.read = tuple(first.position + k for k in steps)
-        places = list(places)
-        wanted = [*places, *((spot.site, spot.layer) for spot in pinned)]
-        base_ids = [(*e.base.token_ids, *end) for e, end in zip(experiments, ends, strict=True)]
-        source_ids = [(*e.source.token_ids, *end) for e, end in zip(experiments, ends, strict=True)]
+        self._source_read = [first.source_position + k for k in steps]
+        self._places = list(places)
+        self._pins = tuple(pinned)
+        self._base_ids = [(*e.base.token_ids, *end) for e, end in both]
+        self._source_ids = [(*e.source.token_ids, *end) for e, end in both]
         self.disturbance = None
         if source == "noise":
-            self.disturbance = _disturbance(model, experiments, len(base_ids[0]), noise_at, noise)
-        source_read = [first.source_position + k for k in steps]
+            length = len(self._base_ids[0])
+            self.disturbance = _disturbance(model, experiments, length, noise_at, noise)
         self.base: RecordedRuns
         self.source: RecordedRuns
-        if source == "prompt" and len(base_ids[0]) == len(source_ids[0]) and not pinned:
-            # Side by side the two cost little more than one, and what is equal gets equal bits.
-            both = record(model.bridge, [*base_ids, *source_ids], wanted)
-            self.base, self.source = both.halves()
-        else:
-            self.source = record(model.bridge, source_ids, wanted)
-            edits = tuple(patch for spot in pinned for patch in self._pinned(spot))
-            self.base = record(
-                model.bridge, base_ids, places, edits=edits, embedding_noise=self.disturbance
-            )
+
+    def record(self) -> Iterator[float]:
+        """Run the prompts, `portions` of them at a time; yields the share done.
+
+        Base and source side by side cost little more than one of them; where they are long, each
+        is a step. Either way both have the same place in products of the same shape, so what is
+        equal gets equal bits.
+        """
+        bridge, places = self.model.bridge, self._places
+        wanted = [*places, *((spot.site, spot.layer) for spot in self._pins)]
+        bases, sources = list[RecordedRuns](), list[RecordedRuns]()
+        portions = self.portions()
+        alike = self._kind == "prompt" and len(self._base_ids[0]) == len(self._source_ids[0])
+        for done, rows in enumerate(portions):
+            base_ids, source_ids = self._base_ids[rows], self._source_ids[rows]
+            together = 2 * len(base_ids) * len(base_ids[0]) <= TOKENS_PER_STEP
+            if alike and together and not self._pins:
+                both = record(bridge, [*base_ids, *source_ids], wanted)
+                runs, others = both.halves()
+            else:
+                others = record(bridge, source_ids, wanted)
+                yield (done + 0.5) / len(portions)
+                noise = None if self.disturbance is None else self.disturbance[rows]
+                edits = tuple(patch for spot in self._pins for patch in self._pinned(spot, others))
+                runs = record(bridge, base_ids, places, edits=edits, embedding_noise=noise)
+            bases.append(runs)
+            sources.append(others)
+            yield (done + 1) / len(portions)
+        self.base, self.source = _joined(bases, self.disturbance), _joined(sources, None)
         #: Final streams of the source at the positions the metric reads, `[run, read, d_model]`.
-        self.source_streams = self.source.streams[:, -1, source_read]
+        self.source_streams = self.source.streams[:, -1, self._source_read]
         #: Final streams of the base without what is pinned, `[run, read, d_model]`.
         self.plain_streams = self.base_streams
-        if pinned:
-            plain = record(model.bridge, base_ids, embedding_noise=self.disturbance)
+        if self._pins:
+            plain = record(bridge, self._base_ids, embedding_noise=self.disturbance)
             self.plain_streams = plain.streams[:, -1, list(self.read)]
+            yield 1.0
+
+    def portions(self) -> list[slice]:
+        """The experiments, in portions that one pass of a model takes in a short step."""
+        n, length = len(self), max(len(self._base_ids[0]), len(self._source_ids[0]))
+        size = max(1, TOKENS_PER_STEP // (2 * length))
+        return [slice(first, first + size) for first in range(0, n, size)]
+
+    @property
+    def nbytes(self) -> int:
+        """What the recorded runs take."""
+        return sum(
+            tensor.nbytes
+            for runs in (self.base, self.source)
+            for tensor in (
+                runs.streams,
+                *runs.activations.values(),
+                *(kept for layer in runs.keys_values or () for kept in layer),
+            )
+        )
 
     def __len__(self) -> int:
         return len(self.experiments)
@@ -175,7 +219,7 @@ class Contrast:
         meets = [p for p in positions if aligned[p] != UNMATCHED]
         if not meets:
             return None
-        found = self._values(run, site, layer, meets, unit)
+        found = self._values(run, site, layer, meets, unit, self.source)
         if unchanged:
             return Patch(site, layer, tuple(meets), found, unit)
         own = _at(self.base.activations[site, layer][run], site, meets, unit)
@@ -183,9 +227,15 @@ class Contrast:
         return _patch(site, layer, meets, found, unit, keep) if keep.any() else None
 
     def _values(
-        self, run: int, site: PatchSite, layer: int, positions: Sequence[int], unit: int | None
+        self,
+        run: int,
+        site: PatchSite,
+        layer: int,
+        positions: Sequence[int],
+        unit: int | None,
+        recorded: RecordedRuns,
     ) -> torch.Tensor:
-        source = self.source.activations[site, layer]
+        source = recorded.activations[site, layer]
         there = self.experiments[run].aligned[list(positions)].tolist()
         if site == "pattern" and self.experiments[run].is_shifted:
             raise RequestError(
@@ -205,7 +255,7 @@ class Contrast:
             return mean.expand(len(positions), *mean.shape)
         return _at(source[run], site, there, unit)
 
-    def _pinned(self, spot: Spot) -> Iterable[Patch]:
+    def _pinned(self, spot: Spot, source: RecordedRuns) -> Iterable[Patch]:
         every = range(self.experiments[0].base_length)
         positions = spot.positions if spot.positions is not None else tuple(every)
         if len(self) > 1:
@@ -214,7 +264,7 @@ class Contrast:
             )
         meets = [p for p in positions if self.experiments[0].aligned[p] != UNMATCHED]
         if meets:
-            value = self._values(0, spot.site, spot.layer, meets, spot.unit)
+            value = self._values(0, spot.site, spot.layer, meets, spot.unit, source)
             yield Patch(spot.site, spot.layer, tuple(meets), value, spot.unit)
 
 
@@ -249,6 +299,28 @@ def _patch(
     kept = [p for p, wanted in zip(positions, keep.tolist(), strict=True) if wanted]
     chosen = value[..., keep, :] if site == "pattern" else value[keep]
     return Patch(site, layer, tuple(kept), chosen, unit)
+
+
+def _joined(parts: Sequence[RecordedRuns], noise: torch.Tensor | None) -> RecordedRuns:
+    """Runs that were recorded in portions."""
+    if len(parts) == 1:
+        return parts[0]
+    first = parts[0]
+    caches = [part.keys_values for part in parts if part.keys_values is not None]
+    return RecordedRuns(
+        torch.cat([part.token_ids for part in parts]),
+        torch.cat([part.streams for part in parts]),
+        [
+            (torch.cat([k for k, _ in layer]), torch.cat([v for _, v in layer]))
+            for layer in zip(*caches, strict=True)
+        ]
+        if len(caches) == len(parts)
+        else None,
+        {place: torch.cat([p.activations[place] for p in parts]) for place in first.activations},
+        first.edits,
+        noise,
+        first.tuples,
+    )
 
 
 def _disturbance(

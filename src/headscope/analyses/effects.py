@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from headscope.analyses.experiments import Direction
+from headscope.analyses.map_trials import EXACT, NOT_APPLICABLE, MapTrials
 from headscope.analyses.metrics import TITLES, MetricName
-from headscope.analyses.trials import EXACT, NOT_APPLICABLE, Trials
-from headscope.results import Alignment, Axis, JsonValue, Measure, Prompt, Scale
+from headscope.analyses.trials import Trials
+from headscope.results import MEAN, Alignment, Axis, JsonValue, Measure, Prompt, Scale
 
 _RESAMPLES = 1000
 _SHOWN_CHARACTERS = 40
@@ -30,7 +31,7 @@ class EffectGrid:
 
     def __init__(
         self,
-        trials: Trials,
+        trials: MapTrials,
         rows: Axis,
         columns: Axis,
         chooser: str = "pair",
@@ -43,7 +44,7 @@ class EffectGrid:
         self.axes: tuple[Axis, ...] = (rows, columns)
         if self.several:
             names = (_name(i, e.clean) for i, e in enumerate(trials.experiments, 1))
-            self.axes = (Axis(chooser, ("mean", *names)), rows, columns)
+            self.axes = (Axis(chooser, (MEAN, *names)), rows, columns)
         self._shape = tuple(map(len, self.axes))
 
     @property
@@ -83,44 +84,30 @@ class EffectGrid:
         The mean is a ratio of means over the experiments in which the cell is known.
         """
         shown = self._trials.effect(change)
-        shown = np.concatenate([self._mean_effect(change)[None], shown]) if self.several else shown
+        shown = (
+            np.concatenate([mean_effect(self._trials, change)[None], shown])
+            if self.several
+            else shown
+        )
         shown = shown if signed else np.abs(shown)
         return self._measure(name, title, unit, definition, shown, True)
 
-    def _mean_effect(self, change: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        trials, known = self._trials, ~np.isnan(change)
-        each = np.ones(len(change))
-        if trials.normalises:
-            each = trials.source_metric - trials.plain_metric
-        divisor = each @ known
-        found: npt.NDArray[np.float64] = np.where(known, change, 0.0).sum(0)
-        return found / np.where(divisor == 0, np.nan, divisor)
-
-    def interval(self, change: npt.NDArray[np.float64], unit: str, seed: int) -> list[Measure]:
+    def interval(self, change: npt.NDArray[np.float64], unit: str) -> list[Measure]:
         """The 95 % bootstrap interval of the mean effect, where every experiment is exact.
 
         Args:
             change: Changes of the metric `[experiment, cell]`.
             unit: Of effects.
-            seed: Of the bootstrap.
 
         Returns:
             Nothing for a single experiment.
         """
         if not self.several:
             return []
-        n, trials = len(change), self._trials
-        drawn = np.random.default_rng(seed).integers(0, n, (_RESAMPLES, n))
-        weights = np.stack([np.bincount(row, minlength=n) for row in drawn]) / n
-        means = weights @ change
-        if trials.normalises:
-            scale = weights @ (trials.source_metric - trials.plain_metric)
-            means = means / np.where(scale == 0, np.nan, scale)[:, None]
-        made = []
-        for name, title, share in (("low", "Low", 2.5), ("high", "High", 97.5)):
-            bound = np.full((n + 1, change.shape[1]), np.nan)
-            known = ~np.isnan(means).any(0)
-            bound[0, known] = np.percentile(means[:, known], share, axis=0)
+        n, made = len(change), []
+        ends = bootstrap(self._trials, change)
+        for name, title, end in zip(("low", "high"), ("Low", "High"), ends, strict=True):
+            bound = np.concatenate([end[None], np.full(change.shape, np.nan)])
             definition = (
                 f"{title} end of the 95 % percentile bootstrap interval of the mean effect "
                 f"({_RESAMPLES:,} resamples of the {n} experiments)."
@@ -142,6 +129,41 @@ class EffectGrid:
         reach = self._reach if self._trials.normalises else 0.0
         scale = Scale.diverging(np.append(shaped, reach)) if signed else _scale_of(shaped)
         return Measure(name, title, unit, definition, shaped, scale)
+
+
+def mean_effect(trials: MapTrials, change: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The mean effect `[cell]` of changes of the metric `[experiment, cell]`, NaN where unknown.
+
+    A ratio of means, over the experiments in which the cell is known.
+    """
+    known, each = ~np.isnan(change), np.ones(len(change))
+    if trials.normalises:
+        each = trials.source_metric - trials.plain_metric
+    divisor = each @ known
+    total: npt.NDArray[np.float64] = np.where(known, change, 0.0).sum(0)
+    return total / np.where(divisor == 0, np.nan, divisor)
+
+
+def bootstrap(trials: MapTrials, change: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The 95 % percentile bootstrap interval of the mean effect, `[2, cell]`: low and high.
+
+    NaN where a cell is not known in every experiment.
+
+    Args:
+        trials: The experiments.
+        change: Changes of the metric `[experiment, cell]`.
+    """
+    n = len(change)
+    drawn = np.random.default_rng(trials.seed).integers(0, n, (_RESAMPLES, n))
+    weights = np.stack([np.bincount(row, minlength=n) for row in drawn]) / n
+    means = weights @ change
+    if trials.normalises:
+        scale = weights @ (trials.source_metric - trials.plain_metric)
+        means = means / np.where(scale == 0, np.nan, scale)[:, None]
+    found = np.full((2, change.shape[1]), np.nan)
+    known = ~np.isnan(means).any(0)
+    found[:, known] = np.percentile(means[:, known], (2.5, 97.5), axis=0)
+    return found
 
 
 def into_and_from(direction: Direction) -> tuple[str, str]:
@@ -188,7 +210,7 @@ def answers(trials: Trials) -> dict[str, JsonValue]:
     return found
 
 
-def notes(trials: Trials) -> list[str]:
+def notes(trials: MapTrials) -> list[str]:
     """What a reader should know about positions, and about how the runs were computed."""
     first = trials.experiments[0]
     into = "clean" if first.base is first.clean else "corrupted"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
+from headscope.analyses.effects import bootstrap, mean_effect
+from headscope.analyses.map_trials import EXACT, NOT_APPLICABLE, MapTrials
 from headscope.analyses.metrics import Metric
 from headscope.analyses.patching_study import Study
-from headscope.analyses.trials import EXACT, NOT_APPLICABLE
 from headscope.errors import RequestError
 
 _TOP = 8
@@ -38,74 +40,91 @@ class TokenShares:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What patching one cell does to one prompt pair.
+    """What patching one cell does to one prompt pair, or on average to a set of them.
 
     Args:
         label: What was patched.
         metric: The metric of the runs called `clean`, `corrupted` and `patched`; where patches are
-            pinned also `pinned`, of the run with these alone, from which the effect counts.
+            pinned also `pinned`, of the run with these alone, from which the effect counts. Of a
+            set the means.
         exact: The effect, computed.
         estimate: The effect as estimated; None where there is no estimate.
-        tokens: The most probable next tokens of the three runs.
+        tokens: The most probable next tokens of the three runs; none of a set.
+        interval: Of a set the 95 % bootstrap interval of the exact mean effect.
+        estimate_interval: That of the estimated one.
     """
 
     label: str
     metric: dict[str, float]
     exact: float
     estimate: float | None
-    tokens: tuple[TokenShares, ...]
+    tokens: tuple[TokenShares, ...] = ()
+    interval: tuple[float, float] | None = None
+    estimate_interval: tuple[float, float] | None = None
 
 
-def outcome(study: Study, index: Sequence[int]) -> Outcome:
+def outcome(study: MapTrials, index: Sequence[int]) -> Outcome:
     """Patch one cell and read everything off it.
 
     Args:
         study: The map's study.
-        index: Row and column; before them, where there are several experiments, which one (0 is
-            their mean, for which the first one is shown).
+        index: Row and column; before them, where there are several experiments, which one, or 0
+            for their mean.
 
     Raises:
         RequestError: There is no such cell, or it is not applicable.
         ResultError: The model has changed since.
 
-    Cost: one patched run, and three unembeddings.
+    Cost: three unembeddings, and the patched runs that are not there yet: one, or for the mean one
+    per experiment.
     """
     study.check_unchanged()
-    number = _experiments(study, index)[0]
-    cell = study.cell(index)
-    place = study.map.cells.index(cell)
-    if study.states[number, place] == NOT_APPLICABLE:
+    numbers, place = _experiments(study, index), study.place(index)
+    applicable = [i for i in numbers if study.states[i, place] != NOT_APPLICABLE]
+    if not applicable:
         raise RequestError(
-            "That token meets none of the other prompt, so there is nothing to patch.",
+            "Nothing of the other run meets this place, so there is nothing to patch.",
             "Choose another cell, or move the alignment.",
         )
-    value, streams = study.together([cell], number)
-    experiment = study.experiments[number]
-    _, source = study.streams(number)
-    base = _plain(study, number)
-    base_is_clean = experiment.base is experiment.clean and study.request.source != "noise"
-    clean, corrupted = (base, source) if base_is_clean else (source, base)
-    plain_value, source_value = study.plain_metric[number], study.source_metric[number]
-    values = (plain_value, source_value) if base_is_clean else (source_value, plain_value)
-    from_value = float(study.base_metric[number])
-    estimate = float(study.effect(study.estimates[number, place]))
-    if study.request.grad_drop:
-        estimate = abs(estimate)
-    spots = study.spots(cell)
+    streams = [study.final_streams(i, place)[0][0] for i in applicable]
+    contrast, row = study.contrast(applicable[0])
+    first = contrast.experiments[row]
+    metrics = [study.plain_metric, study.source_metric]
+    finals = [contrast.plain_streams[row, 0], contrast.source_streams[row, 0]]
+    if first.base is not first.clean or contrast.disturbance is not None:
+        metrics.reverse()
+        finals.reverse()
+    told = {"clean": metrics[0], "corrupted": metrics[1], "patched": study.values[:, place]}
+    if study.pinned:
+        told["pinned"] = study.base_metric
+    tokens: tuple[TokenShares, ...] = ()
+    if len(numbers) == 1:
+        tokens = _shares(study, first.metric, torch.stack([*finals, streams[0].to(finals[0])]))
+    exact, interval = _effect(study, numbers, study.values[:, place] - study.base_metric)
+    estimate, estimate_interval = _effect(study, numbers, study.estimates[:, place])
+    if estimate is not None and not study.signed:
+        estimate, estimate_interval = abs(estimate), None
     return Outcome(
-        label="; ".join(spot.label(experiment.base.tokens) for spot in spots),
-        metric={
-            "clean": float(values[0]),
-            "corrupted": float(values[1]),
-            "patched": value,
-            **({"pinned": from_value} if study.request.pinned else {}),
-        },
-        exact=float(study.effect(value - from_value)),
-        estimate=None if np.isnan(estimate) else estimate,
-        tokens=_shares(
-            study, experiment.metric, torch.stack([clean, corrupted, streams[0][0, 0].to(clean)])
-        ),
+        label=study.label(applicable[0], place),
+        metric={name: float(values[applicable].mean()) for name, values in told.items()},
+        exact=cast("float", exact),
+        estimate=estimate,
+        tokens=tokens,
+        interval=interval,
+        estimate_interval=estimate_interval,
     )
+
+
+def _effect(
+    study: MapTrials, numbers: Sequence[int], change: npt.NDArray[np.float64]
+) -> tuple[float | None, tuple[float, float] | None]:
+    """The effect of changes of the metric `[experiment]`, and of several the interval."""
+    if len(numbers) == 1:
+        values = [float(study.effect(change[numbers[0]]))]
+    else:
+        values = [*mean_effect(study, change[:, None]), *bootstrap(study, change[:, None])[:, 0]]
+    known = [float(value) for value in values if not np.isnan(value)]
+    return known[0] if known else None, (known[1], known[2]) if len(known) == 3 else None
 
 
 def joint(study: Study, indices: Sequence[Sequence[int]]) -> dict[str, Any]:
@@ -129,14 +148,14 @@ def joint(study: Study, indices: Sequence[Sequence[int]]) -> dict[str, Any]:
     cells = [study.cell(index) for index in indices]
     numbers = _experiments(study, indices[0])
     base = study.base_metric[numbers]
-    together = np.array([study.together(cells, number)[0] for number in numbers])
+    together = np.array([study.together(cells, number) for number in numbers])
     single = []
     for cell in cells:
-        place = study.map.cells.index(cell)
+        place = study.place(cell.index)
         alone = [
             study.values[number, place]
             if study.states[number, place] == EXACT
-            else study.together([cell], number)[0]
+            else study.together([cell], number)
             for number in numbers
         ]
         single.append(float(study.effect(np.array(alone) - base).mean()))
@@ -148,7 +167,7 @@ def joint(study: Study, indices: Sequence[Sequence[int]]) -> dict[str, Any]:
     }
 
 
-def _experiments(study: Study, index: Sequence[int]) -> list[int]:
+def _experiments(study: MapTrials, index: Sequence[int]) -> list[int]:
     """The experiments that an index is about: all of them for their mean."""
     every = list(range(len(study.experiments)))
     if len(every) == 1 or len(index) < 3 or index[0] == 0:
@@ -160,13 +179,7 @@ def _experiments(study: Study, index: Sequence[int]) -> list[int]:
     return [index[0] - 1]
 
 
-def _plain(study: Study, number: int) -> torch.Tensor:
-    """Final stream `[d_model]` of the run patched into, without what is pinned."""
-    group = next(g for g in study._groups if number in g.members)
-    return group.contrasts[0].plain_streams[group.members.index(number), 0]
-
-
-def _shares(study: Study, metric: Metric, streams: torch.Tensor) -> tuple[TokenShares, ...]:
+def _shares(study: MapTrials, metric: Metric, streams: torch.Tensor) -> tuple[TokenShares, ...]:
     with torch.no_grad():
         shares = study.read_out.logits(streams).softmax(-1)
         k = min(_TOP, shares.shape[-1])

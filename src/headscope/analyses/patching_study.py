@@ -12,8 +12,10 @@ from headscope.analyses.alignment import UNMATCHED
 from headscope.analyses.attribution_patching import Estimator, estimate
 from headscope.analyses.contrast import Contrast, Experiment, Spot
 from headscope.analyses.experiments import ablation, experiment
+from headscope.analyses.map_trials import ESTIMATED, NOT_APPLICABLE, WAITING, MapTrials, paced
 from headscope.analyses.patch_map import (
     Cell,
+    Over,
     PatchMap,
     check_map,
     default_over,
@@ -22,9 +24,10 @@ from headscope.analyses.patch_map import (
 )
 from headscope.analyses.patching_request import ActivationPatchingRequest
 from headscope.analyses.prompt_pairs import Pair
-from headscope.analyses.trials import ESTIMATED, NOT_APPLICABLE, CellKey, Group, Trials, paced
+from headscope.analyses.trials import CellKey, Group
 from headscope.errors import RequestError
 from headscope.model.live import LiveModel
+from headscope.model.memory import recorded_bytes
 from headscope.model.recorded import Patch, Place
 from headscope.model.resumed import PatchedRun
 from headscope.model.sites import PatchSite, hook_name
@@ -34,7 +37,7 @@ _NOISE_SCALE = 3.0
 """Standard deviations of the prompts' token embeddings, as in causal tracing."""
 
 
-class Study(Trials):
+class Study(MapTrials):
     """The runs of a request, and what is known of its cells so far.
 
     Args:
@@ -45,6 +48,8 @@ class Study(Trials):
         As `run`.
     """
 
+    map: PatchMap
+
     def __init__(self, model: LiveModel, request: ActivationPatchingRequest) -> None:
         self.request = request.resolved()
         super().__init__(
@@ -52,6 +57,9 @@ class Study(Trials):
             self.request.pairs,
             self.request.metric,
             normalises=self.request.source in ("prompt", "noise"),
+            signed=not self.request.grad_drop,
+            pinned=bool(self.request.pinned),
+            seed=self.request.seed,
         )
         check_map(
             model, self.request.site, self.request.over or default_over(self.request.site),
@@ -63,6 +71,12 @@ class Study(Trials):
         #: Standard deviation of the noise source's noise.
         self.noise = 0.0
         self.places: list[Place] = [(self.request.site, layer) for layer in layers]
+        self._estimators: list[list[Estimator]] = []
+
+    @property
+    def estimated(self) -> bool:
+        """Whether cells are estimated: that is wanted, and the metric has a gradient."""
+        return self.request.estimate and self.experiments[0].metric.differentiable
 
     def prepare(self) -> Iterator[float]:
         """Find each pair's answers and align its prompts; yields the share done."""
@@ -79,32 +93,26 @@ class Study(Trials):
             self.noise = _NOISE_SCALE * float(torch.cat(embeddings).std())
         yield from super().record()
 
-    def estimate(self) -> Iterator[float]:
-        """Lay out the cells and estimate each of them; yields the share done."""
-        request = self.request
-        wanted = request.estimate and self.experiments[0].metric.differentiable
-        estimators: list[list[Estimator]] = []
-        for begun, group in enumerate(self._groups):
-            clean = [self._clean[i] for i in group.members]
-            estimators.append([])
-            for contrast in group.contrasts if wanted else []:
-                estimator = Estimator(
-                    contrast, self.places, clean,
-                    qk_fix=request.qk_fix, grad_drop=request.grad_drop,
-                )  # fmt: skip
-                estimators[-1].append(estimator)
-                for _ in estimator.prepare():
-                    yield 0.5 * begun / len(self._groups)
-        self.map = self._map(estimators)
+    def lay_out(self) -> Iterator[float]:
+        """Find the cells, and which there are to compute; yields the share done.
+
+        Neurons are chosen by their estimates, for which gradients are taken first.
+        """
+        if self._over == "unit_position":
+            for done in self._differentiate():
+                yield 0.5 * done
+        self.map = self._map()
         self._begin_cells(len(self.map.cells))
-        self.estimates = np.full(self.values.shape, np.nan)
-        for done in paced(self._lay_out(estimators)):
+        for done in paced(self._lay_out()):
             yield 0.5 + 0.5 * done
 
-    @property
-    def laid_out(self) -> bool:
-        """Whether the cells are known."""
-        return hasattr(self, "map")
+    def estimate(self) -> Iterator[float]:
+        """Estimate each of the cells, if that is wanted; yields the share done."""
+        for done in self._differentiate():
+            yield 0.5 * done
+        for done in paced(self._estimate()):
+            yield 0.5 + 0.5 * done
+        self._estimators = []
 
     def spots(self, cell: Cell) -> list[Spot]:
         """What pinning a cell would keep patched."""
@@ -113,21 +121,15 @@ class Study(Trials):
 
     def cell(self, index: Sequence[int]) -> Cell:
         """The cell at a row and a column."""
-        for cell in self.map.cells:
-            if cell.index == tuple(index[-2:]):
-                return cell
-        raise RequestError(f"There is no cell {tuple(index)}.", "Choose one of the map's.")
+        return self.map.cells[self.place(index)]
 
-    def together(self, cells: Sequence[Cell], number: int = 0) -> tuple[float, list[torch.Tensor]]:
-        """Patch several cells at once in one experiment.
+    def label(self, number: int, place: int) -> str:
+        """What is patched in a cell of an experiment."""
+        tokens = self.experiments[number].base.tokens
+        return "; ".join(spot.label(tokens) for spot in self.spots(self.map.cells[place]))
 
-        Args:
-            cells: Which.
-            number: Which experiment.
-
-        Returns:
-            The metric, and per continuation the final streams `[1, read, d_model]`.
-        """
+    def together(self, cells: Sequence[Cell], number: int = 0) -> float:
+        """The metric with several cells patched at once in one experiment."""
         group = next(g for g in self._groups if number in g.members)
         row = group.members.index(number)
         streams = []
@@ -142,15 +144,7 @@ class Study(Trials):
                 streams += [progress.streams for progress in steps if progress.runs]
         metric = self.experiments[number].metric
         with torch.no_grad():
-            value = float(metric.of(self.read_out, streams, self._clean[number])[0])
-        return value, streams
-
-    def streams(self, number: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Final streams `[d_model]` of an experiment's base and source at the metric's position."""
-        group = next(g for g in self._groups if number in g.members)
-        row = group.members.index(number)
-        contrast = group.contrasts[0]
-        return contrast.base_streams[row, 0], contrast.source_streams[row, 0]
+            return float(metric.of(self.read_out, streams, self._clean[number])[0])
 
     # Recording.
 
@@ -209,91 +203,127 @@ class Study(Trials):
 
     # Cells.
 
-    def _map(self, estimators: Sequence[Sequence[Estimator]]) -> PatchMap:
+    @property
+    def _over(self) -> Over:
+        return self.request.over or default_over(self.request.site)
+
+    def _map(self) -> PatchMap:
         request = self.request
-        over = request.over or default_over(request.site)
-        if over != "layer_head" and len({e.base_length for e in self.experiments}) > 1:
+        if self._over != "layer_head" and len({e.base_length for e in self.experiments}) > 1:
             raise RequestError(
                 "The prompts patched into have different lengths, so positions have no mean.",
                 "Use prompts of equal length, or over='layer_head'.",
             )
         tokens = _common_tokens([e.base.tokens for e in self.experiments])
-        units: Sequence[int] = ()
-        if over == "unit_position":
-            units = self._important_neurons(estimators)
         return patch_map(
-            self.model, request.site, over, tokens,
-            head=request.head, layer=request.layer, units=units, window=request.window,
+            self.model, request.site, self._over, tokens,
+            head=request.head, layer=request.layer, window=request.window,
+            units=self._important_neurons() if self._over == "unit_position" else (),
         )  # fmt: skip
 
-    def _important_neurons(self, estimators: Sequence[Sequence[Estimator]]) -> list[int]:
+    def _differentiate(self) -> Iterator[float]:
+        """Take the gradients that estimates are made of, if they are wanted and not there yet."""
+        request = self.request
+        if self._estimators or not self.estimated:
+            return
+        for begun, group in enumerate(self._groups):
+            clean = [self._clean[i] for i in group.members]
+            self._estimators.append([])
+            for contrast in group.contrasts:
+                estimator = Estimator(
+                    contrast, self.places, clean,
+                    qk_fix=request.qk_fix, grad_drop=request.grad_drop,
+                )  # fmt: skip
+                self._estimators[-1].append(estimator)
+                for _ in estimator.prepare():
+                    yield begun / len(self._groups)
+
+    def _important_neurons(self) -> list[int]:
         """The neurons with the largest estimates (or, without, the largest changes)."""
         layer = self.request.layer or 0
         total = torch.zeros(n_units(self.model, "mlp_post"))
-        for group, of_group in zip(self._groups, estimators, strict=True):
+        for g, group in enumerate(self._groups):
             for index, contrast in enumerate(group.contrasts):
                 for row in range(len(contrast)):
                     every = range(contrast.experiments[row].base_length)
                     patch = contrast.patch(row, "mlp_post", layer, every, None)
                     if patch is not None:
-                        slope = of_group[index].slope(row, patch) if of_group else None
+                        slope = (
+                            self._estimators[g][index].slope(row, patch) if self.estimated else None
+                        )
                         own = patch.of(contrast.base.activations["mlp_post", layer][row])
                         change = (patch.value - own).float().cpu()
                         change = change if slope is None else change * slope.cpu()
                         total += change.abs().sum(0)
         return sorted(total.topk(min(_NEURONS_SHOWN, len(total))).indices.tolist())
 
-    def _lay_out(self, estimators: Sequence[Sequence[Estimator]]) -> Iterator[float]:
+    def _lay_out(self) -> Iterator[float]:
         laid = 0
-        for group, of_group in zip(self._groups, estimators, strict=True):
+        for group in self._groups:
             for row in range(len(group.members)):
                 for c in range(len(self.map.cells)):
-                    self._lay_out_cell(group, of_group, row, c)
+                    self._lay_out_cell(group, row, c)
                     laid += 1
                     yield laid / self.states.size
             for _ in self._read(group, np.ndindex(len(group.members), len(self.map.cells))):
                 yield laid / self.states.size
 
-    def _lay_out_cell(
-        self, group: Group, estimators: Sequence[Estimator], row: int, c: int
-    ) -> None:
+    def _lay_out_cell(self, group: Group, row: int, c: int) -> None:
         i, cell = group.members[row], self.map.cells[c]
         aligned = self.experiments[i].aligned
         positions = range(len(aligned)) if cell.positions is None else cell.positions
         if all(aligned[p] == UNMATCHED for p in positions):
             self.states[i, c] = NOT_APPLICABLE
             return
-        each = [_patches(k, row, self.map.site, cell) for k in group.contrasts]
-        for index, patches in enumerate(each):
+        for index, contrast in enumerate(group.contrasts):
+            patches = _patches(contrast, row, self.map.site, cell)
             if patches:
                 group.runs[index][row, c] = PatchedRun(row, tuple(patches))
             else:  # both runs have the same bits there
-                base = group.contrasts[index].base_streams[row]
+                base = contrast.base_streams[row]
                 group.kept[index][row, c] = base.to(group.kept[index].device)
-        if estimators:
-            self.estimates[i, c] = estimate(estimators, row, each)
-            self.states[i, c] = ESTIMATED
+
+    def _estimate(self) -> Iterator[float]:
+        done = 0
+        for group, estimators in zip(self._groups, self._estimators, strict=False):
+            for row, c in np.ndindex(len(group.members), len(self.map.cells)):
+                i = group.members[row]
+                if self.states[i, c] != NOT_APPLICABLE:
+                    runs = [of_end.get((row, c)) for of_end in group.runs]
+                    patches = [run.patches if run else () for run in runs]
+                    self.estimates[i, c] = estimate(estimators, row, patches)
+                    if self.states[i, c] == WAITING:
+                        self.states[i, c] = ESTIMATED
+                done += 1
+                yield done / self.states.size
+
+    def _estimate_bytes(self) -> int:
+        if not self.estimated:
+            return 0
+        passes, held = 0, 0
+        drops = self.model.n_layers if self.request.grad_drop else 1
+        for group, index in self._every():
+            contrast = group.contrasts[index]
+            n = len(contrast.experiments[contrast.portions()[0]])
+            length = contrast.base.length
+            passes = max(passes, recorded_bytes(self.model.bridge, n, length, 1, gradient=True))
+            held += drops * sum(kept.nbytes for kept in contrast.base.activations.values())
+        return passes + held
 
     def _seconds(self, group: Group, index: int) -> float:
         runs = group.runs[index]
         return group.engine(index).forecast([runs[key] for key in self._todo(group, index)])
 
-    def _todo(self, group: Group, index: int) -> list[CellKey]:
-        """The cells whose final stream is not kept yet."""
-        kept = group.kept[index]
-        return [key for key in group.runs[index] if torch.isnan(kept[key][0, 0])]
-
-    def _compute_contrast(self, group: Group, index: int, contrast: Contrast) -> Iterator[float]:
-        todo = self._todo(group, index)
-        runs = [group.runs[index][key] for key in todo]
+    def _compute_cells(self, group: Group, index: int, keys: Sequence[CellKey]) -> Iterator[float]:
+        runs = [group.runs[index][key] for key in keys]
         importance = [
-            abs(float(np.nan_to_num(self.estimates[group.members[row], c]))) for row, c in todo
+            abs(float(np.nan_to_num(self.estimates[group.members[row], c]))) for row, c in keys
         ]
         for progress in group.engine(index).compute(runs, importance):
-            keys = [todo[k] for k in progress.runs]
-            self._keep(group, index, keys, progress.streams)
+            found = [keys[k] for k in progress.runs]
+            self._keep(group, index, found, progress.streams)
             yield progress.fraction
-            for _ in self._read(group, keys):
+            for _ in self._read(group, found):
                 yield progress.fraction
 
     def _key(self, contrast: Contrast) -> tuple[object, ...]:

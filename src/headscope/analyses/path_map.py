@@ -75,7 +75,7 @@ def _senders_to(layout: Layout, receivers: tuple[Component, ...]) -> PathMap:
         sent = () if component is None else (component,)
         read = (r for r in receivers if any(layout.reaches(sender, r) for sender in sent))
         cells.append(PathCell(sent, tuple(read)))
-    title = f"senders to {_names(receivers)}"
+    title = f"senders to {named(receivers)}"
     columns = _columns("sender", layout, parts, _EMBED)
     return PathMap(title, _layers(layout), columns, tuple(cells))
 
@@ -93,7 +93,7 @@ def _receivers_of(layout: Layout, senders: tuple[Component, ...]) -> PathMap:
     for component in _everywhere(layout, parts, _LOGITS, at=layout.n_layers - 1):
         reads = component is not None and any(layout.reaches(s, component) for s in senders)
         cells.append(PathCell(senders, (component,) if component and reads else ()))
-    title = f"receivers of {_names(senders)}"
+    title = f"receivers of {named(senders)}"
     columns = _columns("receiver", layout, parts, _LOGITS)
     return PathMap(title, _layers(layout), columns, tuple(cells))
 
@@ -151,7 +151,8 @@ def _receivers(layout: Layout, given: Iterable[Component]) -> tuple[Component, .
     return tuple(dict.fromkeys(found))
 
 
-def _names(components: Sequence[Component]) -> str:
-    named = ", ".join(map(str, components[:_MOST_NAMED]))
+def named(components: Sequence[Component]) -> str:
+    """Components in words: the first few, and how many more."""
+    first = ", ".join(map(str, components[:_MOST_NAMED]))
     more = len(components) - _MOST_NAMED
-    return f"{named} and {more} more" if more > 0 else named
+    return f"{first} and {more} more" if more > 0 else first

@@ -35,14 +35,14 @@ import time
 
 from headscope.analyses import effects
 from headscope.analyses.effects import EffectGrid
+from headscope.analyses.map_trials import WAITING
 from headscope.analyses.metrics import TITLES, UNITS
 from headscope.analyses.path_study import PathPatchingRequest, PathStudy
-from headscope.analyses.trials import WAITING
 from headscope.jobs.steps import Step, Steps
 from headscope.model.live import LiveModel
 from headscope.results import Grid, Provenance, Term
 
-__all__ = ["PathPatchingRequest", "run"]
+__all__ = ["PathPatchingRequest", "PathStudy", "run", "steps"]
 
 _PARTIAL_S = 0.25
 
@@ -60,7 +60,11 @@ def run(model: LiveModel, request: PathPatchingRequest) -> Steps[Grid]:
         RequestError: The request contradicts itself, names a component that is not there, or there
             is nothing to normalise by.
     """
-    study = PathStudy(model, request)
+    return (yield from steps(PathStudy(model, request)))
+
+
+def steps(study: PathStudy) -> Steps[Grid]:
+    """Everything that `run` does, on a study that others may look into meanwhile."""
     yield Step(0.0, "Reading the prompts")
     for done in study.on_one_model(study.prepare()):
         yield Step(0.01 * done, "Reading the prompts")
@@ -99,7 +103,7 @@ def _grid(study: PathStudy) -> Grid:
                 study.values,
                 signed=False,
             ),
-            *made.interval(change, "", request.seed),
+            *made.interval(change, ""),
         ),
         provenance=_provenance(study),
         next_tokens=study.next_tokens,

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar, Union
-
-import torch
+from typing import Union
 
 from headscope.analyses.alignment import UNMATCHED
 from headscope.analyses.contrast import Contrast, Experiment
 from headscope.analyses.experiments import DIRECTIONS, Direction, experiment
+from headscope.analyses.map_trials import NOT_APPLICABLE, MapTrials, paced
 from headscope.analyses.metrics import MetricName
-from headscope.analyses.path_map import path_map
+from headscope.analyses.path_map import PathMap, named, path_map
 from headscope.analyses.prompt_pairs import Pair
-from headscope.analyses.trials import NOT_APPLICABLE, CellKey, Group, Trials, paced
+from headscope.analyses.trials import CellKey, Group
 from headscope.components import Component
 from headscope.errors import RequestError
+from headscope.jobs.steps import part
 from headscope.model.live import LiveModel
 from headscope.model.paths import HeldRuns, Received, outputs, positions_of
 from headscope.model.recorded import Patch, Place, RecordedRuns
@@ -72,11 +72,11 @@ class PathPatchingRequest:
             )
         if self.positions == ():
             raise RequestError("positions is empty.", "Leave it out to patch everywhere.")
-        named = self.receivers.strip(), self.sender.strip()
-        return replace(self, receivers=named[0] or ("" if named[1] else "logits"), sender=named[1])
+        receivers, sender = self.receivers.strip(), self.sender.strip()
+        return replace(self, receivers=receivers or ("" if sender else "logits"), sender=sender)
 
 
-class PathStudy(Trials):
+class PathStudy(MapTrials):
     """The runs of a request, and what is known of its paths so far.
 
     Args:
@@ -89,9 +89,15 @@ class PathStudy(Trials):
 
     def __init__(self, model: LiveModel, request: PathPatchingRequest) -> None:
         self.request = request.resolved()
-        super().__init__(model, self.request.pairs, self.request.metric, normalises=True)
+        super().__init__(
+            model,
+            self.request.pairs,
+            self.request.metric,
+            normalises=True,
+            seed=self.request.seed,
+        )
         self.layout = model.layout
-        self.map = path_map(self.layout, self.request.sender, self.request.receivers)
+        self.map: PathMap = path_map(self.layout, self.request.sender, self.request.receivers)
 
     def lay_out(self) -> Iterator[float]:
         """Find what is sent in each cell, and which there are to compute; yields the share done."""
@@ -118,6 +124,11 @@ class PathStudy(Trials):
             rows = range(len(group.members))
             for _ in self._read(group, [(row, c) for row in rows for c in applicable]):
                 yield done / len(self._groups)
+
+    def label(self, number: int, place: int) -> str:
+        """The path of a cell."""
+        cell = self.map.cells[place]
+        return f"{named(cell.senders)} to {named(cell.receivers)}"
 
     def _experiments(self, pair: Pair) -> Iterator[Experiment]:
         request = self.request
@@ -186,17 +197,18 @@ class PathStudy(Trials):
     def _seconds(self, group: Group, index: int) -> float:
         n_layers, length = self.layout.n_layers, group.contrasts[index].base.length
         tokens = 0
-        for run, keys in self._todo(group, index).items():
+        for run, keys in self._by_sent(group, index, self._todo(group, index)).items():
             lowest = [min(self._place(r)[1] for r in self._receivers(key)) for key in keys]
             between = 2 if self.request.freeze_mlps else max(lowest) + 1 - run.layer
             tokens += between * len(positions_of([run]))
             tokens += sum(n_layers - layer for layer in lowest) * (length - run.position)
         return group.engine(index).work.predicted(0, tokens)
 
-    def _compute_contrast(self, group: Group, index: int, contrast: Contrast) -> Iterator[float]:
-        todo = self._todo(group, index)
-        if not todo:
+    def _compute_cells(self, group: Group, index: int, keys: Sequence[CellKey]) -> Iterator[float]:
+        if not keys:
             return
+        todo = self._by_sent(group, index, keys)
+        contrast = group.contrasts[index]
         engine = group.engine(index)
         held = HeldRuns(
             self.model.bridge,
@@ -212,10 +224,10 @@ class PathStudy(Trials):
         for first in range(0, len(runs), size):
             cells = {run: todo[run] for run in runs[first : first + size]}
             began, half = first / len(runs), 0.5 * len(cells) / len(runs)
-            places = {self._place(r) for keys in cells.values() for key in keys
+            places = {self._place(r) for each in cells.values() for key in each
                       for r in self._receivers(key)}  # fmt: skip
-            received = yield from _part(held.receive(list(cells), places), began, half)
-            yield from _part(self._finish(group, index, cells, received), began + half, half)
+            received = yield from part(held.receive(list(cells), places), began, half)
+            yield from part(self._finish(group, index, cells, received), began + half, half)
 
     def _finish(
         self,
@@ -242,13 +254,14 @@ class PathStudy(Trials):
             for _ in self._read(group, found):
                 yield progress.fraction
 
-    def _todo(self, group: Group, index: int) -> dict[PatchedRun, list[CellKey]]:
-        """The cells that are not computed yet, by what is sent in them."""
-        todo: dict[PatchedRun, list[CellKey]] = {}
-        for key, run in group.runs[index].items():
-            if torch.isnan(group.kept[index][key][0, 0]):
-                todo.setdefault(run, []).append(key)
-        return todo
+    def _by_sent(
+        self, group: Group, index: int, keys: Sequence[CellKey]
+    ) -> dict[PatchedRun, list[CellKey]]:
+        """Cells by what is sent in them."""
+        found: dict[PatchedRun, list[CellKey]] = {}
+        for key in keys:
+            found.setdefault(group.runs[index][key], []).append(key)
+        return found
 
     def _receivers(self, key: CellKey) -> tuple[Component, ...]:
         return self.map.cells[key[1]].receivers
@@ -274,19 +287,3 @@ def _everywhere(base: RecordedRuns, run: int, patch: Patch) -> Patch:
     positions = tuple(range(patch.positions[0], base.length))
     wider = replace(patch, positions=positions)
     return replace(wider, value=wider.of(whole))
-
-
-T = TypeVar("T")
-
-
-def _part(
-    steps: Generator[float, None, T], began: float, share: float
-) -> Generator[float, None, T]:
-    """Steps that are a part of more."""
-    while True:
-        try:
-            done = next(steps)
-        except StopIteration as end:
-            found: T = end.value
-            return found
-        yield began + share * done

@@ -1,14 +1,10 @@
-"""Experiments run side by side, and what the metric makes of the runs that start from them.
+"""Experiments of prompt pairs, run side by side: a base and a source run each, and their metric.
 
-What patching analyses have in common: an experiment is one base and one source run; each of its
-cells is a run that starts from the base; what is kept of it is its final residual stream, of which
-the metric is read.
+Whatever starts from these runs, edges or the cells of a map, finds them here.
 """
 
 from __future__ import annotations
 
-import copy
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +12,6 @@ from typing import Any
 from weakref import WeakSet
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from headscope.analyses.contrast import Contrast, Experiment
@@ -24,19 +19,14 @@ from headscope.analyses.experiments import not_finite
 from headscope.analyses.metrics import TITLES, MetricName
 from headscope.analyses.prompt_pairs import Pair
 from headscope.errors import RequestError, ResultError
-from headscope.model import patching
 from headscope.model.live import LiveModel
 from headscope.model.memory import recorded_bytes, refuse_if_too_large
-from headscope.model.patching import PatchingEngine, Work
-from headscope.model.resumed import PatchedRun, Shortcuts
+from headscope.model.patching import PatchingEngine
+from headscope.model.resumed import PatchedRun
 from headscope.model.runs import LOGITS, Site
-from headscope.results import CELL_STATES
 
-NOT_APPLICABLE, WAITING, ESTIMATED, EXACT = range(len(CELL_STATES))
-_TOKENS_PER_RECORDING = 128
-"""Of base and source together: GPT-2 small takes a few tenths of a second for so many."""
-_READ_AT_ONCE = 8
-"""Cells whose metric is read in one step, until it is known how long that takes."""
+_TOKENS_IN_GROUP = 128
+"""Of base and source together: experiments of one group are patched side by side."""
 _READ_OUT: WeakSet[Any] = WeakSet()
 """Bridges whose logits were found to be final norm and unembedding of the last stream."""
 
@@ -73,7 +63,7 @@ class Group:
 
 
 class Trials:
-    """The experiments of a request, and what is known of their cells so far.
+    """The experiments of a request, and their runs.
 
     Args:
         model: The model.
@@ -93,7 +83,6 @@ class Trials:
         self._groups: list[Group] = []
         self._begun_on: Any = None
         self._keys: list[object] = []
-        self._at_once = _READ_AT_ONCE
 
     # What a subclass adds.
 
@@ -103,18 +92,6 @@ class Trials:
 
     def _contrast(self, experiments: Sequence[Experiment], continuation: int) -> Contrast:
         """The runs of experiments of equal shape."""
-        raise NotImplementedError
-
-    def _key(self, contrast: Contrast) -> tuple[object, ...]:
-        """What the final streams of a contrast's cells depend on, besides its runs."""
-        raise NotImplementedError
-
-    def _seconds(self, group: Group, index: int) -> float:
-        """What computing a contrast's cells will take."""
-        raise NotImplementedError
-
-    def _compute_contrast(self, group: Group, index: int, contrast: Contrast) -> Iterator[float]:
-        """Compute a contrast's cells; yields the share done."""
         raise NotImplementedError
 
     # Public.
@@ -173,10 +150,11 @@ class Trials:
         parts = _parts(self.experiments)
         for begun, members in enumerate(parts):
             chosen = [self.experiments[i] for i in members]
-            contrasts = []
-            for index in range(len(chosen[0].metric.continuations)):
-                contrasts.append(self._contrast(chosen, index))
-                yield 0.9 * begun / len(parts)
+            n = len(chosen[0].metric.continuations)
+            contrasts = [self._contrast(chosen, index) for index in range(n)]
+            for index, contrast in enumerate(contrasts):
+                for done in contrast.record():
+                    yield 0.9 * (begun + (index + done) / n) / len(parts)
             self._groups.append(Group(tuple(members), contrasts))
         for done in self._judge():
             yield 0.9 + 0.1 * done
@@ -185,61 +163,10 @@ class Trials:
         with torch.no_grad():
             self.next_tokens = self.model.next_tokens(self.read_out.logits(first[None])[0])
 
-    def compute(self) -> Iterator[float]:
-        """Compute every cell exactly; yields the share done."""
-        share = 1.0 / max(len(self._groups), 1)
-        for number, group in enumerate(self._groups):
-            per_contrast = share / len(group.contrasts)
-            for index, contrast in enumerate(group.contrasts):
-                began = number * share + index * per_contrast
-                for done in self._compute_contrast(group, index, contrast):
-                    yield began + done * per_contrast
-
-    def effect(self, change: npt.NDArray[np.float64] | float) -> npt.NDArray[np.float64]:
-        """A change of the metric as an effect: divided by the set's mean difference, if any."""
-        scale = float(np.mean(self.source_metric - self.plain_metric)) if self.normalises else 1.0
-        return np.asarray(change) / scale
-
-    @property
-    def work(self) -> Work:
-        """What was computed, over all groups."""
-        total = Work()
-        for group in self._groups:
-            for engine in group.engines.values():
-                total.done += engine.work.done
-                total.needed += engine.work.needed
-                total.seconds += engine.work.seconds
-        return total
-
-    @property
-    def shortcuts(self) -> Shortcuts | None:
-        """What is left out of the runs on this model; None before any has run."""
-        engines = [engine for group in self._groups for engine in group.engines.values()]
-        return engines[0].shortcuts if engines else None
-
-    def calibrate(self) -> Iterator[float]:
-        """Measure the speed of this machine, once for all groups; yields the share done."""
-        every = [(g, index) for g in self._groups for index in range(len(g.contrasts))]
-        first = every[0][0].engine(0)
-        first.calibrate()
-        for done, (group, index) in enumerate(every, 1):
-            if (engine := group.engine(index)) is not first:
-                engine.work = copy.deepcopy(first.work)
-            yield done / len(every)
-
-    def forecast(self) -> str:
-        """How many cells there are to compute, how long that will take, and what is kept."""
-        every = [(g, index) for g in self._groups for index in range(len(g.contrasts))]
-        seconds = sum(self._seconds(group, index) for group, index in every)
-        size = sum(group.kept[index].nbytes for group, index in every)
-        left = int((np.isin(self.states, (WAITING, ESTIMATED))).sum())
-        about = "under 1 s" if seconds < 1 else f"about {seconds:.0f} s"
-        return f"{left:,} cells to compute, {about}, {max(size / 1e6, 0.1):,.1f} MB to keep"
-
-    def outlook(self) -> str:
-        """How many cells are left, in words."""
-        left = int((np.isin(self.states, (WAITING, ESTIMATED))).sum())
-        return f"{left:,} of {self.states.size:,} cells left"
+    def contrast(self, number: int) -> tuple[Contrast, int]:
+        """An experiment's runs under the first continuation of its metric, and which row it is."""
+        group = next(g for g in self._groups if number in g.members)
+        return group.contrasts[0], group.members.index(number)
 
     # Recording.
 
@@ -315,77 +242,6 @@ class Trials:
                 "Choose another answer, metric or corrupted prompt.",
             )
 
-    # Cells.
-
-    def _begin_cells(self, n: int) -> None:
-        """Every experiment has `n` cells, of which nothing is known yet."""
-        shape = (len(self.experiments), n)
-        self.states = np.full(shape, WAITING, np.uint8)
-        self.values = np.full(shape, np.nan)
-        for group in self._groups:
-            group.runs = [{} for _ in group.contrasts]
-            group.kept = [self._kept(contrast, n) for contrast in group.contrasts]
-
-    def _kept(self, contrast: Contrast, n_cells: int) -> torch.Tensor:
-        """Where final streams go: with what earlier requests have computed for the same runs."""
-        ids = tuple(map(tuple, contrast.base.token_ids.tolist()))
-        others = tuple(map(tuple, contrast.source.token_ids.tolist()))
-        each = tuple((e.aligned.tobytes(), e.noise_seed) for e in contrast.experiments)
-        key = (type(self).__name__, self._key(contrast), ids, others, each, contrast.read)
-        self._keys.append(key)
-        kept = self._runs.get(key)
-        if kept is None:
-            shape = (len(contrast), n_cells, len(contrast.read), self.model.d_model)
-            kept = torch.full(shape, torch.nan, dtype=contrast.base.streams.dtype)
-            self._runs.put(key, kept)
-        return kept
-
-    def _keep(
-        self, group: Group, index: int, keys: Sequence[CellKey], streams: torch.Tensor
-    ) -> None:
-        """Keep the final streams `[key, read, d_model]` of runs that have been computed."""
-        if not bool(streams.isfinite().all()):
-            raise not_finite()
-        kept = group.kept[index]
-        for key, stream in zip(keys, streams, strict=True):
-            kept[key] = stream.to(kept.device)
-
-    def _read(self, group: Group, keys: Iterable[CellKey]) -> Iterator[None]:
-        """Read the metric of the runs of which every continuation is there; yields on the way."""
-        known = ~torch.stack([kept[:, :, 0, 0].isnan() for kept in group.kept]).any(0)
-        by_row: dict[int, list[int]] = {}
-        for row, cell in keys:
-            if known[row, cell]:
-                by_row.setdefault(row, []).append(cell)
-        device = self.read_out.unembedding.device
-        for row, waiting in by_row.items():
-            i = group.members[row]
-            metric = self.experiments[i].metric
-            while waiting:
-                began = time.perf_counter()
-                cells, waiting = waiting[: self._at_once], waiting[self._at_once :]
-                streams = [kept[row, cells].to(device) for kept in group.kept]
-                with torch.no_grad():
-                    values = metric.of(self.read_out, streams, self._clean[i])
-                if not bool(values.isfinite().all()):
-                    raise not_finite()
-                self.values[i, cells] = values.double().cpu().numpy()
-                self.states[i, cells] = EXACT
-                taken = max(time.perf_counter() - began, 1e-6)
-                if taken > patching.STEP_S or len(cells) == self._at_once:
-                    faster = min(max(patching.STEP_S / taken, 0.25), 4.0)
-                    self._at_once = max(1, int(faster * self._at_once))
-                yield
-
-
-def paced(steps: Iterator[float]) -> Iterator[float]:
-    """Of many small steps those after which a step's time is over."""
-    began = time.perf_counter()
-    for done in steps:
-        if time.perf_counter() - began > patching.STEP_S:
-            yield done
-            began = time.perf_counter()
-
 
 def _parts(experiments: Sequence[Experiment]) -> list[list[int]]:
     """Numbers of experiments that can run side by side, in portions."""
@@ -397,7 +253,7 @@ def _parts(experiments: Sequence[Experiment]) -> list[list[int]]:
     parts = []
     for members in alike.values():
         first = experiments[members[0]]
-        size = max(1, _TOKENS_PER_RECORDING // (first.base_length + len(first.source.token_ids)))
+        size = max(1, _TOKENS_IN_GROUP // (first.base_length + len(first.source.token_ids)))
         parts += [members[k : k + size] for k in range(0, len(members), size)]
     return parts
 

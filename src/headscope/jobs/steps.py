@@ -25,3 +25,14 @@ class Step:
 
 
 Steps = Generator[Step, None, T]
+
+
+def part(steps: Generator[float, None, T], began: float, share: float) -> Generator[float, None, T]:
+    """Shares done of what is a part of more: `share` of it, from `began` on."""
+    while True:
+        try:
+            done = next(steps)
+        except StopIteration as end:
+            found: T = end.value
+            return found
+        yield began + share * done

@@ -7,7 +7,7 @@ never written, and nothing of the graph stays on the bridge.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -34,8 +34,10 @@ def gradients(
     edits: Sequence[Patch] = (),
     embedding_noise: torch.Tensor | None = None,
     blocked: Sequence[int] = (),
-) -> dict[Place, torch.Tensor]:
+) -> Generator[float, None, dict[Place, torch.Tensor]]:
     """The gradient of a score at every place, `[run, ...]` like the activations.
+
+    Yields the share done between the two passes.
 
     Args:
         bridge: The model.
@@ -74,6 +76,8 @@ def gradients(
         # A clone, since what was made in inference mode cannot be saved for a backward pass.
         bridge.run_with_hooks(token_ids.clone(), fwd_hooks=hooks)
         total = score(final[0][:, list(read)]).sum()
+    yield 0.5
+    with torch.inference_mode(False), torch.enable_grad():
         found = torch.autograd.grad(
             total, [zeros[place] for place in places], allow_unused=True, materialize_grads=True
         )

@@ -2,7 +2,7 @@
 
 from typing import Union
 
-from headscope.results.axes import Axis, Scale
+from headscope.results.axes import MEAN, Axis, Scale
 from headscope.results.base import NextToken
 from headscope.results.circuit_graph import CircuitGraph
 from headscope.results.graph_parts import (
@@ -38,6 +38,7 @@ Result = Union[Grid, Patterns, CircuitGraph]
 __all__ = [
     "CELL_STATES",
     "EDGE_INPUTS",
+    "MEAN",
     "NODE_KINDS",
     "WEIGHTINGS",
     "Alignment",

@@ -30,6 +30,9 @@ Weights = Annotated[npt.NDArray[np.float32], ArraySpec("float32", wire="float16"
 Int32 = Annotated[npt.NDArray[np.int32], ArraySpec("int32")]
 UInt8 = Annotated[npt.NDArray[np.uint8], ArraySpec("uint8")]
 
+MEAN = "mean"
+"""The first label of an axis over experiments: all of them, which are counted from 1 behind it."""
+
 SelectionField = Literal["layer", "head", "dest", "src", "token"]
 
 

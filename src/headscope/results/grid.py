@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 
 from headscope.errors import ResultError
-from headscope.results.axes import Axis, Float32, Int32, Scale, UInt8, check_array
+from headscope.results.axes import MEAN, Axis, Float32, Int32, Scale, UInt8, check_array
 from headscope.results.base import NextToken, ResultBase
 from headscope.results.provenance import Provenance
 
@@ -173,13 +173,17 @@ class Grid(ResultBase):
         return f"{axes}: {', '.join(measure.name for measure in self.measures)}"
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One row per cell: an index column and a label column per axis, a column per measure."""
+        """One row per cell: an index column and a label column per axis, a column per measure.
+
+        On an axis over experiments the first index is `"mean"`, and the others count from 1.
+        """
         import pandas as pd
 
         columns: dict[str, object] = {}
         for axis, index in zip(self.axes, np.indices(self.shape), strict=True):
             flat = index.ravel()
-            columns[axis.name] = flat
+            averaged = axis.labels[0] == MEAN
+            columns[axis.name] = [i or MEAN for i in flat.tolist()] if averaged else flat
             columns[f"{axis.name}_label"] = [axis.labels[i] for i in flat]
         for measure in self.measures:
             columns[measure.name] = measure.values.ravel()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, cast
-from weakref import WeakKeyDictionary
 
 import traitlets as t
 
@@ -14,15 +12,16 @@ from headscope.analyses.activation_patching import ActivationPatchingRequest, St
 from headscope.analyses.contrast import Source, Spot
 from headscope.analyses.experiments import Direction
 from headscope.analyses.metrics import MetricName
-from headscope.analyses.patch_map import Over
-from headscope.analyses.patch_outcome import Outcome, joint, outcome
+from headscope.analyses.patch_map import WINDOWED, Over
+from headscope.analyses.patch_outcome import joint
 from headscope.errors import RequestError
 from headscope.jobs import Steps
 from headscope.model.sites import SITES, PatchSite
 from headscope.results import Grid
 from headscope.widgets.asks import Answer, Params
 from headscope.widgets.page import synced
-from headscope.widgets.pairs import JUDGEMENT_FIELDS, PROMPT_FIELDS, PairWidget, field
+from headscope.widgets.pairs import DIRECTION, METRIC, PROMPT_FIELDS, field
+from headscope.widgets.study import StudyWidget
 from headscope.wire.messages import FieldSpec
 
 _MAPS: tuple[tuple[str, str], ...] = (
@@ -33,12 +32,11 @@ _MAPS: tuple[tuple[str, str], ...] = (
     ("unit_position", "neuron and position, in one layer"),
 )
 
-_KEPT: WeakKeyDictionary[ActivationPatching, Study] = WeakKeyDictionary()
-"""The study of the widget that was computed or asked last: never more than one, since a study holds
-recorded runs, which the pool of cached runs does not count."""
+_OF_HEADS = [name for name, spec in SITES.items() if spec.unit in ("head", "kv_head")]
+_OTHER_PROMPT = [{"source": ["prompt"]}]
 
 
-class ActivationPatching(PairWidget):
+class ActivationPatching(StudyWidget[Study]):
     """A patching map of a prompt pair, live: first estimates for every cell, then exact values.
 
     Args:
@@ -81,17 +79,22 @@ class ActivationPatching(PairWidget):
     """
 
     fields: ClassVar[tuple[FieldSpec, ...]] = (
-        *PROMPT_FIELDS,
+        {**PROMPT_FIELDS[0], "when": _OTHER_PROMPT},
+        *PROMPT_FIELDS[1:],
         field("site", "Patch", "choice", "What is patched.",
                [(name, f"{spec.title} ({name})") for name, spec in SITES.items()]),
         field("over", "Map", "choice", "What rows and columns are.", _MAPS),
-        *JUDGEMENT_FIELDS,
+        {**DIRECTION, "when": _OTHER_PROMPT},
+        METRIC,
         field("source", "With", "choice", "What comes in place of an activation.",
                [("prompt", "the other prompt's"), ("zero", "zero"),
                 ("mean", "its mean over positions"), ("noise", "the run without noise")]),
-        field("head", "Head", "integer", "For a map over layers and positions."),
-        field("layer", "Layer", "integer", "For a map of one layer."),
-        field("window", "Window", "integer", "How many layers are patched together."),
+        field("head", "Head", "integer", "For a map over layers and positions.",
+              when=[{"over": ["layer_position"], "site": _OF_HEADS}]),
+        field("layer", "Layer", "integer", "For a map of one layer.",
+              when=[{"over": ["head_position", "unit_position"]}, {"site": ["mlp_post"]}]),
+        field("window", "Window", "integer", "How many layers are patched together.",
+              when=[{"site": list(WINDOWED)}]),
     )  # fmt: skip
 
     site: str = synced(t.Unicode("resid_pre"))
@@ -133,8 +136,6 @@ class ActivationPatching(PairWidget):
             "noise_at": None if noise_at is None else tuple(noise_at), "seed": seed,
         }  # fmt: skip
         self._pinned: tuple[Spot, ...] = ()
-        self._study: Study | None = None  # while its job runs
-        self._laid_out: ActivationPatchingRequest | None = None  # whose cells are known
         super().__init__(
             model, clean, corrupted, answer=answer, wrong=wrong, alignment=alignment,
             selection=selection, site=site, over=over or "", direction=direction, metric=metric,
@@ -166,18 +167,6 @@ class ActivationPatching(PairWidget):
         keep = () if index is None else (s for i, s in enumerate(self._pinned) if i != index)
         self._pinned = tuple(keep)
         self._edited(None)
-
-    def outcome(self, *index: int) -> Outcome:
-        """What one cell does: distributions before and after, exact value beside the estimate.
-
-        Args:
-            index: Row and column, and the experiment before them where there are several.
-
-        Raises:
-            RequestError: There is no such cell.
-            ResultError: There is no result yet.
-        """
-        return outcome(self._studied(), index)
 
     def joint(self, *cells: Sequence[int]) -> dict[str, Any]:
         """Patch several cells together.
@@ -212,63 +201,18 @@ class ActivationPatching(PairWidget):
             **self._options,
         )
 
-    def _analyse(self, request: ActivationPatchingRequest) -> Steps[Grid]:
-        _KEPT.pop(self, None)
-        self._study = study = Study(self._model, request)
-        try:
-            return (yield from activation_patching.steps(study))
-        finally:
-            self._study = None
-            if study.laid_out:
-                self._laid_out = request
-                self._keep(study)
+    def _studies(self, request: ActivationPatchingRequest) -> Study:
+        return Study(self._model, request)
 
-    def close(self) -> None:
-        """As `HeadscopeWidget.close`; the runs that questions are answered from are freed too."""
-        super().close()
-        _KEPT.pop(self, None)
-
-    def _keep(self, study: Study) -> None:
-        _KEPT.clear()
-        _KEPT[self] = study
-
-    def _studied(self) -> Study:
-        """The study behind what is shown, while it is still running too.
-
-        Where another widget's has been kept instead, its prompts are run again, not its cells.
-        """
-        if self._study is not None and self._study.laid_out:
-            return self._study
-        if self in _KEPT:
-            return _KEPT[self]
-        if self._laid_out is None:
-            raise RequestError("There is no map yet.", "Call widget.run().")
-        self._unchanged(self._shown())
-        study = Study(self._model, self._laid_out)
-        for part in (study.prepare, study.record, study.estimate):
-            for _ in study.on_one_model(part()):
-                pass
-        self._keep(study)
-        return study
+    def _steps_of(self, study: Study) -> Steps[Grid]:
+        return activation_patching.steps(study)
 
     def _questions(self) -> dict[str, Callable[[Params], Answer]]:
         return super()._questions() | {
-            "cell": self._answer_cell,
             "joint": lambda params: Answer(joint(self._studied(), params["indices"])),
             "pin": self._answer_pin,
             "unpin": self._answer_unpin,
         }
-
-    def _answer_cell(self, params: Params) -> Answer:
-        found = outcome(self._studied(), [int(i) for i in params["index"]])
-        return Answer(
-            {
-                "label": found.label,
-                "metric": found.metric,
-                "effect": {"exact": found.exact, "estimate": found.estimate},
-                "distributions": {"tokens": [dataclasses.asdict(token) for token in found.tokens]},
-            }
-        )
 
     def _answer_pin(self, params: Params) -> Answer:
         self.pin(*params["indices"])

@@ -48,6 +48,7 @@ class LogitAttribution(HeadscopeWidget[Grid]):
             "type": "token",
             "choices": [],
             "help": "The token whose logit is explained; empty for the model's top prediction.",
+            "when": [],
         },
         {
             "name": "wrong",
@@ -55,6 +56,7 @@ class LogitAttribution(HeadscopeWidget[Grid]):
             "type": "token",
             "choices": [],
             "help": "A token whose logit is subtracted; may be empty.",
+            "when": [],
         },
         {
             "name": "by",
@@ -66,6 +68,7 @@ class LogitAttribution(HeadscopeWidget[Grid]):
                 {"value": "source", "title": "head and source token"},
             ],
             "help": "How finely the logit is split.",
+            "when": [],
         },
         {
             "name": "position",
@@ -73,6 +76,7 @@ class LogitAttribution(HeadscopeWidget[Grid]):
             "type": "integer",
             "choices": [],
             "help": "Where the prediction is made; -1 is the last token.",
+            "when": [],
         },
     )
 

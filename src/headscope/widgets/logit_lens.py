@@ -51,6 +51,7 @@ class LogitLens(HeadscopeWidget[Grid]):
                 {"value": "all", "title": "every state of the stream"},
             ],
             "help": "Where the residual stream is read.",
+            "when": [],
         },
     )
 

@@ -22,29 +22,38 @@ from headscope.wire.messages import Choice, FieldSpec
 
 
 def field(
-    name: str, title: str, kind: Any, text: str, choices: Sequence[tuple[str, str]] = ()
+    name: str,
+    title: str,
+    kind: Any,
+    text: str,
+    choices: Sequence[tuple[str, str]] = (),
+    when: Sequence[Mapping[str, Sequence[str]]] = (),
 ) -> FieldSpec:
-    """A field's specification; choices are values and titles."""
+    """A field's specification; choices are values and titles, for `when` see `FieldSpec`."""
     titled: list[Choice] = [{"value": value, "title": shown} for value, shown in choices]
-    return {"name": name, "title": title, "type": kind, "help": text, "choices": titled}
+    conditions = [{name: list(values) for name, values in each.items()} for each in when]
+    return {
+        "name": name, "title": title, "type": kind, "help": text, "choices": titled,
+        "when": conditions,
+    }  # fmt: skip
 
 
 PROMPT_FIELDS: tuple[FieldSpec, ...] = (
     field("corrupted", "Corrupted", "text", "The prompt that the clean one is set against."),
     field("answer", "Answer", "token", "Right after the clean prompt; empty: its top token."),
-    field("wrong", "Wrong", "token", "Right after the corrupted one; empty: its top token."),
-)
-JUDGEMENT_FIELDS: tuple[FieldSpec, ...] = (
-    field(
-        "direction", "Direction", "choice", "Which run is patched into.",
-        [("denoising", "clean into corrupted (denoising)"),
-         ("noising", "corrupted into clean (noising)")],
-    ),
-    field(
-        "metric", "Metric", "choice", "What the patched runs are judged by.",
-        [(name, TITLES[name]) for name in METRICS],
-    ),
+    field("wrong", "Wrong", "token", "Right after the corrupted one; empty: its top token.",
+          when=[{"metric": ["logit_diff"]}]),
 )  # fmt: skip
+DIRECTION = field(
+    "direction", "Direction", "choice", "Which run is patched into.",
+    [("denoising", "clean into corrupted (denoising)"),
+     ("noising", "corrupted into clean (noising)")],
+)  # fmt: skip
+METRIC = field(
+    "metric", "Metric", "choice", "What the patched runs are judged by.",
+    [(name, TITLES[name]) for name in METRICS],
+)  # fmt: skip
+JUDGEMENT_FIELDS: tuple[FieldSpec, ...] = (DIRECTION, METRIC)
 
 
 class PairWidget(HeadscopeWidget[Grid]):

@@ -10,16 +10,17 @@ import traitlets as t
 from headscope.analyses import path_patching
 from headscope.analyses.experiments import Direction
 from headscope.analyses.metrics import MetricName
-from headscope.analyses.path_patching import PathPatchingRequest
+from headscope.analyses.path_patching import PathPatchingRequest, PathStudy
 from headscope.errors import RequestError
 from headscope.jobs import Steps
 from headscope.results import Grid
 from headscope.widgets.page import synced
-from headscope.widgets.pairs import JUDGEMENT_FIELDS, PROMPT_FIELDS, PairWidget, field
+from headscope.widgets.pairs import JUDGEMENT_FIELDS, PROMPT_FIELDS, field
+from headscope.widgets.study import StudyWidget
 from headscope.wire.messages import FieldSpec
 
 
-class PathPatching(PairWidget):
+class PathPatching(StudyWidget[PathStudy]):
     """A path patching map of a prompt pair, live: senders to receivers, or receivers of a sender.
 
     Components are written `L9H6` (a head), `L9H6.q`, `L9H6.k`, `L9H6.v` (what it reads), `L9.k`
@@ -115,8 +116,11 @@ class PathPatching(PairWidget):
             **self._options,
         )
 
-    def _analyse(self, request: PathPatchingRequest) -> Steps[Grid]:
-        return path_patching.run(self._model, request)
+    def _studies(self, request: PathPatchingRequest) -> PathStudy:
+        return PathStudy(self._model, request)
+
+    def _steps_of(self, study: PathStudy) -> Steps[Grid]:
+        return path_patching.steps(study)
 
 
 def _line(names: str | Iterable[str]) -> str:

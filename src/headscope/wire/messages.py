@@ -56,6 +56,10 @@ class FieldSpec(TypedDict):
 
     `name` is the synced trait that holds the value; `choices` belongs to `choice` fields. A `text`
     is a prompt, a `line` is names or numbers.
+
+    `when` says under which values of other fields this one has any effect: one of its conditions
+    must hold, each of which names fields and the values they may have; empty, it always has. Where
+    it has none it is not shown, unless there is an error that it might have to do with.
     """
 
     name: str
@@ -63,6 +67,7 @@ class FieldSpec(TypedDict):
     type: Literal["token", "choice", "integer", "flag", "line", "text"]
     choices: list[Choice]
     help: str
+    when: list[dict[str, list[str]]]
 
 
 class WidgetState(TypedDict):
