@@ -1,5 +1,5 @@
-// Bundles the two entries into the Python package: one ES module for notebooks, one classic script
-// for saved pages. No source maps, nothing that depends on when or where it was built.
+// Bundles the front end into the Python package: ES modules for notebooks and classic scripts for saved
+// pages, the shell with the heatmap and each other view apart. No source maps, nothing that depends on when or where it was built.
 import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { build, transform } from "esbuild";
@@ -9,6 +9,8 @@ import { minify } from "terser";
 // stored holds widget.js once, however many widgets it shows (widgets/core.py and loader.js), and so
 // does each saved page frozen.js. Neither can be fetched from elsewhere when it is opened again.
 const LIMIT = 150_000;
+/** Views in bundles of their own. */
+const ISLANDS = ["attention", "graph"];
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const folder = here("../src/headscope/static/");
 
@@ -46,8 +48,10 @@ const common = {
 /** Bundled by esbuild, then minified once more: terser takes another 2 %. Nothing here calls an
  * anonymous function with `new`, the one thing that its `unsafe_arrows` breaks, and no getter does
  * anything but get. */
-async function write(entry, format, name) {
-  const { outputFiles } = await build({ ...common, entryPoints: [entry], format, write: false });
+async function write(entry, format, name, more = {}) {
+  const from = typeof entry === "string" ? { entryPoints: [entry] } : { stdin: entry };
+  const options = { ...common, ...more, ...from, format, write: false };
+  const { outputFiles } = await build(options);
   const { code } = await minify(outputFiles[0].text, {
     module: format === "esm",
     ecma: 2020,
@@ -56,13 +60,43 @@ async function write(entry, format, name) {
   await writeFile(folder + name, code);
 }
 
+/** The shell's Preact, in the place of a second one: what this bundle imports of it is bound by the
+ * shell before anything is drawn. */
+const borrowed = {
+  name: "borrowed",
+  setup({ onResolve }) {
+    onResolve({ filter: /^preact(\/hooks)?$/ }, () => ({ path: here("src/lend/borrowed.ts") }));
+  },
+};
+
+const borrows = { plugins: [styles, borrowed] };
+
+/** The two entries of an island: an anywidget module that a hidden core carries, and a script for
+ * saved pages. */
+const entry = (name, last) => ({
+  contents: `import { island } from "./${name}";
+import { leaveOnPage } from "../views/island";
+${last}`,
+  resolveDir: here("src/islands"),
+});
+
 await mkdir(folder, { recursive: true });
 await Promise.all([
   write("src/widget.ts", "esm", "widget.js"),
   write("src/frozen.ts", "iife", "frozen.js"),
+  ...ISLANDS.flatMap((name) => [
+    write(
+      entry(name, "export default { initialize: () => island };"),
+      "esm",
+      `${name}.js`,
+      borrows,
+    ),
+    write(entry(name, "leaveOnPage(island);"), "iife", `frozen-${name}.js`, borrows),
+  ]),
 ]);
 
-for (const name of ["widget.js", "frozen.js"]) {
+const names = ["widget", "frozen", ...ISLANDS, ...ISLANDS.map((name) => `frozen-${name}`)];
+for (const name of names.map((name) => `${name}.js`)) {
   const { size } = await stat(folder + name);
   console.log(`${name} ${(size / 1000).toFixed(1)} kB`);
   if (size >= LIMIT) {

@@ -2,6 +2,7 @@
 import { type FrozenWidget, frozenHost } from "./host/frozen";
 import { errorInfo } from "./shell/error-box";
 import { mount, mountError } from "./shell/mount";
+import { islandsOfPage } from "./views/island";
 import { WireError } from "./wire/decode";
 
 interface FrozenPage {
@@ -9,7 +10,7 @@ interface FrozenPage {
   widgets: FrozenWidget[];
 }
 
-const PAGE_VERSION = 1;
+const PAGE_VERSION = 2;
 
 function readPage(): FrozenPage {
   const page = JSON.parse(document.getElementById("headscope-data")?.textContent ?? "null");
@@ -25,7 +26,7 @@ for (const place of document.querySelectorAll<HTMLElement>(".headscope-frozen"))
     page ??= readPage();
     const widget = page.widgets[Number(place.dataset.index)];
     if (!widget) throw new WireError(`The page holds no widget ${place.dataset.index}.`);
-    mount(place, frozenHost(widget));
+    mount(place, frozenHost(widget), islandsOfPage());
   } catch (failure) {
     mountError(place, errorInfo(failure));
   }

@@ -4,16 +4,19 @@ import type { RenderProps } from "@anywidget/types";
 import { liveHost, type WidgetModel } from "./host/live";
 import { errorInfo } from "./shell/error-box";
 import { mount, mountError } from "./shell/mount";
+import type { Island } from "./views/island";
 
 interface Props {
   model: WidgetModel;
   el: RenderProps["el"];
+  /** Of widgets whose view is in a bundle of its own. */
+  view?: Island;
 }
 
-function render({ model, el }: Props): () => void {
+function render({ model, el, view }: Props): () => void {
   try {
     const host = liveHost(model);
-    const unmount = mount(el, host);
+    const unmount = mount(el, host, view ? [view] : []);
     return () => {
       unmount();
       host.dispose();
@@ -23,4 +26,4 @@ function render({ model, el }: Props): () => void {
   }
 }
 
-export default { initialize: () => ({ render }), render };
+export default { initialize: () => ({ render }) };

@@ -167,8 +167,10 @@ FRONT_MAY_IMPORT = {
     "state": {"wire"},
     "draw": {"wire"},
     "host": {"wire", "state"},
-    "views": {"wire", "state", "draw"},
-    "shell": {"wire", "state", "draw", "views"},
+    "views": {"wire", "state", "draw", "lend"},
+    "shell": {"wire", "state", "draw", "views", "lend"},
+    "lend": set(),
+    "islands": {"views", "lend"},
     "entry": {"wire", "state", "draw", "views", "shell", "host"},
 }
 

@@ -15,6 +15,10 @@ ROOT = Path(__file__).parents[2]
 SHIPPED = (
     "headscope/static/widget.js",
     "headscope/static/frozen.js",
+    "headscope/static/attention.js",
+    "headscope/static/frozen-attention.js",
+    "headscope/static/graph.js",
+    "headscope/static/frozen-graph.js",
     "headscope/widgets/loader.js",
     "headscope/demo/demo-model/model.safetensors",
     "headscope/demo/demo-model/tokenizer.json",

@@ -16,5 +16,5 @@ def static(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "static"
     folder.mkdir()
     monkeypatch.setattr(bundle, "STATIC", folder)
-    monkeypatch.setattr(core, "_core", None)
+    monkeypatch.setattr(core, "_cores", {})
     return folder

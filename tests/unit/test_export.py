@@ -82,6 +82,8 @@ def front_end(static: Path) -> str:
     """A bundle with everything in it that could break out of its script element."""
     code = f"const trap = '{HOSTILE}', upper = '</SCRIPT>', ok = 1 </ /re/.test('');"
     (static / "frozen.js").write_text(code)
+    for view in ("attention", "graph"):
+        (static / f"frozen-{view}.js").write_text(f"'the view {view}'")
     return code
 
 
@@ -94,7 +96,8 @@ def test_a_page_holds_the_exact_payloads_and_the_bundle_once(
 ) -> None:
     text = saved(tmp_path, Shown(build.grid()), Shown(build.patterns()))
     parsed = Elements(text)
-    assert len(parsed.scripts) == 2, "one block of data, one of code"
+    assert len(parsed.scripts) == 3, "one block of data, a view, one of code"
+    assert parsed.scripts[1] == "'the view attention'"
     data = json.loads(parsed.scripts[0])
     assert data["version"] == html.VERSION
     for widget, name in zip(data["widgets"], ["grid", "patterns"], strict=True):

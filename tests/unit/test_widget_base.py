@@ -656,8 +656,23 @@ def test_the_front_end_is_in_one_hidden_core(make: Any, static: Path) -> None:
 def test_a_front_end_that_cannot_reach_the_core_gets_the_bundle(make: Any, static: Path) -> None:
     (static / "widget.js").write_text("export default {};")
     page = Page(make())
-    page.send(type="need_bundle")
-    assert page.heard == [{"type": "bundle", "code": "export default {};"}]
+    page.send(type="need_bundle", name="widget")
+    assert page.heard == [{"type": "bundle", "name": "widget", "code": "export default {};"}]
+
+
+def test_a_view_of_its_own_bundle_travels_with_the_first_widget_that_needs_it(
+    make: Any, static: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (static / "widget.js").write_text("export default {};")
+    (static / "graph.js").write_text("export default { graph: 1 };")
+    assert make()._view_core is None
+    monkeypatch.setattr(Scripted, "view_bundle", "graph")
+    one, other = make(), make()
+    assert one._view_core is other._view_core
+    assert one._view_core._esm == "export default { graph: 1 };"
+    page = Page(one)
+    page.send(type="need_bundle", name="graph")
+    assert page.heard[0]["code"] == "export default { graph: 1 };"
 
 
 def test_without_a_bundle_the_page_says_how_to_get_it(make: Any, static: Path) -> None:

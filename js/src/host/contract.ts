@@ -41,6 +41,8 @@ export interface HostState {
   view: Record<string, unknown>;
   /** What users marked in the result, by name. Neither do these. */
   marks: Record<string, unknown>;
+  /** What may be asked about the result. */
+  asks: readonly string[];
 }
 
 export interface Host {

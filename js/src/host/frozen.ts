@@ -35,6 +35,7 @@ export function frozenHost(saved: FrozenWidget): Host {
   const store = createStore<HostState>({
     ...rest,
     kernel: "none",
+    asks: [],
     result,
     resultId: 1,
     selection: merge(NOTHING, saved.selection),

@@ -86,6 +86,7 @@ export function liveHost(model: WidgetModel): LiveHost {
       selection: merge(NOTHING, model.get("selection")),
       view: model.get("view"),
       marks: named(model.get("_marks")),
+      asks: model.get("_asks"),
     };
   }
 

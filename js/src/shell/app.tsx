@@ -2,6 +2,7 @@
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import type { Host, HostState } from "../host/contract";
 import { tokenGlyphs } from "../state/tokens";
+import type { Island } from "../views/island";
 import type { Result } from "../wire/types";
 import { ErrorBox } from "./error-box";
 import { Fields } from "./fields";
@@ -16,7 +17,7 @@ import { Status } from "./status";
 /** What the first prompt is called where there is a second one. */
 const CLEAN = "Clean";
 
-export function App({ host }: { host: Host }) {
+export function App({ host, islands }: { host: Host; islands: readonly Island[] }) {
   const state = useHost(host);
   const theme = useTheme();
   const stage = useRef<HTMLDivElement>(null);
@@ -73,6 +74,8 @@ export function App({ host }: { host: Host }) {
             theme={theme}
             width={width}
             announce={announce}
+            asks={state.asks}
+            islands={islands}
             inSight={inSight}
           />
         ) : (

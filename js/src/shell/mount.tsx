@@ -1,8 +1,11 @@
 // Puts a host's frame into an element of any page, behind a shadow root.
+
 import { render, type VNode } from "preact";
 import { useErrorBoundary } from "preact/hooks";
 import type { Host } from "../host/contract";
+import { preact } from "../lend/preact";
 import { viewsCss } from "../views";
+import type { Island } from "../views/island";
 import type { ErrorInfo } from "../wire/types";
 import { App } from "./app";
 import { ErrorBox, errorInfo } from "./error-box";
@@ -10,8 +13,10 @@ import { useTheme } from "./hooks";
 import { shellCss } from "./styles";
 
 /** Draws into `element`; returns what takes it out again. */
-export function mount(element: HTMLElement, host: Host): () => void {
-  return attach(element, <Contained host={host} />);
+export function mount(element: HTMLElement, host: Host, islands: readonly Island[]): () => void {
+  for (const island of islands) island.bind(preact);
+  const css = islands.map((island) => island.css).join("");
+  return attach(element, <Contained host={host} islands={islands} />, css);
 }
 
 /** Shows `error` where a widget should have been. */
@@ -19,9 +24,9 @@ export function mountError(element: HTMLElement, error: ErrorInfo): () => void {
   return attach(element, <Failure error={error} />);
 }
 
-function Contained({ host }: { host: Host }) {
+function Contained(props: { host: Host; islands: readonly Island[] }) {
   const [failure] = useErrorBoundary();
-  return failure ? <Failure error={errorInfo(failure)} /> : <App host={host} />;
+  return failure ? <Failure error={errorInfo(failure)} /> : <App {...props} />;
 }
 
 function Failure({ error }: { error: ErrorInfo }) {
@@ -32,14 +37,14 @@ function Failure({ error }: { error: ErrorInfo }) {
   );
 }
 
-function attach(element: HTMLElement, content: VNode): () => void {
+function attach(element: HTMLElement, content: VNode, css = ""): () => void {
   const box = document.createElement("div");
   box.className = "headscope";
   // JupyterLab's one-letter shortcuts must not fire while someone types in here.
   box.dataset.lmSuppressShortcuts = "true";
   const root = box.attachShadow({ mode: "open" });
   const style = document.createElement("style");
-  style.textContent = shellCss + viewsCss;
+  style.textContent = shellCss + viewsCss + css;
   const place = document.createElement("div");
   root.append(style, place);
   element.append(box);

@@ -1,15 +1,17 @@
 // The view of a result: chosen by its kind, kept from work while out of sight, its failure contained.
-import type { ComponentType, VNode } from "preact";
+import type { VNode } from "preact";
 import { useEffect, useErrorBoundary, useRef } from "preact/hooks";
-import { VIEWS } from "../views";
+import { viewOf } from "../views";
 import type { ViewProps } from "../views/contract";
+import type { Island } from "../views/island";
 import { ErrorBox, errorInfo } from "./error-box";
 
 interface ResultViewProps extends ViewProps {
   inSight: boolean;
+  islands: readonly Island[];
 }
 
-export function ResultView({ inSight, ...props }: ResultViewProps) {
+export function ResultView({ inSight, islands, ...props }: ResultViewProps) {
   const drawn = useRef<VNode | null>(null);
   const [failure, retry] = useErrorBoundary();
   useEffect(() => {
@@ -18,8 +20,7 @@ export function ResultView({ inSight, ...props }: ResultViewProps) {
   if (failure) return <ErrorBox error={errorInfo(failure)} />;
   // Handing back the same node makes Preact skip it.
   if (inSight && props.width > 0) {
-    // The table pairs each kind with its own view, which the type of a lookup cannot say.
-    const View = VIEWS[props.result.kind] as ComponentType<ViewProps>;
+    const View = viewOf(props.result.kind, islands);
     drawn.current = <View {...props} />;
   }
   return drawn.current ?? <div class="hs-unseen" />;

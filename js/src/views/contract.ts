@@ -18,6 +18,8 @@ export interface ViewProps<R extends Result = Result> {
   /** What users marked in the result, by name: synced and saved, never causing a computation. */
   marks: Record<string, unknown>;
   setMark(name: string, value: unknown): void;
+  /** What may be asked about the result, where `live`. */
+  asks: readonly string[];
   ask(what: string, params: Record<string, unknown>, signal?: AbortSignal): Promise<Answer>;
   /** False on a frozen page: what needs a kernel is shown disabled and says so. */
   live: boolean;

@@ -17,7 +17,11 @@ const ITEM_SIZE: Record<ArrayHeader["dtype"], number> = {
   uint8: 1,
 };
 
-const KINDS: Record<Result["kind"], true> = { grid: true, patterns: true };
+const KINDS: Record<Result["kind"], true> = {
+  grid: true,
+  patterns: true,
+  circuit_graph: true,
+};
 
 type Fields = Record<string, unknown>;
 

@@ -303,6 +303,7 @@ export interface WidgetState {
   _widget: string;
   _fields: FieldSpec[];
   _marks: string[];
+  _asks: string[];
   _result: Record<string, unknown>;
   _status: JobStatus;
   _error: ErrorInfo | null;

@@ -55,6 +55,9 @@ async function show(result: Patterns, more: Partial<ViewProps<Patterns>> = {}): 
         live={true}
         theme="light"
         width={1000}
+        marks={{}}
+        setMark={() => {}}
+        asks={[]}
         announce={(text) => said.push(text)}
         {...more}
       />,

@@ -21,6 +21,7 @@ export class FakeModel {
       _widget: "Golden",
       _fields: [],
       _marks: [],
+      _asks: [],
       _result: {},
       _status: { job: 0, state: "idle", fraction: 0, eta_s: null, message: "", paused: null },
       _error: null,

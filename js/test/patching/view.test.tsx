@@ -64,6 +64,9 @@ async function show(grid: Grid, more: Partial<ViewProps<Grid>> = {}): Promise<vo
         live={true}
         theme="light"
         width={800}
+        marks={{}}
+        setMark={() => {}}
+        asks={[]}
         announce={(text) => said.push(text)}
         {...more}
       />,

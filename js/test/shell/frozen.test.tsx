@@ -27,7 +27,7 @@ test("every place of a saved page is drawn, its controls disabled with the reaso
   const data = document.createElement("script");
   data.id = "headscope-data";
   data.type = "application/json";
-  data.textContent = JSON.stringify({ version: 1, widgets: [widget] });
+  data.textContent = JSON.stringify({ version: 2, widgets: [widget] });
   const places = ["0", "5"].map((index) => {
     const place = document.createElement("div");
     place.className = "headscope-frozen";

@@ -1,6 +1,7 @@
 // Opens a widget in the page through its entry, with a kernel played by the test.
 import { act } from "preact/test-utils";
 import { vi } from "vitest";
+import { island } from "../../src/islands/attention";
 import entry from "../../src/widget";
 import type { FakeModel } from "../host/fake-model";
 
@@ -34,7 +35,7 @@ export async function open(fake: FakeModel): Promise<Opened> {
   document.body.append(el);
   let cleanup = (): void => {};
   await act(() => {
-    cleanup = entry.render({ model: fake.model, el });
+    cleanup = entry.initialize().render({ model: fake.model, el, view: island });
   });
   return opened(el, cleanup);
 }

@@ -10,7 +10,10 @@ STATIC = Path(__file__).parents[1] / "static"
 
 
 def read_bundle(name: str) -> str:
-    """Text of `widget.js` (a module, for live widgets) or `frozen.js` (a script, for saved pages).
+    """Text of a bundle.
+
+    `widget.js` and, with the views that it lacks, `attention.js` and `graph.js` are modules for
+    live widgets; the same names with `frozen` are scripts for saved pages.
 
     Raises:
         HeadscopeError: It was not built.

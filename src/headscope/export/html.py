@@ -17,7 +17,10 @@ from headscope.wire import encode
 from headscope.wire.messages import ErrorInfo, FieldSpec, JobStatus, Selection
 
 #: Format of the page's data block.
-VERSION = 1
+VERSION = 2
+
+#: Views that are in a bundle of their own, by result kind.
+_VIEWS = {"patterns": "frozen-attention.js", "circuit_graph": "frozen-graph.js"}
 
 #: Nothing may be fetched: scripts and styles are in the page, images are made by it.
 _POLICY = (
@@ -96,6 +99,11 @@ def page(snapshots: list[Snapshot], title: str = "") -> str:
     places = "\n".join(
         f'<div class="headscope-frozen" data-index="{i}"></div>' for i in range(len(snapshots))
     )
+    kinds = {snapshot["payload"]["header"]["kind"] for snapshot in snapshots}
+    needed = [bundle for kind, bundle in _VIEWS.items() if kind in kinds]
+    scripts = "\n".join(
+        f"<script>{_escape_script(read_bundle(name))}</script>" for name in [*needed, "frozen.js"]
+    )
     heading = title or (snapshots[0]["payload"]["header"]["data"]["title"] if snapshots else "")
     return f"""\
 <!doctype html>
@@ -110,7 +118,7 @@ def page(snapshots: list[Snapshot], title: str = "") -> str:
 <body>
 {places}
 <script type="application/json" id="headscope-data">{_escape_json(data)}</script>
-<script>{_escape_script(read_bundle("frozen.js"))}</script>
+{scripts}
 </body>
 </html>
 """

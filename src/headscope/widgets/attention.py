@@ -34,6 +34,8 @@ class AttentionPatterns(HeadscopeWidget[Patterns]):
         >>> widget.head(1, 4)  # float32 [dest, src]
     """
 
+    view_bundle = "attention"
+
     def __init__(
         self,
         model: Any,

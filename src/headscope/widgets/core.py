@@ -1,43 +1,49 @@
-"""The hidden widget that carries the front end once per notebook."""
+"""The hidden widgets that carry the front end once per notebook, in two parts.
+
+The shell with the heatmap is one of them. Each other view is another, which travels when the first
+widget that needs it is made.
+"""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 import anywidget
 
 from headscope.errors import HeadscopeError
 from headscope.export.bundle import read_bundle
 
+Bundle = Literal["widget", "attention", "graph"]
+
 _UNBUILT = """\
 const render = ({ el }) => { el.textContent = MESSAGE; };
-export default { initialize: () => ({ render }), render };
+export default { initialize: () => ({ render }) };
 """
 
 
 class Core(anywidget.AnyWidget):
-    """Never shown. Visible widgets borrow its `render`, so that the bundle travels once."""
+    """Never shown. Visible widgets borrow what it exports, so that a bundle travels once."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        self._esm = front_end()
+    def __init__(self, bundle: Bundle, **kwargs: Any) -> None:
+        self._esm = front_end(bundle)
         super().__init__(**kwargs)
 
 
-_core: Core | None = None
+_cores: dict[Bundle, Core] = {}
 
 
-def shared_core() -> Core:
+def shared_core(bundle: Bundle = "widget") -> Core:
     """This kernel's core: made for the first widget, and again if somebody closed it."""
-    global _core
-    if _core is None or _core.comm is None:
-        _core = Core()
-    return _core
+    core = _cores.get(bundle)
+    if core is None or core.comm is None:
+        core = _cores[bundle] = Core(bundle)
+    return core
 
 
-def front_end() -> str:
+def front_end(bundle: Bundle) -> str:
     """The bundle, or, where it was not built, a module that says so in its place."""
     try:
-        return read_bundle("widget.js")
+        return read_bundle(f"{bundle}.js")
     except HeadscopeError as missing:
         return f"const MESSAGE = {json.dumps(str(missing))};\n{_UNBUILT}"

@@ -1,45 +1,48 @@
 // What each visible widget carries: it borrows the front end from the notebook's one hidden core,
 // or, where the front end of anywidget cannot reach another widget, asks the kernel for the code.
-const BUNDLE = Symbol.for("headscope.bundle");
+const BUNDLES = Symbol.for("headscope.bundles");
+const bundles = (globalThis[BUNDLES] ??= {});
 
-const askForCode = (model) =>
+const askForCode = (model, name) =>
   new Promise((resolve) => {
     const onMessage = (message) => {
-      if (message?.type !== "bundle") return;
+      if (message?.type !== "bundle" || message.name !== name) return;
       model.off("msg:custom", onMessage);
       resolve(message.code);
     };
     model.on("msg:custom", onMessage);
-    model.send({ type: "need_bundle" });
+    model.send({ type: "need_bundle", name });
   });
 
-const load = async (code) => {
+const load = async (code, name) => {
   const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
   try {
-    return (await import(url)).default;
+    return (await import(url)).default.initialize();
   } catch (broken) {
-    delete globalThis[BUNDLE]; // the next widget asks again
+    delete bundles[name]; // the next widget asks again
     throw broken;
   } finally {
     URL.revokeObjectURL(url);
   }
 };
 
-const borrow = async ({ model, host }) => {
+const borrow = async ({ model, host }, name, trait) => {
   if (host?.getWidget) {
-    const core = await host.getWidget(model.get("_core"));
+    const core = await host.getWidget(model.get(trait));
     return core.exports;
   }
   // Each widget waits for its own answer, since the cell of another may be cleared meanwhile; the
   // first to have one loads it for all.
-  const code = globalThis[BUNDLE] ? "" : await askForCode(model);
-  globalThis[BUNDLE] ??= load(code);
-  return globalThis[BUNDLE];
+  const code = bundles[name] ? "" : await askForCode(model, name);
+  bundles[name] ??= load(code, name);
+  return bundles[name];
 };
 
 export default {
   async render(context) {
-    const front = await borrow(context);
-    return front.render(context);
+    const front = await borrow(context, "widget", "_core");
+    const { model } = context;
+    const view = model.get("_view_core") && (await borrow(context, model.get("_view_bundle"), "_view_core"));
+    return front.render({ ...context, view });
   },
 };

@@ -13,7 +13,7 @@ from headscope.errors import PromptError, ResultError
 from headscope.jobs import Home
 from headscope.model import LiveModel
 from headscope.widgets.asks import Answer, Desk, Params, unknown
-from headscope.widgets.core import front_end, shared_core
+from headscope.widgets.core import Bundle, front_end, shared_core
 from headscope.widgets.failure import describe
 from headscope.widgets.prompt import PromptSource
 from headscope.widgets.selection import FIELDS, NOTHING, normalise, within
@@ -50,9 +50,12 @@ class PageWidget(anywidget.AnyWidget):
 
     _esm = resources.files(__package__).joinpath("loader.js").read_text(encoding="utf-8")
     _core = anywidget.WidgetTrait().tag(sync=True)
+    _view_core = anywidget.WidgetTrait().tag(sync=True)
+    _view_bundle: str = synced(t.Unicode())
     _widget: str = synced(t.Unicode())
     _fields: list[FieldSpec] = synced(t.List())
     _marks: list[str] = synced(t.List())
+    _asks: list[str] = synced(t.List())
     _result: dict[str, Any] = synced(t.Dict())
     _status: JobStatus = synced(t.Dict())
     _error: ErrorInfo | None = synced(t.Dict(default_value=None, allow_none=True))
@@ -64,6 +67,10 @@ class PageWidget(anywidget.AnyWidget):
     fields: ClassVar[tuple[FieldSpec, ...]] = ()
     #: Names of the synced traits that hold what users mark in a result.
     marks: ClassVar[tuple[str, ...]] = ()
+    #: What the page may ask about a result, beside what it may ask of every widget.
+    asks: ClassVar[tuple[str, ...]] = ()
+    #: The bundle that the view of its results is in.
+    view_bundle: ClassVar[Bundle] = "widget"
 
     def __init__(
         self,
@@ -78,9 +85,12 @@ class PageWidget(anywidget.AnyWidget):
         self._desk = Desk(self._home, self._answer, self.send, self._keep_error)
         super().__init__(
             _core=shared_core(),
+            _view_bundle=self.view_bundle,
+            _view_core=None if self.view_bundle == "widget" else shared_core(self.view_bundle),
             _widget=type(self).__name__,
             _fields=list(self.fields),
             _marks=list(self.marks),
+            _asks=list(self.asks),
             selection={**NOTHING, **(selection or {})},
             prompt=self._prompts.read(prompt),
             **traits,
@@ -134,8 +144,9 @@ class PageWidget(anywidget.AnyWidget):
                 self._home.bring(self._run_again)
             case {"type": "ack_progress"}:
                 self._acknowledged()
-            case {"type": "need_bundle"}:
-                self._home.bring(self.send, {"type": "bundle", "code": front_end()})
+            case {"type": "need_bundle", "name": "widget" | "attention" | "graph" as name}:
+                code = front_end(name)
+                self._home.bring(self.send, {"type": "bundle", "name": name, "code": code})
             case _:
                 super()._handle_custom_msg(content, buffers)
 

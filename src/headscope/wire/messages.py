@@ -73,12 +73,14 @@ class FieldSpec(TypedDict):
 class WidgetState(TypedDict):
     """The synced traits that every widget has; each in `_fields` and in `_marks` is one more.
 
-    `_marks` names what users mark in a result: shown, saved, never a cause to compute.
+    `_marks` names what users mark in a result: shown, saved, never a cause to compute. `_asks` is
+    what the page may ask about a result, beside what every widget answers.
     """
 
     _widget: str
     _fields: list[FieldSpec]
     _marks: list[str]
+    _asks: list[str]
     _result: dict[str, Any]
     _status: JobStatus
     _error: ErrorInfo | None
