@@ -17,7 +17,7 @@ class ReLU:
         return pre.relu()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class JumpReLU:
     """The pre-activation where it is above the feature's threshold (Rajamanoharan et al. 2024).
 

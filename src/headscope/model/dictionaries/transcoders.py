@@ -26,7 +26,7 @@ _MLP_INPUT = {"mlp.hook_in", "ln2.hook_out"}
 _MLP_OUTPUT = {"hook_mlp_out", "mlp.hook_out"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LayerTranscoder:
     """The features of one layer.
 
@@ -156,7 +156,7 @@ class LayerTranscoder:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Transcoders:
     """A set of them for every layer of a model. `hs.load_transcoders(path)` makes one.
 
@@ -170,6 +170,7 @@ class Transcoders:
         output_hook: What is written: `mlp.hook_out`, or `hook_mlp_out`, which is the same unless a
             norm follows the MLP; then it is what that norm returns.
         revision: Of the Hub, where it is known.
+        texts: On which features are shown, where none are given.
 
     Raises:
         ModelError: A layer is missing, or they do not fit each other.
@@ -180,6 +181,7 @@ class Transcoders:
     input_hook: str = "mlp.hook_in"
     output_hook: str = "hook_mlp_out"
     revision: Union[str, None] = None
+    texts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         have = [layer.layer for layer in self.layers]
