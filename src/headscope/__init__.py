@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from headscope.analyses.prompt_pairs import Pair, expand
     from headscope.demo import load_demo
     from headscope.export.html import save_html
+    from headscope.interchange import load_graph
     from headscope.model import load
     from headscope.model.dictionaries import load_transcoders
     from headscope.results import Grid, Patterns
@@ -64,6 +65,7 @@ __all__ = [
     "expand",
     "load",
     "load_demo",
+    "load_graph",
     "load_result",
     "load_transcoders",
     "save_html",
@@ -82,6 +84,7 @@ _HOMES = {
     "expand": "headscope.analyses.prompt_pairs",
     "load": "headscope.model",
     "load_demo": "headscope.demo",
+    "load_graph": "headscope.interchange",
     "load_result": "headscope.wire.files",
     "load_transcoders": "headscope.model.dictionaries",
     "save_html": "headscope.export.html",

@@ -22,15 +22,26 @@ MAY_IMPORT = {
     "jobs": set(),
     "wire": {"errors", "results"},
     "export": {"errors", "results", "wire"},
+    "interchange": {"errors", "results", "wire"},
     "model": {"_version", "components", "errors", "results"},
     "analyses": {"components", "errors", "jobs", "model", "results"},
     "demo": {"errors", "model"},
-    "widgets": {"analyses", "errors", "export", "jobs", "model", "results", "wire"},
+    "widgets": {
+        "analyses",
+        "errors",
+        "export",
+        "interchange",
+        "jobs",
+        "model",
+        "results",
+        "wire",
+    },
     "__init__": {"_version", "errors"},
 }
 
 #: Imports inside functions that cross the walls on purpose: (module, room): why.
 DELIBERATE = {
+    ("results.circuit_graph", "interchange"): "save_json() is a shorthand for interchange",
     ("results.base", "export"): "a result's to_plotly() is a shorthand for export.plotly.figure()",
     ("results.base", "wire"): "a result's save() is a shorthand for wire.files.save()",
 }

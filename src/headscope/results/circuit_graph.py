@@ -22,11 +22,14 @@ from headscope.results.graph_parts import (
     NodeMeasure,
     Nodes,
     Pruning,
+    impossible_edge,
 )
 from headscope.results.grid import Term
 from headscope.results.provenance import Provenance
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy.typing as npt
     import pandas as pd
 
@@ -132,21 +135,9 @@ class CircuitGraph(ResultBase):
             raise ResultError(f"An edge ends outside the {len(nodes)} nodes.")
         if edges.input.max() >= len(EDGE_INPUTS) or edges.kept.max() > 1:
             raise ResultError("An edge has an input or a state that does not exist.")
-        order, position = nodes.order, nodes.position
-        silent = nodes.of_kind("logits", "logit", "kv_head")
-        deaf = nodes.of_kind("embed", "token", "error", "attention_error", "bias")
-        is_head = nodes.of_kind("head", "kv_head")
-        back = position[edges.source] > position[edges.target]
-        for wrong, why in (
-            (silent[edges.source], "nothing is written there"),
-            (deaf[edges.target], "nothing is read there"),
-            (order[edges.source] >= order[edges.target], "that is not upwards"),
-            (back & (position[edges.target] >= 0), "that is back in the text"),
-            (is_head[edges.target] != (edges.input > 0), "only heads have q, k and v"),
-        ):
-            if wrong.any():
-                edge = int(np.flatnonzero(wrong)[0])
-                raise ResultError(f"Edge {self.edge_label(edge)} cannot be: {why}.")
+        wrong = impossible_edge(nodes, edges)
+        if wrong is not None:
+            raise ResultError(f"Edge {self.edge_label(wrong[0])} cannot be: {wrong[1]}.")
         keys = (edges.source.astype(np.int64) * len(nodes) + edges.target) * 4 + edges.input
         if len(np.unique(keys)) != len(keys):
             raise ResultError("An edge is there twice.")
@@ -216,3 +207,21 @@ class CircuitGraph(ResultBase):
             "kept": self.edges.kept.astype(bool),
         }
         return pd.DataFrame(columns | {m.name: m.values for m in self.measures})
+
+    def save_json(self, path: str | Path, *, kept: bool = False) -> Path:
+        """Write the graph as other tools read it; `hs.load_graph(path)` reads it back, all of it.
+
+        An attribution graph becomes circuit-tracer's and Neuronpedia's JSON, a circuit of heads and
+        MLPs EAP-IG's. What these have no field for stands under `headscope` in it. The first
+        measure is the weight or score, with the graph's own sign.
+
+        Args:
+            path: Where to write; `.json` is added if there is no suffix.
+            kept: Whether only the circuit is written, as other tools write pruned graphs.
+
+        Raises:
+            ResultError: A node has no place in such a file.
+        """
+        from headscope.interchange import save_json
+
+        return save_json(self, path, kept=kept)

@@ -144,6 +144,25 @@ class Edges:
         return len(self.source)
 
 
+def impossible_edge(nodes: Nodes, edges: Edges) -> tuple[int, str] | None:
+    """The first edge that no forward pass has, and why; its ends are known to exist."""
+    order, position = nodes.order, nodes.position
+    silent = nodes.of_kind("logits", "logit", "kv_head")
+    deaf = nodes.of_kind("embed", "token", "error", "attention_error", "bias")
+    is_head = nodes.of_kind("head", "kv_head")
+    back = position[edges.source] > position[edges.target]
+    for wrong, why in (
+        (silent[edges.source], "nothing is written there"),
+        (deaf[edges.target], "nothing is read there"),
+        (order[edges.source] >= order[edges.target], "that is not upwards"),
+        (back & (position[edges.target] >= 0), "that is back in the text"),
+        (is_head[edges.target] != (edges.input > 0), "only heads have q, k and v"),
+    ):
+        if wrong.any():
+            return int(np.flatnonzero(wrong)[0]), why
+    return None
+
+
 @dataclass(frozen=True)
 class EdgeMeasure:
     """One quantity of every edge.

@@ -181,7 +181,7 @@ def _unpack(value: Any, hint: Any, arrays: Sequence[np.ndarray[Any, Any]]) -> An
     if origin is tuple:
         item = _item_hint(hint)
         return tuple(_unpack(v, item, arrays) for v in value)
-    if isinstance(value, dict):
+    if origin is Mapping:
         item = get_args(hint)[1]
         return {k: _unpack(v, item, arrays) for k, v in value.items()}
     if origin is Literal and value not in get_args(hint):
