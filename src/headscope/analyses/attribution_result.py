@@ -6,15 +6,14 @@ import numpy as np
 import numpy.typing as npt
 
 from headscope.analyses.attribution_effects import Attributed
+from headscope.analyses.attribution_nodes import NodeTable
 from headscope.analyses.attribution_study import AttributionStudy
 from headscope.analyses.influence import Influence, Pruned
 from headscope.results import (
-    NODE_KINDS,
     CircuitGraph,
     EdgeMeasure,
     Edges,
     NodeMeasure,
-    Nodes,
     Provenance,
     Pruning,
     Term,
@@ -43,7 +42,9 @@ def graph_of(
         pruned: What stays.
     """
     request, targets = study.request, study.targets
-    nodes, activation = _nodes(study, columns)
+    table = NodeTable(study)
+    chosen = np.append(columns, study.replacement.n_columns + np.arange(len(targets.ids)))
+    nodes, activation = table.nodes(chosen), table.activation[chosen]
     left = Influence.of(influence.effects.kept(pruned.nodes))
     probability = np.full(len(nodes), np.nan, np.float32)
     probability[influence.effects.targets] = targets.probabilities
@@ -103,32 +104,6 @@ def graph_of(
         edges_in_all=int(np.count_nonzero(matrix)),
         next_tokens=study.model.next_tokens(study.run.logits(study.run.n_tokens - 1)),
     )  # fmt: skip
-
-
-def _nodes(study: AttributionStudy, columns: Numbers) -> tuple[Nodes, npt.NDArray[np.float32]]:
-    """The nodes at `columns`, and the targets; with their activations, NaN where there is none."""
-    replacement, targets, run = study.replacement, study.targets, study.run
-    n = replacement.n_columns
-    kind, layer, position, unit = np.full((4, n + len(targets.ids)), -1, np.int32)
-    activation = np.full(len(kind), np.nan, np.float32)
-    kind[: run.n_tokens] = NODE_KINDS.index("token")
-    position[: run.n_tokens] = np.arange(run.n_tokens)
-    for number, units in enumerate(replacement.units):
-        own = replacement.columns(number).numpy(force=True)
-        errors = replacement.error_columns(number).numpy()
-        kind[own] = NODE_KINDS.index("neuron" if study.request.units == "neurons" else "feature")
-        kind[errors] = NODE_KINDS.index("error")
-        layer[own] = layer[errors] = number
-        position[own], position[errors] = units.position.numpy(force=True), np.arange(run.n_tokens)
-        unit[own], activation[own] = (
-            units.index.numpy(force=True),
-            units.activation.numpy(force=True),
-        )
-    kind[n:], position[n:], unit[n:] = NODE_KINDS.index("logit"), run.n_tokens - 1, targets.ids
-    activation[n:] = targets.values.numpy(force=True)
-    chosen = np.append(columns, np.arange(n, len(kind)))
-    arrays = (layer[chosen], position[chosen], unit[chosen], np.full(len(chosen), -1, np.int32))
-    return Nodes(kind[chosen].astype(np.uint8), *arrays), activation[chosen]
 
 
 def _edges(influence: Influence, pruned: Pruned) -> Edges:

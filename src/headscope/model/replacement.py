@@ -67,9 +67,6 @@ class Readers:
         return slice(above, above + int((self.point == point).sum()))
 
 
-#: A linear path beside an MLP's units, pulling gradients `[position, n, d_model]` back to the
-#: stream that the MLP reads.
-Skip = Callable[[torch.Tensor], torch.Tensor]
 #: How a layer's units, by position and index, read the stream: their gradients `[unit, d_model]`
 #: with respect to it, and offsets `[unit]`.
 UnitReader = Callable[[int, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
@@ -95,6 +92,14 @@ class Reading:
             return stream
         return self.norm(stream) if self.kind == "normed" else self.norm.unit(stream)
 
+    def linear(self, stream: torch.Tensor) -> torch.Tensor:
+        """What a change of the stream `[position, d_model]` changes, the scale held."""
+        if self.kind == "stream":
+            return stream
+        if self.kind == "normed":
+            return self.norm.scaled(stream, self.scale)
+        return self.norm.centred(stream) / self.scale
+
     def pull_back(self, gradient: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
         """The gradient with respect to the stream, the scale held."""
         if self.kind == "stream":
@@ -109,6 +114,28 @@ class Reading:
         if self.kind != "normed" or self.norm.bias is None:
             return gradient.new_zeros(gradient.shape[:-1])
         return gradient @ self.norm.bias
+
+
+@dataclass(frozen=True, eq=False)
+class LinearSkip:
+    """A transcoder's linear path beside its features.
+
+    Args:
+        reading: What it reads.
+        weight: `[d_model (written), d_model (read)]`.
+    """
+
+    reading: Reading
+    weight: torch.Tensor
+
+    def __call__(self, stream: torch.Tensor) -> torch.Tensor:
+        """What is written more when the stream `[position, d_model]` changes."""
+        return self.reading.linear(stream) @ self.weight.mT
+
+    def pull_back(self, gradients: torch.Tensor) -> torch.Tensor:
+        """Gradients `[position, n, d_model]` with respect to the stream that is read."""
+        scale = self.reading.scale[: len(gradients), None]
+        return self.reading.pull_back(gradients @ self.weight, scale)
 
 
 class LocalReplacement:
@@ -132,7 +159,7 @@ class LocalReplacement:
         writes: Mapping[tuple[int, int], torch.Tensor],
         constants: Sequence[torch.Tensor],
         reader: UnitReader,
-        skips: Sequence[Skip | None],
+        skips: Sequence[LinearSkip | None],
         n_active: int,
     ) -> None:
         self.run = run
@@ -141,7 +168,7 @@ class LocalReplacement:
         self.writes = writes
         self._constants = constants
         self._reader = reader
-        self._skips = skips
+        self.skips = tuple(skips)
         per_layer = [len(of) + run.n_tokens for of in units]
         self.starts = [run.n_tokens + sum(per_layer[:layer]) for layer in range(run.n_layers + 1)]
         self._bounds = [column_bounds(of, run.n_tokens) for of in units]
@@ -196,8 +223,8 @@ class LocalReplacement:
         for layer in reversed(range(min(int(readers.point[0]) // 2 + 1, run.n_layers))):
             self._read_writes(layer, spread, found)
             constant[: spread.shape[1]] += _along(spread, self._constants[layer]).sum(0)
-            attention, skip = run.attention[layer], self._skips[layer]
-            beside = None if skip is None else skip(spread)
+            attention, skip = run.attention[layer], self.skips[layer]
+            beside = None if skip is None else skip.pull_back(spread)
             if beside is not None and not run.parallel:
                 spread, beside = spread + beside, None
             new = readers.at(2 * layer + 1)
@@ -211,6 +238,42 @@ class LocalReplacement:
             yield
         found[:, :reach] = _along(spread, run.streams[0]).T
         return found, constant
+
+    def push(
+        self, moved: Mapping[int, torch.Tensor], fixed: torch.Tensor | None
+    ) -> tuple[list[torch.Tensor], torch.Tensor]:
+        """What changes of writes change, in the linear model.
+
+        Args:
+            moved: Layer to the change of its MLP's output `[position, d_model]`; -1 for that of the
+                stream before the first block.
+            fixed: Where units respond, by activation in proportion to what they read, those that do
+                not, bool `[column]`; None where no unit responds.
+
+        Returns:
+            Per layer the changes of its units' activations `[unit]`, and that of the last stream.
+        """
+        run, changes = self.run, list[torch.Tensor]()
+        moved = dict(moved)
+        nothing = torch.zeros_like(run.streams[0])
+        stream = moved.get(-1, nothing)
+        for layer, units in enumerate(self.units):
+            after = stream + run.attention[layer](stream[:, None])[:, 0]
+            read = stream if run.parallel else after
+            gradient, _ = self._reader(layer, units.position, units.index)
+            changes.append((gradient * read[units.position]).sum(-1))
+            if fixed is not None:
+                columns = self.columns(layer)
+                share = torch.where(fixed[columns], 0.0, changes[-1] / units.activation)
+                for to_layer in range(layer, run.n_layers):
+                    written = self.writes.get((layer, to_layer))
+                    if written is not None:
+                        rows = written[columns - self.starts[layer]] * share[:, None]
+                        before = moved.get(to_layer, nothing)
+                        moved[to_layer] = before.index_add(0, units.position, rows)
+            skip = self.skips[layer]
+            stream = after + moved.get(layer, nothing) + (0.0 if skip is None else skip(read))
+        return changes, stream
 
     def _read_writes(self, layer: int, spread: torch.Tensor, found: torch.Tensor) -> None:
         n = spread.shape[1]

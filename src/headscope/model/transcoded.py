@@ -11,7 +11,13 @@ import torch
 from headscope.errors import ModelError
 from headscope.model.dictionaries import Transcoders
 from headscope.model.frozen import FrozenRun
-from headscope.model.replacement import LocalReplacement, Reading, Skip, Units, with_gaps
+from headscope.model.replacement import (
+    LinearSkip,
+    LocalReplacement,
+    Reading,
+    Units,
+    with_gaps,
+)
 
 _KINDS = {
     "ln2.hook_in": "stream", "hook_in": "stream", "ln2.hook_normalized": "unit",
@@ -34,19 +40,6 @@ class FeatureReader:
         rows = transcoder.encoder(index)
         bias = transcoder.b_enc.to(rows)[index]
         return reading.pull_back(rows, reading.scale[position]), reading.offset(rows) + bias
-
-
-@dataclass(frozen=True, eq=False)
-class LinearSkip:
-    """A transcoder's linear path beside its features."""
-
-    reading: Reading
-    weight: torch.Tensor
-
-    def pull_back(self, gradients: torch.Tensor) -> torch.Tensor:
-        """Gradients `[position, n, d_model]` with respect to the stream that is read."""
-        scale = self.reading.scale[: len(gradients), None]
-        return self.reading.pull_back(gradients @ self.weight, scale)
 
 
 def readings(bridge: Any, run: FrozenRun, transcoders: Transcoders) -> tuple[Reading, ...]:
@@ -89,7 +82,7 @@ def replace_by_features(
     """
     seen = readings(bridge, run, transcoders)
     units: list[Units] = []
-    skips: list[Skip | None] = []
+    skips: list[LinearSkip | None] = []
     writes: dict[tuple[int, int], torch.Tensor] = {}
     constants: list[torch.Tensor] = []
     for layer, (transcoder, reading) in enumerate(zip(transcoders, seen, strict=True)):
@@ -102,7 +95,7 @@ def replace_by_features(
         constant = transcoder.b_dec.to(read).expand(run.n_tokens, -1).clone()
         error = run.mlp_written[layer] - constant
         weight = None if transcoder.w_skip is None else transcoder.w_skip.to(read)
-        skips.append(None if weight is None else LinearSkip(reading, weight).pull_back)
+        skips.append(None if weight is None else LinearSkip(reading, weight))
         if weight is not None:
             error -= read @ weight.mT
             constant += reading.offset(weight)
