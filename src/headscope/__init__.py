@@ -32,10 +32,11 @@ if TYPE_CHECKING:
     from headscope.interchange import load_graph
     from headscope.model import load
     from headscope.model.dictionaries import load_transcoders
-    from headscope.results import Grid, Patterns
+    from headscope.results import CircuitGraph, Grid, Patterns
     from headscope.widgets import (
         ActivationPatching,
         AttentionPatterns,
+        CircuitDiscovery,
         LogitAttribution,
         LogitLens,
         PathPatching,
@@ -47,6 +48,8 @@ __all__ = [
     "ActivationPatching",
     "AttentionPatterns",
     "Cancelled",
+    "CircuitDiscovery",
+    "CircuitGraph",
     "Grid",
     "HeadscopeError",
     "LogitAttribution",
@@ -74,6 +77,8 @@ __all__ = [
 _HOMES = {
     "ActivationPatching": "headscope.widgets",
     "AttentionPatterns": "headscope.widgets",
+    "CircuitDiscovery": "headscope.widgets",
+    "CircuitGraph": "headscope.results",
     "Grid": "headscope.results",
     "LogitAttribution": "headscope.widgets",
     "LogitLens": "headscope.widgets",

@@ -104,28 +104,43 @@ class CircuitRunner:
             circuits: The edges of each that are kept, bool `[writer, reader]`.
         """
         circuits = [circuit & self.full for circuit in circuits]
-        keys = [circuit.tobytes() for circuit in circuits]
+        keys = [self._key(circuit) for circuit in circuits]
         new = {
             key: circuit
             for key, circuit in zip(keys, circuits, strict=True)
             if key not in self._known
         }
         if new:
-            found = np.zeros((len(new), len(self._study.experiments)))
-            kept = torch.from_numpy(np.stack(list(new.values())))
-            for number, (members, contrast, runs) in enumerate(self._batches):
-                first = 0
-                for streams in runs.streams(kept):
-                    part = slice(first, first := first + len(streams))
-                    with torch.no_grad():
-                        values = [
-                            self._study.metric_part(i, contrast, streams[:, row])
-                            for row, i in enumerate(members)
-                        ]
-                    found[part, list(members)] += torch.stack(values, 1).double().cpu().numpy()
-                    yield (number + first / len(new)) / len(self._batches)
+            found = yield from self.fresh(list(new.values()))
             self._known |= dict(zip(new, found, strict=True))
         return np.stack([self._known[key] for key in keys])
+
+    def fresh(self, circuits: Sequence[Kept]) -> Generator[float, None, Metrics]:
+        """As `metrics`, but nothing is looked up or kept."""
+        found = np.zeros((len(circuits), len(self._study.experiments)))
+        kept = torch.from_numpy(np.stack(circuits))
+        for number, (members, contrast, runs) in enumerate(self._batches):
+            first = 0
+            for streams in runs.streams(kept):
+                part = slice(first, first := first + len(streams))
+                with torch.no_grad():
+                    values = [
+                        self._study.metric_part(i, contrast, streams[:, row])
+                        for row, i in enumerate(members)
+                    ]
+                found[part, list(members)] += torch.stack(values, 1).double().cpu().numpy()
+                yield (number + first / len(circuits)) / len(self._batches)
+        return found
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The metric with all edges and with none, mean over pairs; both must have run."""
+        full, empty = (self._known[self._key(kept)].mean() for kept in (self.full, self.empty))
+        return float(full), float(empty)
+
+    @staticmethod
+    def _key(circuit: Kept) -> bytes:
+        return np.packbits(circuit).tobytes()
 
     def faithfulness(
         self, circuits: Sequence[Kept]
@@ -165,9 +180,7 @@ class CircuitRunner:
         total = int(edges.possible.sum())
         circuits = [top_n(edges, scores, int(x * total), signed=signed) for x in fractions]
         points = yield from self.faithfulness(circuits)
-        ends = yield from self.metrics([self.full, self.empty])
-        full, empty = ends.mean(1).tolist()
-        return Curve(tuple(fractions), points, full, empty)
+        return Curve(tuple(fractions), points, *self.ends)
 
     def exact(self, chosen: Sequence[tuple[int, int]]) -> Generator[float, None, Metrics]:
         """What the metric really loses when an edge alone is ablated, `[edge]`.

@@ -3,6 +3,7 @@
 from headscope.widgets.activation_patching import ActivationPatching
 from headscope.widgets.attention import AttentionPatterns
 from headscope.widgets.base import close_all
+from headscope.widgets.circuit_discovery import CircuitDiscovery
 from headscope.widgets.logit_attribution import LogitAttribution
 from headscope.widgets.logit_lens import LogitLens
 from headscope.widgets.path_patching import PathPatching
@@ -10,6 +11,7 @@ from headscope.widgets.path_patching import PathPatching
 __all__ = [
     "ActivationPatching",
     "AttentionPatterns",
+    "CircuitDiscovery",
     "LogitAttribution",
     "LogitLens",
     "PathPatching",

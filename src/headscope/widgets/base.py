@@ -13,7 +13,7 @@ from headscope.export.html import Snapshot, freeze, save_html
 from headscope.jobs import Job, JobRunner, Step, Steps
 from headscope.model import LiveModel
 from headscope.model.runs import POOL
-from headscope.results import Grid, Patterns, Prompt
+from headscope.results import CircuitGraph, Grid, Patterns, Prompt
 from headscope.widgets.asks import Answer, Params
 from headscope.widgets.failure import describe
 from headscope.widgets.late import at_next_cell
@@ -22,7 +22,7 @@ from headscope.widgets.selection import within
 from headscope.wire import Payload, encode
 from headscope.wire.messages import JobStatus, Progress, Selection
 
-R = TypeVar("R", Grid, Patterns)
+R = TypeVar("R", Grid, Patterns, CircuitGraph)
 
 #: Seconds that the constructor spends on the first result before it leaves the rest to the loop.
 #: What is done by then is drawn with the widget, and is in the notebook that nbconvert stores.
@@ -411,7 +411,7 @@ class HeadscopeWidget(PageWidget, Generic[R]):
         return Answer({"prompt": self.prompt})
 
 
-def _ran(result: Grid | Patterns) -> Prompt:
+def _ran(result: Grid | Patterns | CircuitGraph) -> Prompt:
     return result.provenance.prompts[0]
 
 

@@ -15,7 +15,7 @@ from headscope.errors import PromptError
 from headscope.model import LiveModel
 from headscope.results import Grid
 from headscope.widgets.asks import Answer, Params
-from headscope.widgets.base import HeadscopeWidget
+from headscope.widgets.base import HeadscopeWidget, R
 from headscope.widgets.page import synced
 from headscope.widgets.prompt import PromptSource
 from headscope.wire.messages import Choice, FieldSpec
@@ -56,7 +56,7 @@ METRIC = field(
 JUDGEMENT_FIELDS: tuple[FieldSpec, ...] = (DIRECTION, METRIC)
 
 
-class PairWidget(HeadscopeWidget[Grid]):
+class PromptPairs(HeadscopeWidget[R]):
     """A live view of one analysis of a prompt pair, or of a set of them.
 
     Args:
@@ -65,8 +65,6 @@ class PairWidget(HeadscopeWidget[Grid]):
         corrupted: Its counterpart.
         answer: What is right after the clean prompt.
         wrong: What is right after the corrupted prompt.
-        alignment: For each token of the prompt patched into, the index of the token of the other
-            prompt that it meets, -1 for none; by default found.
         selection: What is pinned at first.
     """
 
@@ -75,9 +73,7 @@ class PairWidget(HeadscopeWidget[Grid]):
     corrupted: str = synced(t.Unicode(""))
     answer: Any = synced(t.Any(""))
     wrong: Any = synced(t.Any(""))
-    direction: str = synced(t.Unicode("denoising"))
     metric: str = synced(t.Unicode("logit_diff"))
-    alignment: list[int] | None = synced(t.List(t.Int(), default_value=None, allow_none=True))
 
     def __init__(
         self,
@@ -87,7 +83,6 @@ class PairWidget(HeadscopeWidget[Grid]):
         *,
         answer: Any = None,
         wrong: Any = None,
-        alignment: Sequence[int] | None = None,
         selection: Mapping[str, int | None] | None = None,
         **fields: Any,
     ) -> None:
@@ -102,11 +97,8 @@ class PairWidget(HeadscopeWidget[Grid]):
             corrupted="" if first.corrupted is None else self._corrupted.read(first.corrupted),
             answer="" if first.answer is None else first.answer,
             wrong="" if first.wrong is None else first.wrong,
-            alignment=None if alignment is None else list(alignment),
             **fields,
         )
-        self.observe(self._edited, ["alignment"])
-        self.observe(self._realign, ["prompt", "corrupted", "direction"])
 
     def close(self) -> None:
         """As `HeadscopeWidget.close`."""
@@ -114,10 +106,6 @@ class PairWidget(HeadscopeWidget[Grid]):
         super().close()
         if was_open:
             self._corrupted = PromptSource(self._model)
-
-    def _realign(self, _change: Any) -> None:
-        """An alignment belongs to the prompts that it was made for."""
-        self.alignment = None
 
     def _limits(self) -> dict[str, int]:
         limits = super()._limits()
@@ -136,6 +124,39 @@ class PairWidget(HeadscopeWidget[Grid]):
         )
         untouched = len(self._given) > 1 and pair == self._given[0]
         return self._given if untouched else (pair,)
+
+
+class PairWidget(PromptPairs[Grid]):
+    """A live map of a prompt pair, or of a set of them, one of whose runs is patched.
+
+    Args:
+        model: As for `PromptPairs`, like all that is not named here.
+        clean: Likewise.
+        corrupted: Likewise.
+        alignment: For each token of the prompt patched into, the index of the token of the other
+            prompt that it meets, -1 for none; by default found.
+    """
+
+    direction: str = synced(t.Unicode("denoising"))
+    alignment: list[int] | None = synced(t.List(t.Int(), default_value=None, allow_none=True))
+
+    def __init__(
+        self,
+        model: Any,
+        clean: Any,
+        corrupted: Any = None,
+        *,
+        alignment: Sequence[int] | None = None,
+        **fields: Any,
+    ) -> None:
+        given = None if alignment is None else list(alignment)
+        super().__init__(model, clean, corrupted, alignment=given, **fields)
+        self.observe(self._edited, ["alignment"])
+        self.observe(self._realign, ["prompt", "corrupted", "direction"])
+
+    def _realign(self, _change: Any) -> None:
+        """An alignment belongs to the prompts that it was made for."""
+        self.alignment = None
 
     @property
     def _aligned(self) -> tuple[int, ...] | None:

@@ -1,0 +1,181 @@
+"""What circuit discovery found, as a graph: nodes, edges, measures, and how it was made."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from headscope.analyses import effects
+from headscope.analyses.circuit_choice import Kept, Scores
+from headscope.analyses.circuit_study import CircuitStudy
+from headscope.analyses.metrics import TITLES, UNITS
+from headscope.components import Component, Layout
+from headscope.model.edges import EdgeMap
+from headscope.results import (
+    EDGE_INPUTS,
+    CircuitGraph,
+    EdgeMeasure,
+    Edges,
+    GraphNode,
+    Nodes,
+    Provenance,
+    Pruning,
+    Term,
+)
+
+_ABLATED = {
+    "patch": "its output on the corrupted prompt",
+    "zero": "zero",
+    "mean": "its mean over all positions of the clean prompts",
+    "mean_position": "its mean over the clean prompts at each position",
+}
+_TAKEN = {
+    "eap": "on the clean run",
+    "eap_ig_inputs": "as the mean over {m} runs on embeddings from ablated towards clean",
+    "eap_ig_activations": "as the mean over {m} runs for every layer's attention and MLP, and the "
+    "embedding, with its output going from ablated to clean",
+    "clean_corrupted": "as the mean over the clean and the corrupted run",
+}
+
+
+def graph(study: CircuitStudy) -> CircuitGraph:
+    """The graph of all edges, the circuit's own being the kept ones."""
+    request = study.request
+    nodes, made = _graph(study.edges, study.kept)
+    # The ends of the curve: what they give is known.
+    full, empty = study.runner.ends
+    return CircuitGraph(
+        title=f"Circuit: {TITLES[request.metric].lower()}, {request.method}",
+        family="components",
+        nodes=nodes,
+        edges=made,
+        measures=_measures(study),
+        pruning=Pruning(
+            request.rule,
+            request.least if request.rule == "threshold" else float(request.n_edges),
+            request.method,
+            request.signed,
+        ),
+        provenance=_provenance(study),
+        faithfulness=tuple(
+            sorted(set(study.points), key=lambda point: (point.requested, point.kept))
+        ),
+        baselines=(Term("full", full), Term("empty", empty)),
+        next_tokens=study.next_tokens,
+        nodes_in_all=len(nodes),
+        edges_in_all=len(made),
+    )
+
+
+def _graph(edges: EdgeMap, kept: Kept) -> tuple[Nodes, Edges]:
+    nodes = {writer: _node(edges.layout, writer) for writer in edges.writers}
+    nodes |= {reader: _node(edges.layout, reader) for reader in edges.readers}
+    index = {node: i for i, node in enumerate(dict.fromkeys(nodes.values()))}
+    inputs = [EDGE_INPUTS.index(reader.input or "") for reader in edges.readers]
+    writers, readers = np.nonzero(edges.possible)
+    sources = np.array([index[nodes[writer]] for writer in edges.writers], np.int32)
+    targets = np.array([index[nodes[reader]] for reader in edges.readers], np.int32)
+    made = Edges(
+        sources[writers],
+        targets[readers],
+        np.array(inputs, np.uint8)[readers],
+        kept[writers, readers].astype(np.uint8),
+    )
+    return Nodes.of(list(index)), made
+
+
+def _node(layout: Layout, component: Component) -> GraphNode:
+    if component.kv_head is not None:
+        shared = component.kv_head
+        return GraphNode("kv_head", component.layer, unit=shared, kv_head=shared)
+    kv_head = None
+    if component.head is not None and layout.group > 1:
+        kv_head = component.head // layout.group
+    return GraphNode(component.kind, component.layer, unit=component.head, kv_head=kv_head)
+
+
+def _measures(study: CircuitStudy) -> tuple[EdgeMeasure, ...]:
+    request = study.request
+    found = [_measure(study, request.method, "Score", _score_definition(study), study.scores)]
+    if not np.isnan(study.exact).all():
+        found.append(_exact(study))
+    return tuple(found)
+
+
+def with_exact(graph: CircuitGraph, study: CircuitStudy, edge: int, value: float) -> CircuitGraph:
+    """The graph with the exact value of one more edge."""
+    by_name = {measure.name: measure for measure in graph.measures}
+    known = by_name.get("exact") or _exact(study)
+    values = known.values.copy()
+    values[edge] = value
+    by_name["exact"] = replace(known, values=values)
+    return replace(graph, measures=tuple(by_name.values()))
+
+
+def _measure(
+    study: CircuitStudy, name: str, title: str, definition: str, values: Scores
+) -> EdgeMeasure:
+    unit = UNITS[study.request.metric]
+    own = values[study.edges.possible].astype(np.float32)
+    return EdgeMeasure(name, title, unit, definition, own)
+
+
+def _exact(study: CircuitStudy) -> EdgeMeasure:
+    definition = (
+        f"What the {_metric(study)} loses when this edge alone is ablated and everything else runs "
+        f"on, mean over pairs. {_sign(study)}"
+    )
+    return _measure(study, "exact", "Exact value", definition, study.exact)
+
+
+def _score_definition(study: CircuitStudy) -> str:
+    request = study.request
+    return (
+        f"Clean less ablated output, times the gradient of the {_metric(study)} with respect to "
+        f"what the reader reads, taken {_TAKEN[request.method].format(m=request.ig_steps)}; summed "
+        f"over positions, mean over pairs. {_sign(study)}"
+    )
+
+
+def _metric(study: CircuitStudy) -> str:
+    return TITLES[study.request.metric].lower()
+
+
+def _sign(study: CircuitStudy) -> str:
+    return (
+        f"Ablated, a component's output is {_ABLATED[study.request.ablation]}. Positive: the edge "
+        f"raises the {_metric(study)} of the clean run."
+    )
+
+
+def _provenance(study: CircuitStudy) -> Provenance:
+    request, notes = study.request, []
+    if study.edges.layout.group > 1:
+        notes.append(
+            f"{study.edges.layout.group} query heads share each key-value head: keys and values "
+            "are read for all of them (L0KV0.k)."
+        )
+    return study.model.provenance(
+        "circuit_discovery",
+        effects.prompts(study),
+        {
+            "method": request.method,
+            "ig_steps": request.ig_steps,
+            "ablation": request.ablation,
+            "metric": request.metric,
+            **effects.answers(study),
+            "position": request.position,
+            "rule": request.rule,
+            "n_edges": request.n_edges,
+            "least": request.least,
+            "signed": request.signed,
+            "n_exact": request.n_exact,
+            "pairs": len(request.pairs),
+        },
+        sign="Positive: the edge raises the metric of the clean run.",
+        normalisation="Scores are in the metric's unit. Faithfulness: 1 is the metric with all "
+        "edges, 0 with all of them ablated; metrics are means over pairs.",
+        user_hooks=study.user_hooks,
+        notes=notes,
+    )

@@ -1,0 +1,148 @@
+"""A circuit in the making: edges scored, a circuit chosen and really run, and what is asked after.
+
+    loss(edge | circuit) = m(circuit) - m(circuit without the edge)
+
+says how minimal a circuit is (Wang et al. 2023, "Interpretability in the Wild"): edges that lose
+nothing need not be in it. Completeness runs everything but the circuit: where that still does what
+the model does, something is missing from the circuit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from headscope.analyses import circuit_choice
+from headscope.analyses.circuit_choice import Kept, Scores
+from headscope.analyses.circuit_run import CircuitRunner
+from headscope.analyses.edge_scores import EdgeScoresRequest, EdgeStudy
+from headscope.errors import RequestError
+from headscope.model.live import LiveModel
+from headscope.results import FaithfulnessPoint
+
+Rule = Literal["threshold", "top_n", "greedy"]
+RULES: tuple[Rule, ...] = ("threshold", "top_n", "greedy")
+
+
+@dataclass(frozen=True)
+class CircuitDiscoveryRequest(EdgeScoresRequest):
+    """A circuit.
+
+    Args:
+        rule: `top_n` and `greedy` keep `n_edges`; `threshold` those of at least `least`.
+        n_edges: How many edges.
+        least: The threshold, in the metric's unit.
+        signed: Whether edges are ranked by score; otherwise by its magnitude.
+        n_exact: Of how many kept edges the exact value is computed.
+    """
+
+    rule: Rule = "top_n"
+    n_edges: int = 100
+    least: float = 0.0
+    signed: bool = False
+    n_exact: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.rule not in RULES:
+            raise RequestError(f"There is no rule {self.rule!r}.", f"Choose from {RULES}.")
+
+
+@dataclass(frozen=True)
+class CircuitOutcome:
+    """A circuit that was really run.
+
+    Args:
+        requested: How many edges it had before dangling ones were dropped.
+        kept: How many were left.
+        metric: m(C), everything else ablated, mean over pairs.
+        faithfulness: (m(C) - m(empty)) / (m(full) - m(empty)).
+        completeness: The same of everything but the circuit, which is ablated: near 0 where the
+            circuit holds all that matters.
+    """
+
+    requested: int
+    kept: int
+    metric: float
+    faithfulness: float
+    completeness: float
+
+
+class CircuitStudy(EdgeStudy):
+    """The runs of a request, its edges' scores, and the circuit chosen by them.
+
+    Attributes:
+        request: What is asked.
+        chosen: The edges that the rule chooses, bool `[writer, reader]`.
+        kept: Those of them that do not dangle.
+        exact: Exact values, float64 `[writer, reader]`; NaN where none was computed.
+        points: The circuit and those of other sizes, run.
+    """
+
+    request: CircuitDiscoveryRequest
+
+    def __init__(self, model: LiveModel, request: CircuitDiscoveryRequest) -> None:
+        super().__init__(model, request)
+        self.exact: Scores = np.full(self.edges.possible.shape, np.nan)
+        self.points: tuple[FaithfulnessPoint, ...] = ()
+
+    @cached_property
+    def runner(self) -> CircuitRunner:
+        """Runs circuits on the recorded prompts."""
+        return CircuitRunner(self)
+
+    def choose(self) -> None:
+        """Choose the circuit by the scores."""
+        request, edges, scores = self.request, self.edges, self.scores
+        if request.rule == "threshold":
+            chosen = circuit_choice.threshold(edges, scores, request.least, signed=request.signed)
+        else:
+            choose = circuit_choice.top_n if request.rule == "top_n" else circuit_choice.greedy
+            chosen = choose(edges, scores, request.n_edges, signed=request.signed)
+        self.chosen: Kept = chosen
+        self.kept: Kept = circuit_choice.pruned(edges, chosen)
+
+    def best(self, n: int) -> list[tuple[int, int]]:
+        """The `n` kept edges with the largest scores."""
+        ranked = np.where(self.kept, np.abs(self.scores), -np.inf)
+        order = np.argsort(-ranked, axis=None, kind="stable")[: min(n, int(self.kept.sum()))]
+        return [divmod(int(i), ranked.shape[1]) for i in order]
+
+    def patch(self, edges: Sequence[tuple[int, int]]) -> Generator[float, None, None]:
+        """Compute the exact values of edges; yields the share done."""
+        lost = yield from self.runner.exact(edges)
+        self.exact[tuple(np.transpose(edges))] = lost
+
+    def outcome(self, chosen: Kept) -> Generator[float, None, CircuitOutcome]:
+        """What a circuit does by itself, and what all the rest does without it."""
+        runner = self.runner
+        (point,) = yield from runner.faithfulness([chosen])
+        kept = circuit_choice.pruned(self.edges, chosen)
+        values = yield from runner.metrics([runner.full, runner.empty, runner.full & ~kept])
+        full, empty, rest = values.mean(1).tolist()
+        return CircuitOutcome(
+            point.requested, point.kept, point.metric, point.faithfulness,
+            (rest - empty) / (full - empty),
+        )  # fmt: skip
+
+    def losses(self, kept: Kept) -> Generator[float, None, npt.NDArray[np.float64]]:
+        """What a circuit's metric loses without each of its edges, float64 `[writer, reader]`.
+
+        NaN for other edges. Mean over pairs; the sign is that of the scores.
+        """
+        members = list(zip(*np.nonzero(kept), strict=True))
+        without = []
+        for edge in members:
+            one = kept.copy()
+            one[edge] = False
+            without.append(one)
+        values = yield from self.runner.metrics([kept, *without])
+        found = np.full(kept.shape, np.nan)
+        if members:
+            found[tuple(np.transpose(members))] = (values[0] - values[1:]).mean(1)
+        return found

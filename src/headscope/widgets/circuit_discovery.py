@@ -1,0 +1,357 @@
+"""`CircuitDiscovery`: the edges between components that make the answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import asdict
+from typing import Any, ClassVar, TypeVar, cast
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import traitlets as t
+
+from headscope.analyses import circuit_discovery
+from headscope.analyses.circuit_choice import Kept, Scores, pruned, top_n
+from headscope.analyses.circuit_discovery import CircuitDiscoveryRequest, CircuitStudy
+from headscope.analyses.circuit_result import with_exact
+from headscope.analyses.circuit_run import Curve
+from headscope.analyses.circuit_study import RULES, CircuitOutcome, Rule
+from headscope.analyses.edge_profiles import alike
+from headscope.analyses.edge_scores import ABLATIONS, EDGE_METHODS, Ablation, EdgeMethod
+from headscope.analyses.metrics import METRICS, TITLES, MetricName
+from headscope.errors import RequestError
+from headscope.jobs import Steps
+from headscope.model.edges import EdgeMap
+from headscope.results import EDGE_INPUTS, CircuitGraph, Group
+from headscope.widgets.asks import Answer, Params
+from headscope.widgets.graph import GraphWidget
+from headscope.widgets.page import synced
+from headscope.widgets.pairs import PROMPT_FIELDS, PromptPairs, field
+from headscope.wire import encode
+from headscope.wire.messages import FieldSpec
+
+T = TypeVar("T")
+
+_KEPT: WeakKeyDictionary[CircuitDiscovery, CircuitStudy] = WeakKeyDictionary()
+"""The study of the widget that was computed or asked last: never more than one, since a study holds
+recorded runs, which the pool of cached runs does not count."""
+
+_METHODS: Mapping[EdgeMethod, str] = {
+    "eap": "EAP", "eap_ig_inputs": "EAP-IG, inputs",
+    "eap_ig_activations": "EAP-IG, activations", "clean_corrupted": "clean and corrupted",
+}  # fmt: skip
+_ABLATIONS: Mapping[Ablation, str] = {
+    "patch": "the corrupted prompt's", "zero": "zero", "mean": "its mean over positions",
+    "mean_position": "its mean at each position",
+}  # fmt: skip
+_RULES: Mapping[Rule, str] = {
+    "top_n": "the best edges", "greedy": "the best that lead to the logits",
+    "threshold": "edges of at least",
+}  # fmt: skip
+
+
+class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
+    """The circuit behind an answer, live: edges between components, scored, chosen, really run.
+
+    Nodes are the embedding, heads (`L9H6`), MLPs (`MLP5`) and the logits; an edge goes from what
+    one writes to the residual stream to what another reads of it, queries, keys and values apart
+    (of a key-value head `L9KV3`, where heads share them). A positive score means that the metric of
+    the clean run is higher for that edge. Faithfulness is measured by running the circuit with
+    everything else ablated: 1, it does what the model does; 0, no more than the ablated model.
+
+    Args:
+        model: A `TransformerBridge` (from `hs.load` or your own).
+        clean: The clean prompt: text or token ids. Or a set: a list of texts, of `hs.Pair`, of
+            mappings, or a DataFrame with columns `clean`, `corrupted`, `answer`, `wrong`.
+        corrupted: Its counterpart, of as many tokens; may be left out for other ablations than
+            `patch`.
+        answer: What is right after the clean prompt: text of one token or several, or ids; by
+            default the model's top prediction.
+        wrong: What is right after the corrupted prompt, likewise.
+        method: How edges are scored: `eap`, `eap_ig_inputs`, `eap_ig_activations` or
+            `clean_corrupted`; see `headscope.analyses.edge_scores`.
+        ig_steps: Steps of the methods that integrate.
+        ablation: What a component's output is ablated to: `patch` (its output on the corrupted
+            prompt), `zero`, `mean` or `mean_position`.
+        metric: `logit_diff`, `logit`, `log_prob`, `prob` or `kl`.
+        position: Where the metric is read; negative counts from the end.
+        rule: How the circuit is chosen: `top_n` (the best edges), `greedy` (the best that lead to
+            what is in the circuit, from the logits on) or `threshold`. Dangling edges are dropped.
+        n_edges: How many edges `top_n` and `greedy` choose.
+        least: Least score of `threshold`, in the metric's unit.
+        signed: Whether edges are ranked by score; otherwise by its magnitude.
+        n_exact: Of how many edges of the circuit the exact value is computed at once.
+        selection: What is pinned at first.
+
+    Raises:
+        ModelError: The model cannot be used.
+
+    Example:
+        >>> pair = hs.demo.prompts["ioi"][0]
+        >>> widget = hs.CircuitDiscovery(model, pair.clean, pair.corrupted, n_edges=60)
+        >>> widget.circuit({"edges": 30}).faithfulness  # really run
+        >>> widget.exact_edge("L1H2", "L3H1", "q")  # this edge alone ablated
+    """
+
+    fields: ClassVar[tuple[FieldSpec, ...]] = (
+        *PROMPT_FIELDS,
+        field("method", "Scores", "choice", "How edges are scored.",
+              [(name, _METHODS[name]) for name in EDGE_METHODS]),
+        field("ig_steps", "IG steps", "integer", "Of the methods that integrate.",
+              when=[{"method": ["eap_ig_inputs", "eap_ig_activations"]}]),
+        field("ablation", "Ablated to", "choice", "What comes in place of a component's output.",
+              [(name, _ABLATIONS[name]) for name in ABLATIONS]),
+        field("metric", "Metric", "choice", "What runs are judged by.",
+              [(name, TITLES[name]) for name in METRICS if name != "rank"]),
+        field("rule", "Circuit", "choice", "Which edges make the circuit.",
+              [(name, _RULES[name]) for name in RULES]),
+        field("n_edges", "Edges", "integer", "How many; those that dangle are dropped then.",
+              when=[{"rule": ["top_n", "greedy"]}]),
+        field("least", "At least", "line", "A score, in the metric's unit.",
+              when=[{"rule": ["threshold"]}]),
+        field("signed", "Signed", "flag", "Rank by score; otherwise by its magnitude."),
+    )  # fmt: skip
+    asks: ClassVar[tuple[str, ...]] = ("edge", "circuit", "curve", "minimality", "suggest")
+    thresholds: ClassVar[Mapping[str, float]] = {"edges": math.inf}
+
+    method: str = synced(t.Unicode("eap_ig_inputs"))
+    ig_steps: int = synced(t.Int(5))
+    ablation: str = synced(t.Unicode("patch"))
+    rule: str = synced(t.Unicode("top_n"))
+    n_edges: int = synced(t.Int(100))
+    least: Any = synced(t.Any("0.0"))
+    signed: bool = synced(t.Bool(False))
+
+    def __init__(
+        self,
+        model: Any,
+        clean: Any,
+        corrupted: Any = None,
+        *,
+        answer: Any = None,
+        wrong: Any = None,
+        method: EdgeMethod = "eap_ig_inputs",
+        ig_steps: int = 5,
+        ablation: Ablation = "patch",
+        metric: MetricName = "logit_diff",
+        position: int = -1,
+        rule: Rule = "top_n",
+        n_edges: int = 100,
+        least: float = 0.0,
+        signed: bool = False,
+        n_exact: int = 0,
+        selection: Mapping[str, int | None] | None = None,
+    ) -> None:
+        self._options: dict[str, Any] = {"position": position, "n_exact": n_exact}
+        self._asked: CircuitDiscoveryRequest  # whose circuit is shown
+        super().__init__(
+            model, clean, corrupted, answer=answer, wrong=wrong, selection=selection,
+            method=method, ig_steps=ig_steps, ablation=ablation, metric=metric, rule=rule,
+            n_edges=n_edges, least=str(least), signed=signed,
+        )  # fmt: skip
+
+    def exact_edge(self, source: str, target: str, input: str = "") -> float:
+        """What the metric really loses when one edge alone is ablated and everything else runs on.
+
+        It is written into the result's measure `exact` too. Costs a forward pass.
+
+        Args:
+            source: Name of the node that writes.
+            target: Name of the node that reads.
+            input: Which of a head's inputs: `q`, `k` or `v`; empty for an MLP and the logits.
+
+        Raises:
+            RequestError: There is no such edge.
+            ResultError: There is no result yet, or the model has changed since.
+        """
+        graph = self._unchanged(self._shown())
+        edge = _find(graph, source, target, input)
+        study = self._studied()
+        writers, readers = np.nonzero(study.edges.possible)
+        (lost,) = _drained(study, study.runner.exact([(writers[edge], readers[edge])]))
+        self._take_measured(with_exact(graph, study, edge, float(lost)))
+        return float(lost)
+
+    def circuit(self, threshold: Mapping[str, float] | None = None) -> CircuitOutcome:
+        """Run a circuit by itself, and everything but it. Costs two forward passes.
+
+        Args:
+            threshold: `{"edges": n}` for the n edges with the largest scores, less those that
+                dangle; `{}` for the circuit as computed; by default what `threshold` is set to.
+        """
+        chosen = self._chosen(threshold)
+        study = self._studied()
+        return _drained(study, study.outcome(chosen))
+
+    def curve(self) -> tuple[Curve, Curve]:
+        """Faithfulness of circuits of growing size, ranked by magnitude and by signed score.
+
+        The first one's `cmd` and the second one's `cpr` are those of MIB. Costs a forward pass per
+        circuit that has not run yet.
+        """
+        study, scores = self._studied(), self._scores()
+        return (
+            _drained(study, study.runner.curve(scores, signed=False)),
+            _drained(study, study.runner.curve(scores, signed=True)),
+        )
+
+    def minimality(
+        self, threshold: Mapping[str, float] | None = None
+    ) -> dict[tuple[str, str, str], float]:
+        """What a circuit's metric loses without each of its edges; near 0: it need not be there.
+
+        Costs a forward pass per edge of the circuit.
+
+        Args:
+            threshold: As for `circuit`.
+
+        Returns:
+            By source, target and input of the edge, largest loss first.
+        """
+        chosen = self._chosen(threshold)
+        study, graph = self._studied(), self._shown()
+        losses = _drained(study, study.losses(pruned(study.edges, chosen)))
+        found = losses[study.edges.possible]
+        order = [int(e) for e in np.argsort(-found, kind="stable") if not np.isnan(found[e])]
+        return {_ends(graph, edge): float(found[edge]) for edge in order}
+
+    def suggest_groups(self) -> tuple[Group, ...]:
+        """As `GraphWidget.suggest_groups`, of the circuit at the threshold that is set."""
+        edges = self._edge_map()
+        return alike(self._shown(), pruned(edges, self._chosen(None))[edges.possible])
+
+    def close(self) -> None:
+        """As `HeadscopeWidget.close`; the runs that questions are answered from are freed too."""
+        super().close()
+        _KEPT.pop(self, None)
+
+    def _request(self, prompt: str | tuple[int, ...]) -> CircuitDiscoveryRequest:
+        return CircuitDiscoveryRequest(
+            self._pairs(prompt),
+            method=cast("EdgeMethod", self.method),
+            ig_steps=self.ig_steps,
+            ablation=cast("Ablation", self.ablation),
+            metric=cast("MetricName", self.metric),
+            rule=cast("Rule", self.rule),
+            n_edges=self.n_edges,
+            least=_least(self.least),
+            signed=self.signed,
+            **self._options,
+        )
+
+    def _analyse(self, request: CircuitDiscoveryRequest) -> Steps[CircuitGraph]:
+        _KEPT.pop(self, None)
+        study = CircuitStudy(self._model, request)
+        graph = yield from circuit_discovery.steps(study)
+        self._asked = request
+        self._keep(study)
+        return graph
+
+    def _keep(self, study: CircuitStudy) -> None:
+        _KEPT.clear()
+        _KEPT[self] = study
+
+    def _studied(self) -> CircuitStudy:
+        """The study behind what is shown; its prompts are run again where another's was kept."""
+        self._unchanged(self._shown())
+        if self in _KEPT:
+            return _KEPT[self]
+        study = CircuitStudy(self._model, self._asked)
+        for part in (study.prepare, study.record):
+            for _ in study.on_one_model(part()):
+                pass
+        self._keep(study)
+        return study
+
+    def _edge_map(self) -> EdgeMap:
+        return EdgeMap(self._model.layout)
+
+    def _scores(self) -> Scores:
+        """Of the first measure, as the page ranks by them, `[writer, reader]`."""
+        possible = self._edge_map().possible
+        scores = np.zeros(possible.shape)
+        scores[possible] = self._shown().measures[0].values
+        return scores
+
+    def _chosen(self, threshold: Mapping[str, float] | None) -> Kept:
+        """The edges of a threshold, dangling ones included."""
+        asked = self._checked("threshold", self.threshold if threshold is None else threshold)
+        edges = self._edge_map()
+        if asked:
+            return top_n(edges, self._scores(), int(asked["edges"]))
+        chosen = np.zeros(edges.possible.shape, bool)
+        chosen[edges.possible] = self._shown().edges.kept.astype(bool)
+        return chosen
+
+    def _take_measured(self, graph: CircuitGraph) -> None:
+        """A result with one more value in it."""
+        self._value, self._result = graph, {**encode(graph)}
+
+    def _questions(self) -> dict[str, Callable[[Params], Answer]]:
+        return super()._questions() | {
+            "edge": self._answer_edge,
+            "circuit": lambda params: Answer(asdict(self.circuit(params["threshold"]))),
+            "curve": self._answer_curve,
+            "minimality": self._answer_minimality,
+        }
+
+    def _answer_edge(self, params: Params) -> Answer:
+        ends = str(params["source"]), str(params["target"]), str(params["input"])
+        exact = self.exact_edge(*ends)
+        graph = self._shown()
+        score = graph.measures[0]
+        estimate = float(score.values[_find(graph, *ends)])
+        return Answer({"exact": exact, "estimate": estimate, "unit": score.unit})
+
+    def _answer_curve(self, _params: Params) -> Answer:
+        by_size, by_score = self.curve()
+        points = [
+            {"fraction": fraction, **asdict(point)}
+            for fraction, point in zip(by_size.fractions, by_size.points, strict=True)
+        ]
+        return Answer({"points": points, "cpr": by_score.cpr, "cmd": by_size.cmd})
+
+    def _answer_minimality(self, params: Params) -> Answer:
+        edges = [
+            {"source": source, "target": target, "input": letter, "loss": loss}
+            for (source, target, letter), loss in self.minimality(params["threshold"]).items()
+        ]
+        return Answer({"edges": edges})
+
+
+def _drained(study: CircuitStudy, work: Generator[float, None, T]) -> T:
+    """Do all of the work now."""
+    found: list[T] = []
+
+    def outer() -> Generator[float, None, None]:
+        found.append((yield from work))
+
+    for _ in study.on_one_model(outer()):
+        pass
+    return found[0]
+
+
+def _find(graph: CircuitGraph, source: str, target: str, letter: str) -> int:
+    edges = graph.edges
+    if letter in EDGE_INPUTS and source in graph.names and target in graph.names:
+        is_it = (edges.source == graph.index(source)) & (edges.target == graph.index(target))
+        found = np.flatnonzero(is_it & (edges.input == EDGE_INPUTS.index(letter)))
+        if len(found):
+            return int(found[0])
+    name = f"{source} -> {target}" + (f".{letter}" if letter else "")
+    hint = f"Edges are such as {graph.edge_label(0)}; see result.to_dataframe()."
+    raise RequestError(f"There is no edge {name}.", hint)
+
+
+def _ends(graph: CircuitGraph, edge: int) -> tuple[str, str, str]:
+    edges = graph.edges
+    source, target = (graph.names[int(ends[edge])] for ends in (edges.source, edges.target))
+    return source, target, EDGE_INPUTS[int(edges.input[edge])]
+
+
+def _least(text: Any) -> float:
+    try:
+        return float(text)
+    except (TypeError, ValueError):
+        raise RequestError(f"least cannot be {text!r}.", "Write a number, such as 0.05.") from None

@@ -1,0 +1,153 @@
+"""`CircuitDiscovery`: from fields to requests, what is marked, and what is asked of a circuit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import headscope as hs
+from headscope.widgets import circuit_discovery as module
+from tests.analyses.test_left_as_found import state_of
+from tests.unit.page import Page, until
+
+CLEAN, CORRUPTED = "the cat sat on the mat", "the dog sat on the mat"
+
+
+@pytest.fixture
+def widget(llama: Any) -> Iterator[hs.CircuitDiscovery]:
+    made = hs.CircuitDiscovery(
+        llama, CLEAN, CORRUPTED, answer=" cat", wrong=" dog", n_edges=60, ig_steps=2
+    )
+    made.run()
+    yield made
+    made.close()
+
+
+def test_every_field_is_in_the_request(widget: hs.CircuitDiscovery) -> None:
+    widget.method, widget.ig_steps, widget.ablation = "eap", 3, "zero"
+    widget.metric, widget.rule, widget.least, widget.signed = "log_prob", "threshold", "0.002", True
+    parameters = widget.result.provenance.parameters
+    for name, value in {
+        "method": "eap", "ig_steps": 3, "ablation": "zero", "metric": "log_prob",
+        "rule": "threshold", "least": 0.002, "signed": True, "answer": " cat", "wrong": " dog",
+    }.items():  # fmt: skip
+        assert parameters[name] == value
+    assert widget.result.pruning.rule == "threshold"
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [({"least": "much"}, "least cannot be 'much'"), ({"method": "guess"}, "no method 'guess'"),
+     ({"corrupted": "the dog"}, "tokens, the corrupted one")],
+)  # fmt: skip
+def test_a_bad_field_is_said_in_the_page(
+    widget: hs.CircuitDiscovery, fields: dict[str, Any], says: str
+) -> None:
+    for name, value in fields.items():
+        setattr(widget, name, value)
+    with pytest.raises(hs.RequestError, match=says):
+        widget.run()
+    assert widget._error is not None
+    assert says in widget._error["message"]
+
+
+def test_an_edge_is_patched_exactly_and_stays_in_the_result(widget: hs.CircuitDiscovery) -> None:
+    graph = widget.result
+    edge = int(np.abs(graph["eap_ig_inputs"]).argmax())
+    source, target, letter = module._ends(graph, edge)
+    lost = widget.exact_edge(source, target, letter)
+    again = hs.CircuitDiscovery(
+        widget._model.bridge, CLEAN, CORRUPTED, answer=" cat", wrong=" dog", n_edges=60,
+        ig_steps=2, n_exact=1,
+    )  # fmt: skip
+    try:
+        assert again.result["exact"][edge] == pytest.approx(lost, abs=1e-5)
+    finally:
+        again.close()
+    known = widget.result["exact"]
+    assert known[edge] == pytest.approx(lost)
+    assert np.isnan(np.delete(known, edge)).all()
+    with pytest.raises(hs.RequestError, match=r"no edge logits -> embed"):
+        widget.exact_edge("logits", "embed")
+
+
+def test_a_circuit_is_run_where_the_slider_stands(widget: hs.CircuitDiscovery) -> None:
+    as_computed = widget.circuit()
+    assert as_computed.kept == widget.result.edges.kept.sum()
+    everything = widget.circuit({"edges": 10**6})
+    assert everything.faithfulness == 1.0
+    assert everything.completeness == pytest.approx(0.0, abs=1e-5)
+    nothing = widget.circuit({"edges": 0})
+    assert (nothing.faithfulness, nothing.kept) == (0.0, 0)
+    assert nothing.completeness == pytest.approx(1.0, abs=1e-5)
+    widget.threshold = {"edges": 0}
+    assert widget.circuit() == nothing
+
+
+def test_minimality_is_what_is_lost_without_each_edge(widget: hs.CircuitDiscovery) -> None:
+    losses = widget.minimality({"edges": 40})
+    assert len(losses) == widget.circuit({"edges": 40}).kept
+    assert list(losses.values()) == sorted(losses.values(), reverse=True)
+
+
+def test_another_widgets_study_is_made_again(widget: hs.CircuitDiscovery, llama: Any) -> None:
+    before = widget.circuit({"edges": 50})
+    other = hs.CircuitDiscovery(llama, CORRUPTED, CLEAN, answer=" dog", wrong=" cat", method="eap")
+    try:
+        assert list(module._KEPT) == [other]
+        again = widget.circuit({"edges": 50})
+        assert again.faithfulness == pytest.approx(before.faithfulness, abs=1e-5)
+        assert list(module._KEPT) == [widget]
+    finally:
+        other.close()
+    widget.close()
+    assert not module._KEPT
+
+
+def test_a_changed_model_is_not_asked(widget: hs.CircuitDiscovery) -> None:
+    bridge = widget._model.bridge
+    bridge.add_hook("blocks.1.hook_in", lambda t, hook: t)
+    try:
+        with pytest.raises(hs.ResultError, match="weights or hooks have changed"):
+            widget.circuit()
+    finally:
+        bridge.reset_hooks()
+
+
+def test_the_page_asks(widget: hs.CircuitDiscovery) -> None:
+    asyncio.run(_asks(widget))
+
+
+async def _asks(widget: hs.CircuitDiscovery) -> None:
+    before = state_of(widget._model.bridge)
+    page = Page(widget)
+    graph = widget.result
+    edge = int(np.abs(graph["eap_ig_inputs"]).argmax())
+    source, target, letter = module._ends(graph, edge)
+    page.ask(1, "edge", source=source, target=target, input=letter)
+    page.ask(2, "circuit", threshold={"edges": 50})
+    page.ask(3, "curve")
+    page.ask(4, "minimality", threshold={})
+    page.ask(5, "suggest")
+    page.ask(6, "circuit", threshold={"share": 1})
+    await until(lambda: len(page.of_type("reply")) == 6)
+    one = page.reply(1)["value"]
+    assert one["estimate"] == pytest.approx(float(graph["eap_ig_inputs"][edge]))
+    assert one["exact"] == widget.exact_edge(source, target, letter)
+    assert one["unit"] == "logits"
+    assert "exact" in str(page.state["_result"])  # the page has it too
+    assert page.reply(2)["value"]["requested"] == 50
+    curve = page.reply(3)["value"]
+    assert curve["points"][-1]["faithfulness"] == 1.0
+    assert {"fraction", "requested", "kept", "metric", "faithfulness"} == set(curve["points"][0])
+    assert curve["cmd"] >= 0
+    assert len(page.reply(4)["value"]["edges"]) == graph.edges.kept.sum()
+    assert page.reply(5)["value"]["groups"] == [
+        {"label": group.label, "nodes": list(group.nodes)} for group in widget.suggest_groups()
+    ]
+    assert "no threshold 'share'" in page.reply(6)["error"]["message"]
+    assert state_of(widget._model.bridge) == before
