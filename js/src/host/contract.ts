@@ -35,7 +35,8 @@ export interface HostState {
   resultId: number;
   status: JobStatus;
   error: ErrorInfo | null;
-  prompt: string;
+  /** Null where there is no model to run one: neither prompt nor kernel is shown then. */
+  prompt: string | null;
   selection: Selection;
   /** Style options. They never cause a computation. */
   view: Record<string, unknown>;

@@ -12,7 +12,7 @@ export interface FrozenWidget {
   values: Record<string, unknown>;
   status: JobStatus;
   error: ErrorInfo | null;
-  prompt: string;
+  prompt: string | null;
   selection: Partial<Selection>;
   view: Record<string, unknown>;
   marks: Record<string, unknown>;

@@ -3,7 +3,7 @@ import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import type { Host, HostState } from "../host/contract";
 import { tokenGlyphs } from "../state/tokens";
 import type { Island } from "../views/island";
-import type { Result } from "../wire/types";
+import type { Provenance, Result } from "../wire/types";
 import { ErrorBox } from "./error-box";
 import { Fields } from "./fields";
 import { useHost, useInSight, useTheme, useWidth } from "./hooks";
@@ -36,6 +36,7 @@ export function App({ host, islands }: { host: Host; islands: readonly Island[] 
   // What is shown is then of an older prompt or of other fields.
   const partial = usePartial(state);
   const superseded = status.state !== "done" && !partial;
+  const prompted = state.prompt !== null;
   const second = state.fields.find(({ type }) => type === "text");
 
   return (
@@ -43,11 +44,13 @@ export function App({ host, islands }: { host: Host; islands: readonly Island[] 
       <header class="hs-row hs-head">
         <Title state={state} />
         {result && superseded ? <Previous result={result} /> : <span class="hs-spacer" />}
-        <Status host={host} state={state} />
+        {prompted && <Status host={host} state={state} />}
       </header>
-      <PromptInput host={host} state={state} label={second && CLEAN} onEditing={setEditing} />
+      {prompted && (
+        <PromptInput host={host} state={state} label={second && CLEAN} onEditing={setEditing} />
+      )}
       {second && <PromptInput host={host} state={state} field={second} label={second.title} />}
-      {result && (
+      {result && prompted && (
         <NextTokens host={host} tokens={result.next_tokens} outdated={superseded || editing} />
       )}
       <Fields host={host} state={state} />
@@ -98,13 +101,19 @@ function Title({ state }: { state: HostState }) {
       {provenance && (
         <span class="hs-muted">
           {" "}
-          {provenance.model} · {provenance.dtype} ·{" "}
-          {provenance.processed_weights ? "processed weights" : "weights as trained"}
+          {[
+            provenance.model,
+            // A file of another tool does not say these.
+            ...(provenance.dtype ? [provenance.dtype, weights(provenance)] : []),
+          ].join(" · ")}
         </span>
       )}
     </h2>
   );
 }
+
+const weights = ({ processed_weights }: Provenance): string =>
+  processed_weights ? "processed weights" : "weights as trained";
 
 /** Says of which prompt the picture is that is still shown. */
 function Previous({ result }: { result: Result }) {

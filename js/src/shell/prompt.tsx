@@ -23,7 +23,7 @@ interface PromptProps {
 }
 
 export function PromptInput({ host, state, field, label, onEditing }: PromptProps) {
-  const current = field ? String(state.values[field.name] ?? "") : state.prompt;
+  const current = field ? String(state.values[field.name] ?? "") : (state.prompt ?? "");
   const promptOf = ({ result }: HostState): Prompt | undefined =>
     result?.provenance.prompts[field ? 1 : 0];
   /** What is being typed; null while the box follows the kernel's prompt. */

@@ -307,7 +307,7 @@ export interface WidgetState {
   _result: Record<string, unknown>;
   _status: JobStatus;
   _error: ErrorInfo | null;
-  prompt: string;
+  prompt: string | null;
   selection: Selection;
   view: Record<string, unknown>;
 }

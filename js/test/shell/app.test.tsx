@@ -350,3 +350,23 @@ test("a model that cannot be read shows an error instead of a blank cell", async
   const [, { find }] = await show({ _fields: null });
   expect(find(".hs-error").textContent).not.toBe("");
 });
+
+test("with no model there is no prompt, no next token and no kernel to be told of", async () => {
+  const done: JobStatus = {
+    job: 0,
+    state: "done",
+    fraction: 1,
+    eta_s: null,
+    message: "",
+    paused: null,
+  };
+  const payload = golden("grid");
+  const plain = new FakeModel({ _result: payload, _status: done });
+  const prompted = await open(plain);
+  expect(prompted.all("textarea, .hs-next")).not.toEqual([]);
+  prompted.close();
+  const page = await open(new FakeModel({ _result: payload, _status: done, prompt: null }));
+  expect(page.all("textarea, .hs-next, .hs-badge, .hs-status")).toEqual([]);
+  expect(page.find(".hs-title").textContent).toContain("golden · float32");
+  page.close();
+});

@@ -44,7 +44,7 @@ class Snapshot(TypedDict):
     values: dict[str, Any]
     status: JobStatus
     error: ErrorInfo | None
-    prompt: str
+    prompt: str | None
     selection: Selection
     view: dict[str, Any]
     marks: dict[str, Any]

@@ -4,6 +4,7 @@ from headscope.widgets.activation_patching import ActivationPatching
 from headscope.widgets.attention import AttentionPatterns
 from headscope.widgets.base import close_all
 from headscope.widgets.circuit_discovery import CircuitDiscovery
+from headscope.widgets.graph_view import GraphView
 from headscope.widgets.logit_attribution import LogitAttribution
 from headscope.widgets.logit_lens import LogitLens
 from headscope.widgets.path_patching import PathPatching
@@ -12,6 +13,7 @@ __all__ = [
     "ActivationPatching",
     "AttentionPatterns",
     "CircuitDiscovery",
+    "GraphView",
     "LogitAttribution",
     "LogitLens",
     "PathPatching",

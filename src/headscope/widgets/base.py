@@ -17,7 +17,7 @@ from headscope.results import CircuitGraph, Grid, Patterns, Prompt
 from headscope.widgets.asks import Answer, Params
 from headscope.widgets.failure import describe
 from headscope.widgets.late import at_next_cell
-from headscope.widgets.page import Closed, PageWidget
+from headscope.widgets.prompted import Closed, PromptedPage
 from headscope.widgets.selection import within
 from headscope.wire import Payload, encode
 from headscope.wire.messages import JobStatus, Progress, Selection
@@ -46,7 +46,7 @@ def close_all() -> None:
     POOL.clear()
 
 
-class HeadscopeWidget(PageWidget, Generic[R]):
+class HeadscopeWidget(PromptedPage, Generic[R]):
     """A live view of one analysis of one prompt.
 
     The first result is computed at once; any change of `prompt` or of a field, in the page or from

@@ -9,14 +9,10 @@ from typing import Any, ClassVar, cast
 import anywidget
 import traitlets as t
 
-from headscope.errors import PromptError, ResultError
 from headscope.jobs import Home
-from headscope.model import LiveModel
 from headscope.widgets.asks import Answer, Desk, Params, unknown
 from headscope.widgets.core import Bundle, front_end, shared_core
-from headscope.widgets.failure import describe
-from headscope.widgets.prompt import PromptSource
-from headscope.widgets.selection import FIELDS, NOTHING, normalise, within
+from headscope.widgets.selection import NOTHING, normalise, within
 from headscope.wire.messages import ErrorInfo, FieldSpec, JobStatus, Selection
 
 
@@ -27,18 +23,6 @@ def synced(trait: Any) -> Any:
     would be bulk sent twice.
     """
     return trait.tag(sync=True, echo_update=False)
-
-
-class Closed:
-    """In the place of a closed widget's model, which is thus let go."""
-
-    @staticmethod
-    def error() -> ResultError:
-        """What is said to whoever still asks."""
-        return ResultError("This widget is closed.", "Make a new one.")
-
-    def __getattr__(self, _name: str) -> Any:
-        raise self.error()
 
 
 class PageWidget(anywidget.AnyWidget):
@@ -59,7 +43,8 @@ class PageWidget(anywidget.AnyWidget):
     _result: dict[str, Any] = synced(t.Dict())
     _status: JobStatus = synced(t.Dict())
     _error: ErrorInfo | None = synced(t.Dict(default_value=None, allow_none=True))
-    prompt: str = synced(t.Unicode())
+    #: None: there is no model to run one.
+    prompt: Any = synced(t.Unicode(default_value=None, allow_none=True))
     selection: Selection = synced(t.Dict())
     view: dict[str, Any] = synced(t.Dict())
 
@@ -72,15 +57,7 @@ class PageWidget(anywidget.AnyWidget):
     #: The bundle that the view of its results is in.
     view_bundle: ClassVar[Bundle] = "widget"
 
-    def __init__(
-        self,
-        model: LiveModel,
-        prompt: Any,
-        selection: Mapping[str, int | None] | None,
-        **traits: Any,
-    ) -> None:
-        self._model = model
-        self._prompts = PromptSource(model)
+    def __init__(self, selection: Mapping[str, int | None] | None = None, **traits: Any) -> None:
         self._home = Home()
         self._desk = Desk(self._home, self._answer, self.send, self._keep_error)
         super().__init__(
@@ -92,19 +69,13 @@ class PageWidget(anywidget.AnyWidget):
             _marks=list(self.marks),
             _asks=list(self.asks),
             selection={**NOTHING, **(selection or {})},
-            prompt=self._prompts.read(prompt),
             **traits,
         )
 
     @property
     def _closed(self) -> bool:
-        return isinstance(self._model, Closed)
-
-    def close(self) -> None:
-        """Remove the widget from the page, and let go of its model."""
-        super().close()
-        self._model = cast("LiveModel", Closed())
-        self._prompts = PromptSource(self._model)
+        """Whether there is nothing left behind what the page shows."""
+        raise NotImplementedError
 
     def cancel(self) -> None:
         """Stop the running computation."""
@@ -122,9 +93,13 @@ class PageWidget(anywidget.AnyWidget):
         """The page has drawn the last progress."""
         raise NotImplementedError
 
+    def _limits(self) -> dict[str, int]:
+        """How many there are of each field of a selection."""
+        raise NotImplementedError
+
     def _questions(self) -> dict[str, Callable[[Params], Answer]]:
         """What the page may ask, by name."""
-        return {"tokenize": self._answer_tokenize}
+        return {}
 
     def _handle_msg(self, msg: Any) -> None:
         if msg["content"]["data"].get("method") == "custom":
@@ -165,30 +140,8 @@ class PageWidget(anywidget.AnyWidget):
             return cast("Selection", proposal["value"])
         return normalise(proposal["value"], self._limits())
 
-    def _limits(self) -> dict[str, int]:
-        try:
-            length = len(self._prompts.tokenize(self.prompt).tokens)
-        except PromptError:
-            length = self._model.n_ctx
-        limits: dict[str, int] = dict.fromkeys(FIELDS, length)
-        return limits | {"layer": self._model.n_layers, "head": self._model.n_heads}
-
     def _answer(self, what: str, params: Params) -> Answer:
         questions = self._questions()
         if what not in questions:
             raise unknown(what, questions)
         return questions[what](params)
-
-    def _answer_tokenize(self, params: Params) -> Answer:
-        tokens: tuple[str, ...] = ()
-        ids: tuple[int, ...] = ()
-        error = None
-        try:
-            prompt = self._model.tokenize(str(params["text"]))
-        except PromptError as refused:
-            error = describe(refused)
-        else:
-            tokens, ids = prompt.tokens, prompt.token_ids
-        return Answer(
-            {"tokens": tokens, "token_ids": ids, "n_ctx": self._model.n_ctx, "error": error}
-        )

@@ -84,7 +84,7 @@ class WidgetState(TypedDict):
     _result: dict[str, Any]
     _status: JobStatus
     _error: ErrorInfo | None
-    prompt: str
+    prompt: str | None
     selection: Selection
     view: dict[str, Any]
 

@@ -1,0 +1,126 @@
+"""`GraphView`: a graph that was saved, or that another tool made, with no model behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from headscope.errors import ResultError
+from headscope.export.html import Snapshot, freeze, save_html
+from headscope.interchange import load_graph
+from headscope.results import CircuitGraph
+from headscope.widgets.marks import LIMITS, MarkedGraph
+from headscope.widgets.selection import FIELDS, NOTHING
+from headscope.wire import encode
+from headscope.wire.files import load_result
+from headscope.wire.messages import JobStatus
+
+_DONE: JobStatus = {
+    "job": 0, "state": "done", "fraction": 1.0, "eta_s": None, "message": "", "paused": None,
+}  # fmt: skip
+
+
+class GraphView(MarkedGraph):
+    """A graph and what users mark in it; nothing is computed, so no model is needed.
+
+    Pins, groups, labels, places and the threshold start as the graph's own; page and Python both
+    change them, as in every widget of a graph, and `result.marks` has them.
+
+    Args:
+        graph: A `CircuitGraph`, or the path of one that `graph.save()` or another tool wrote (see
+            `hs.load_graph`).
+
+    Raises:
+        ResultError: There is no such file, or no graph in it.
+
+    Example:
+        >>> view = hs.GraphView("austin.json")
+        >>> view.groups = [{"label": "capitals", "nodes": ["L4F13237@3", "L6F9865@3"]}]
+        >>> view.result.save_json("austin-grouped.json")
+    """
+
+    def __init__(self, graph: CircuitGraph | str | Path) -> None:
+        found = _opened(graph) if isinstance(graph, (str, Path)) else graph
+        if not isinstance(found, CircuitGraph):
+            raise ResultError(
+                f"A {type(found).__name__} is no graph.", "Pass a CircuitGraph or a file of one."
+            )
+        self.last_error: Exception | None = None
+        marks = found.marks
+        super().__init__(
+            _result={**encode(found)},
+            _status=_DONE,
+            pinned=list(marks.pinned),
+            groups=[{"label": group.label, "nodes": list(group.nodes)} for group in marks.groups],
+            labels=dict(marks.labels),
+            places=[{"node": place.node, "x": place.x, "y": place.y} for place in marks.places],
+        )
+        self._value = found
+        self.threshold = dict(marks.threshold)
+
+    @property
+    def result(self) -> CircuitGraph:
+        """The graph, with what is marked now.
+
+        Raises:
+            ResultError: The widget is closed.
+        """
+        if self._value is None:
+            raise ResultError("This widget is closed.", "Make a new one.")
+        return self._marked(self._value)
+
+    def snapshot(self) -> Snapshot:
+        """All that the widget shows, as a saved page holds it."""
+        return {
+            "widget": type(self).__name__,
+            "fields": [],
+            "values": {},
+            "status": _DONE,
+            "error": None,
+            "prompt": None,
+            "selection": NOTHING,
+            "view": dict(self.view),
+            "marks": {name: getattr(self, name) for name in self.marks},
+            "payload": freeze(self.result),
+        }
+
+    def save_html(self, path: str | Path) -> Path:
+        """Write the graph as a page that works with no kernel and no network."""
+        return save_html(path, self)
+
+    def close(self) -> None:
+        """Remove the widget from the page, and let go of its graph."""
+        super().close()
+        self._value = None
+        self._result = {}
+
+    def cancel(self) -> None:
+        """There is nothing to cancel."""
+
+    def __repr__(self) -> str:
+        return "GraphView(closed)" if self._value is None else f"GraphView({self._value!r})"
+
+    @property
+    def _closed(self) -> bool:
+        return self._value is None
+
+    def _keep_error(self, error: Exception) -> None:
+        self.last_error = error
+
+    def _run_again(self) -> None:
+        """There is nothing to run."""
+
+    def _acknowledged(self) -> None:
+        """There is no progress."""
+
+    def _limits(self) -> dict[str, int]:
+        return dict.fromkeys(FIELDS, 2**31)
+
+    def _thresholds(self) -> Mapping[str, float]:
+        return LIMITS[self._value.family] if self._value is not None else {}
+
+
+def _opened(path: str | Path) -> Any:
+    """What is in a file: of `result.save()` by its name, of another tool otherwise."""
+    return load_result(path) if Path(path).suffix == ".safetensors" else load_graph(path)

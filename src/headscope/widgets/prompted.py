@@ -1,0 +1,80 @@
+"""A page with a model behind it, and a prompt for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+import traitlets as t
+
+from headscope.errors import PromptError, ResultError
+from headscope.model import LiveModel
+from headscope.widgets.asks import Answer, Params
+from headscope.widgets.failure import describe
+from headscope.widgets.page import PageWidget, synced
+from headscope.widgets.prompt import PromptSource
+from headscope.widgets.selection import FIELDS
+
+
+class Closed:
+    """In the place of a closed widget's model, which is thus let go."""
+
+    @staticmethod
+    def error() -> ResultError:
+        """What is said to whoever still asks."""
+        return ResultError("This widget is closed.", "Make a new one.")
+
+    def __getattr__(self, _name: str) -> Any:
+        raise self.error()
+
+
+class PromptedPage(PageWidget):
+    """What the page sees of a widget with a model: a prompt, cut into its tokens."""
+
+    prompt: str = synced(t.Unicode())
+
+    def __init__(
+        self,
+        model: LiveModel,
+        prompt: Any,
+        selection: Mapping[str, int | None] | None,
+        **traits: Any,
+    ) -> None:
+        self._model = model
+        self._prompts = PromptSource(model)
+        super().__init__(selection, prompt=self._prompts.read(prompt), **traits)
+
+    @property
+    def _closed(self) -> bool:
+        return isinstance(self._model, Closed)
+
+    def close(self) -> None:
+        """Remove the widget from the page, and let go of its model."""
+        super().close()
+        self._model = cast("LiveModel", Closed())
+        self._prompts = PromptSource(self._model)
+
+    def _questions(self) -> dict[str, Callable[[Params], Answer]]:
+        return super()._questions() | {"tokenize": self._answer_tokenize}
+
+    def _limits(self) -> dict[str, int]:
+        try:
+            length = len(self._prompts.tokenize(self.prompt).tokens)
+        except PromptError:
+            length = self._model.n_ctx
+        limits: dict[str, int] = dict.fromkeys(FIELDS, length)
+        return limits | {"layer": self._model.n_layers, "head": self._model.n_heads}
+
+    def _answer_tokenize(self, params: Params) -> Answer:
+        tokens: tuple[str, ...] = ()
+        ids: tuple[int, ...] = ()
+        error = None
+        try:
+            prompt = self._model.tokenize(str(params["text"]))
+        except PromptError as refused:
+            error = describe(refused)
+        else:
+            tokens, ids = prompt.tokens, prompt.token_ids
+        return Answer(
+            {"tokens": tokens, "token_ids": ids, "n_ctx": self._model.n_ctx, "error": error}
+        )
