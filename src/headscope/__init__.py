@@ -27,7 +27,7 @@ from headscope.errors import (
 if TYPE_CHECKING:
     from headscope import demo
     from headscope.analyses.prompt_pairs import Pair, expand
-    from headscope.demo import load_demo
+    from headscope.demo import load_demo, load_demo_transcoders
     from headscope.export.html import save_html
     from headscope.interchange import load_graph
     from headscope.model import load
@@ -70,6 +70,7 @@ __all__ = [
     "expand",
     "load",
     "load_demo",
+    "load_demo_transcoders",
     "load_graph",
     "load_result",
     "load_transcoders",
@@ -92,6 +93,7 @@ _HOMES = {
     "expand": "headscope.analyses.prompt_pairs",
     "load": "headscope.model",
     "load_demo": "headscope.demo",
+    "load_demo_transcoders": "headscope.demo",
     "load_graph": "headscope.interchange",
     "load_result": "headscope.wire.files",
     "load_transcoders": "headscope.model.dictionaries",

@@ -1,11 +1,14 @@
 """The embedded model: a small GPT-2 trained on a synthetic world, which works offline.
 
-`load_demo()` gives the live model, `prompts` named prompt pairs for each task it can do. The card
-in `demo-model/README.md` says how well, measured on prompts that were held out of training.
+`load_demo()` gives the live model, `load_demo_transcoders()` its transcoders, `prompts` named
+prompt pairs for each task it can do. The card in `demo-model/README.md` says how well, measured on
+prompts that were held out of training.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +17,10 @@ from headscope.demo.prompts import PromptPair, prompts
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
 
+    from headscope.model.dictionaries import Transcoders
+
 MODEL_DIR = Path(__file__).parent / "demo-model"
+TRANSCODERS_DIR = Path(__file__).parent / "demo-transcoders"
 
 
 def load_demo() -> TransformerBridge:
@@ -25,12 +31,50 @@ def load_demo() -> TransformerBridge:
     return bridge
 
 
+def load_demo_transcoders() -> Transcoders:
+    """The embedded model's transcoders, one per layer, with `texts()` to show features on.
+
+    How faithful they are says `demo-transcoders/README.md`.
+    """
+    from headscope.model.dictionaries import load_transcoders
+
+    return replace(load_transcoders(TRANSCODERS_DIR), texts=texts())
+
+
+def texts(n: int = 400) -> tuple[str, ...]:
+    """Sentences of the embedded model's world, the same ones at every call."""
+    import numpy as np
+
+    from headscope.demo.corpus import sentences
+
+    return tuple(sentence.text for sentence in islice(sentences(np.random.default_rng(0)), n))
+
+
 def card() -> dict[str, Any]:
     """What was measured when the model was trained (`demo-model/card.json`)."""
+    return _measured(MODEL_DIR)
+
+
+def transcoders_card() -> dict[str, Any]:
+    """What was measured when the transcoders were trained (`demo-transcoders/card.json`)."""
+    return _measured(TRANSCODERS_DIR)
+
+
+def _measured(folder: Path) -> dict[str, Any]:
     import json
 
-    measured: dict[str, Any] = json.loads((MODEL_DIR / "card.json").read_text(encoding="utf-8"))
+    measured: dict[str, Any] = json.loads((folder / "card.json").read_text(encoding="utf-8"))
     return measured
 
 
-__all__ = ["MODEL_DIR", "PromptPair", "card", "load_demo", "prompts"]
+__all__ = [
+    "MODEL_DIR",
+    "TRANSCODERS_DIR",
+    "PromptPair",
+    "card",
+    "load_demo",
+    "load_demo_transcoders",
+    "prompts",
+    "texts",
+    "transcoders_card",
+]
