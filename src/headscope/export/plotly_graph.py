@@ -65,7 +65,9 @@ def graph_figure(graph: CircuitGraph, measure: str | None = None, *, kept: bool 
             text=[_words(graph, int(i)) for i in part], hovertemplate="%{text}<extra></extra>",
         )  # fmt: skip
     left_out = len(ranked) - len(chosen)
-    title = graph.title + (f" ({len(chosen):,} of {len(ranked):,} edges)" if left_out else "")
+    title = graph.title.translate(GLYPHS).replace("␣", " ") + (
+        f" ({len(chosen):,} of {len(ranked):,} edges)" if left_out else ""
+    )
     figure.update_layout(
         title={"text": title}, template="plotly_white", height=640,
         xaxis={"title": "token" if graph.nodes.position.max() >= 0 else "head", **_ticks(graph, x)},

@@ -29,7 +29,8 @@ _SMALLER = "Prune the graph with the tool that it is from, and write it again."
 def load_graph(path: str | Path) -> CircuitGraph:
     """Read a graph of another tool, or one that `graph.save_json()` wrote.
 
-    That is the attribution-graph JSON of circuit-tracer and Neuronpedia, or the JSON of EAP-IG.
+    That is the attribution-graph JSON of circuit-tracer and Neuronpedia, the JSON of EAP-IG, or
+    circuit-tracer's own `.pt`, of which the 100,000 largest effects are read (this needs torch).
     What a file says and no field of a graph holds is kept in `graph.remainder` and written again.
     Nothing is fetched, nothing is run.
 
@@ -41,6 +42,10 @@ def load_graph(path: str | Path) -> CircuitGraph:
     if not source.is_file():
         raise ResultError(f"There is no file {source}.", "Pass the path of a graph file.")
     try:
+        if _is_pytorch(source):
+            from headscope.analyses.tracer_file import tracer_graph
+
+            return tracer_graph(source)
         return _graph(_parsed(source))
     except ResultError as refused:
         raise ResultError(f"{source.name}: {refused.message}", refused.hint) from refused
@@ -85,6 +90,11 @@ def circuit(graph: CircuitGraph) -> CircuitGraph:
             dataclasses.replace(m, values=m.values[left]) for m in graph.node_measures
         ),
     )  # fmt: skip
+
+
+def _is_pytorch(source: Path) -> bool:
+    with source.open("rb") as file:
+        return file.read(4) == b"PK\x03\x04"
 
 
 def _parsed(source: Path) -> Json:
