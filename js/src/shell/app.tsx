@@ -5,7 +5,7 @@ import { tokenGlyphs } from "../state/tokens";
 import type { Island } from "../views/island";
 import type { Provenance, Result } from "../wire/types";
 import { ErrorBox } from "./error-box";
-import { Fields } from "./fields";
+import { Fields, fieldsInUse } from "./fields";
 import { useHost, useInSight, useTheme, useWidth } from "./hooks";
 import { NextTokens } from "./next-tokens";
 import { KERNEL_NOTES } from "./notes";
@@ -37,7 +37,7 @@ export function App({ host, islands }: { host: Host; islands: readonly Island[] 
   const partial = usePartial(state);
   const superseded = status.state !== "done" && !partial;
   const prompted = state.prompt !== null;
-  const second = state.fields.find(({ type }) => type === "text");
+  const second = fieldsInUse(state).find(({ type }) => type === "text");
 
   return (
     <section class="hs-root" data-theme={theme} aria-label={result?.title ?? state.widget}>

@@ -1,6 +1,7 @@
 // The request's fields, from their specification: a new analysis needs no code here.
 import { useState } from "preact/hooks";
 import type { Host, HostState } from "../host/contract";
+import { tokenGlyphs } from "../state/tokens";
 import { Segmented, Select, Toggle } from "../views/parts/controls";
 import type { FieldSpec } from "../wire/types";
 import { NEEDS_KERNEL } from "./notes";
@@ -9,9 +10,16 @@ import { Token } from "./token";
 /** What side by side has room for, in characters; more is a menu. */
 const SIDE_BY_SIDE = 50;
 
+/** The fields that have an effect, given the others; of an error any field may be the cause. */
+export function fieldsInUse({ fields, values, error }: HostState): FieldSpec[] {
+  const holds = (condition: Record<string, string[]>): boolean =>
+    Object.entries(condition).every(([name, these]) => these.includes(String(values[name])));
+  return fields.filter(({ when }) => error || !when.length || when.some(holds));
+}
+
 export function Fields({ host, state }: { host: Host; state: HostState }) {
   // Text is a prompt, and stands with the other one.
-  const fields = state.fields.filter(({ type }) => type !== "text");
+  const fields = fieldsInUse(state).filter(({ type }) => type !== "text");
   if (!fields.length) return null;
   return (
     <div class="hs-toolbar">
@@ -20,6 +28,7 @@ export function Fields({ host, state }: { host: Host; state: HostState }) {
           key={spec.name}
           spec={spec}
           value={state.values[spec.name]}
+          taken={state.result?.provenance.parameters[spec.name]}
           live={host.live}
           onChange={(value) => host.setField(spec.name, value)}
         />
@@ -31,6 +40,8 @@ export function Fields({ host, state }: { host: Host; state: HostState }) {
 interface FieldProps {
   spec: FieldSpec;
   value: unknown;
+  /** What the result was computed with. */
+  taken: unknown;
   live: boolean;
   onChange(value: unknown): void;
 }
@@ -69,7 +80,7 @@ function Field(props: FieldProps) {
 }
 
 /** A token, names or a whole number: taken on Enter and on leaving; Esc restores the value in force. */
-function TextField({ spec, value, live, onChange, title }: FieldProps & { title: string }) {
+function TextField({ spec, value, taken, live, onChange, title }: FieldProps & { title: string }) {
   const [draft, setDraft] = useState<string | null>(null);
   const text = draft ?? (value === null || value === undefined ? "" : String(value));
   const number = spec.type === "integer";
@@ -93,6 +104,7 @@ function TextField({ spec, value, live, onChange, title }: FieldProps & { title:
           autocomplete="off"
           aria-invalid={draft !== null && invalid}
           value={text}
+          placeholder={spec.type === "token" && taken ? tokenGlyphs(String(taken)) : ""}
           disabled={!live}
           onInput={(event) => setDraft(event.currentTarget.value)}
           onBlur={commit}

@@ -16,8 +16,8 @@ import { Toolbar } from "./heatmap/toolbar";
 import { Viewport } from "./heatmap/viewport";
 import { describeCell } from "./heatmap/words";
 import { Lens } from "./lens";
-import { Patching, Pinned, placeOf, useOrders } from "./patching";
-import { alignmentOf, STRIP, Strip } from "./patching/strip";
+import { isPinnable, Patching, Pinned, placeOf, useOrders } from "./patching";
+import { alignmentOf, isShifted, STRIP, Strip } from "./patching/strip";
 
 export { default as heatmapCss } from "./heatmap/heatmap.css?inline";
 
@@ -61,7 +61,8 @@ export function HeatmapView(props: ViewProps<Grid>): JSX.Element {
     () => sliceOf(grid, { measure, upward, chosen: options.chosen }),
     [grid, measure, upward, chosen],
   );
-  const patching = grid.provenance.analysis === "activation_patching";
+  const patching = grid.provenance.analysis.endsWith("_patching");
+  const pinnable = isPinnable(grid);
   const alignment = patching ? alignmentOf(slice) : null;
   const strip = alignment ? STRIP : 0;
   const layout = useSame(
@@ -100,7 +101,7 @@ export function HeatmapView(props: ViewProps<Grid>): JSX.Element {
   const { order, problem } = useOrders(props);
 
   const onPin = (target: Target | null, adding = false): void => {
-    if (adding && patching && target?.kind === "cell") {
+    if (adding && pinnable && target?.kind === "cell") {
       const before = group.length > 0 || !linked.cell ? group : [linked.cell];
       const others = before.filter((c) => c.row !== target.row || c.column !== target.column);
       setGroup(others.length < before.length ? others : [...before, target]);
@@ -140,7 +141,7 @@ export function HeatmapView(props: ViewProps<Grid>): JSX.Element {
         setZoom={setZoom}
       />
       <Legend slice={slice} theme={theme} width={Math.min(LEGEND_WIDTH, width)} />
-      {patching && <Pinned {...props} order={order} />}
+      {pinnable && <Pinned {...props} order={order} />}
       {problem && <p role="alert">{problem}</p>}
       {options.table ? (
         <Table slice={slice} />
@@ -168,9 +169,12 @@ export function HeatmapView(props: ViewProps<Grid>): JSX.Element {
           }
         />
       )}
+      {!alignment && grid.alignment && isShifted(grid) && (
+        <Strip {...props} slice={slice} alignment={grid.alignment} order={order} />
+      )}
       <p id={help} class="hs-hidden">
         Arrow keys move between cells, Home and End go to the ends of a row, Enter pins a cell,
-        Escape unpins it, plus and minus zoom{patching && ", Shift and Enter take cells together"}.
+        Escape unpins it, plus and minus zoom{pinnable && ", Shift and Enter take cells together"}.
         The table button shows the same numbers as a table.
       </p>
       {!options.table && !linked.cell && (
@@ -190,6 +194,7 @@ export function HeatmapView(props: ViewProps<Grid>): JSX.Element {
           group={group}
           setGroup={setGroup}
           onPin={(cell) => onPin({ kind: "cell", ...cell })}
+          onOpen={() => set("chosen", [1])}
           order={order}
         />
       )}

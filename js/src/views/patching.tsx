@@ -111,8 +111,14 @@ export interface PatchingProps extends ViewProps<Grid> {
   group: readonly Cell[];
   setGroup(cells: readonly Cell[]): void;
   onPin(cell: Cell): void;
+  /** Shows one of several experiments. */
+  onOpen(): void;
   order: Order;
 }
+
+/** Whether patches can be pinned and taken together, rather than looked at one by one. */
+export const isPinnable = ({ provenance }: Grid): boolean =>
+  provenance.analysis === "activation_patching";
 
 export function Patching(props: PatchingProps): JSX.Element {
   const { slice, cell, group, theme, onPin, place, job, resultId } = props;
@@ -141,9 +147,12 @@ function indexOf({ chosen, slice }: PatchingProps, { row, column }: Cell): numbe
 
 type PerRun = Record<"clean" | "corrupted" | "patched", number>;
 
+type Interval = readonly number[] | null | undefined;
+
 interface CellAnswer {
   metric: PerRun;
   effect: { exact: number; estimate: number | null };
+  interval: { exact: Interval; estimate: Interval };
   distributions: { tokens: (PerRun & { token_id: number; text: string })[] };
 }
 
@@ -158,12 +167,18 @@ function CellRuns(props: PatchingProps & { cell: Cell; subject: string }): JSX.E
   const { answer, problem } = useAnswer<CellAnswer>(props, possible ? question : null);
   const shipped = (name: string): number => {
     const measure = grid.measures.find((one) => one.name === name);
-    return measure ? slice.value(row, column, measure) : Number.NaN;
+    return measure ? slice.value(row, column, measure) : NONE;
   };
+  const [chooser] = grid.axes;
+  const several = chooser && grid.axes.length > 2;
+  const [experiment] = props.chosen;
+  const ofMean = several && experiment === 0;
   const [clean, other] = grid.baselines;
+  // Those of a set are its means.
+  const told = (term?: Term): number => (several && !ofMean ? NONE : (term?.value ?? NONE));
   const metric: PerRun = answer?.metric ?? {
-    clean: clean?.value ?? Number.NaN,
-    corrupted: other?.value ?? Number.NaN,
+    clean: told(clean),
+    corrupted: told(other),
     patched: shipped("metric"),
   };
   // An ablation has no other run.
@@ -172,18 +187,17 @@ function CellRuns(props: PatchingProps & { cell: Cell; subject: string }): JSX.E
     ...(other ? [["corrupted", other.label] as [keyof PerRun, string]] : []),
     ["patched", "patched"],
   ];
-  const exact = answer?.effect.exact ?? (state === EXACT ? shipped("effect") : Number.NaN);
+  const exact = answer?.effect.exact ?? (state === EXACT ? shipped("effect") : NONE);
   const estimate = answer?.effect.estimate ?? shipped("estimate");
   const tokens = (answer?.distributions.tokens ?? [])
     .filter((token, i) => i < 2 || Math.max(...runs.map(([run]) => token[run])) >= LEAST)
     .slice(0, MAX_TOKENS);
-  const ofMean = grid.axes.length > 2 && props.chosen[0] === 0;
   return (
     <section class="hs-panel-part hs-runs">
       <h4>
         <AxisLabel axis={slice.rowAxis} index={slice.dataRow(row)} />
         <AxisLabel axis={slice.columnAxis} index={column} />
-        {possible && (
+        {possible && !several && isPinnable(grid) && (
           <OrderButton
             label="Patch here"
             help={KEEP}
@@ -195,8 +209,14 @@ function CellRuns(props: PatchingProps & { cell: Cell; subject: string }): JSX.E
       {possible ? (
         <>
           <p>
-            Effect: exact <strong>{number(exact)}</strong>, estimate{" "}
-            <strong>{number(estimate)}</strong>
+            Effect: exact <strong>{number(exact)}</strong>
+            {within(answer?.interval.exact ?? [shipped("low"), shipped("high")])}
+            {Number.isFinite(estimate) && (
+              <>
+                , estimate <strong>{number(estimate)}</strong>
+                {within(answer?.interval.estimate)}
+              </>
+            )}
           </p>
           <table class="hs-table">
             <thead>
@@ -211,7 +231,10 @@ function CellRuns(props: PatchingProps & { cell: Cell; subject: string }): JSX.E
             </thead>
             <tbody>
               <tr>
-                <th scope="row">{String(grid.provenance.parameters.metric)}</th>
+                <th scope="row">
+                  {ofMean && "mean "}
+                  {String(grid.provenance.parameters.metric)}
+                </th>
                 {runs.map(([run]) => (
                   <td key={run}>{number(metric[run])}</td>
                 ))}
@@ -231,10 +254,17 @@ function CellRuns(props: PatchingProps & { cell: Cell; subject: string }): JSX.E
               ))}
             </tbody>
           </table>
-          {ofMean && answer && (
-            <p class="hs-muted">Of the set, this is {grid.axes[0]?.labels[1]}</p>
+          {several && (
+            <p class="hs-muted">
+              {ofMean
+                ? `Mean of ${chooser.labels.length - 1}. Next-token distributions are those of one ${chooser.name}. `
+                : `${chooser.name} ${chooser.labels[experiment ?? 0]}`}
+              {ofMean && <Button label={`Open ${chooser.name} 1`} onClick={props.onOpen} />}
+            </p>
           )}
-          {!live && <p class="hs-muted">The next-token distributions need a live kernel.</p>}
+          {!live && !ofMean && (
+            <p class="hs-muted">The next-token distributions need a live kernel.</p>
+          )}
         </>
       ) : (
         <p class="hs-muted">Nothing of the other run meets this place: it cannot be patched.</p>
@@ -242,6 +272,13 @@ function CellRuns(props: PatchingProps & { cell: Cell; subject: string }): JSX.E
       {problem && <p role="alert">{problem}</p>}
     </section>
   );
+}
+
+const NONE = Number.NaN;
+
+function within(interval: Interval): string {
+  if (!interval?.every(Number.isFinite)) return "";
+  return ` (95 % interval ${interval.map((end) => number(end)).join(" to ")})`;
 }
 
 const number = (value: number): string => (Number.isFinite(value) ? formatNumber(value) : "–");

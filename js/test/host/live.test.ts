@@ -255,7 +255,7 @@ test("dispose leaves no listener and nothing pending", async () => {
 });
 
 function field(name: string) {
-  return { name, title: name, type: "token", choices: [], help: "" };
+  return { name, title: name, type: "token", choices: [], help: "", when: [] };
 }
 
 function reply(fake: FakeModel, id: number | undefined, value: unknown): void {

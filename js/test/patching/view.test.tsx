@@ -14,6 +14,7 @@ const values: Record<string, unknown> = {
     label: "resid_pre L0, token 3",
     metric: { clean: 5, corrupted: -1, patched: 0.5 },
     effect: { exact: 0.25, estimate: 0.5 },
+    interval: { exact: null, estimate: null },
     distributions: {
       tokens: [
         { token_id: 7, text: " <b>", clean: 0.75, corrupted: 0.125, patched: 0.25 },
@@ -180,7 +181,7 @@ describe("the pinned cell", () => {
     expect(find(".hs-runs").textContent).toContain("cannot be patched");
   });
 
-  it("names the pair that is open", async () => {
+  it("of a set shows its means, and opens a pair for distributions", async () => {
     const grid = patchGrid();
     const twice = (array: NdArray): NdArray => ({
       ...array,
@@ -199,11 +200,25 @@ describe("the pinned cell", () => {
     options = { heatmap_chosen: [1] };
     await show(set);
     expect(asked("cell")).toEqual([{ index: [1, 0, 3] }]);
-    expect(root.textContent).not.toContain("Of the set");
+    expect(find(".hs-runs").textContent).toContain("pair 1: a");
+    expect(find(".hs-runs").textContent).not.toContain("interval");
+    const shown = values.cell as Record<string, unknown>;
+    values.cell = {
+      ...shown,
+      interval: { exact: [0.125, 0.375], estimate: [0.25, 0.75] },
+      distributions: { tokens: [] },
+    };
     options = {};
     await show(set);
+    values.cell = shown;
     expect(asked("cell").at(-1)).toEqual({ index: [0, 0, 3] });
-    expect(find(".hs-runs").textContent).toContain("Of the set, this is 1: a");
+    const { textContent } = find(".hs-runs");
+    expect(textContent).toContain("exact 0.25 (95 % interval 0.125 to 0.375)");
+    expect(textContent).toContain("estimate 0.5 (95 % interval 0.25 to 0.75)");
+    expect(textContent).toContain("mean logit_diff5−10.5");
+    expect(textContent).not.toContain("Patch here");
+    await act(() => button("Open pair 1").click());
+    expect(options.heatmap_chosen).toEqual([1]);
   });
 });
 

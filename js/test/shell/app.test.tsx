@@ -269,6 +269,7 @@ describe("fields", () => {
     type,
     choices: values.map(choice),
     help: `About ${name}`,
+    when: [] as Record<string, string[]>[],
   });
 
   test("each type has its control, and a change is one save of its trait", async () => {

@@ -10,7 +10,7 @@ vi.mock("../../src/views", () => import("./views"));
 
 const widget = {
   widget: "LogitAttribution",
-  fields: [{ name: "answer", title: "Answer", type: "token", choices: [], help: "" }],
+  fields: [{ name: "answer", title: "Answer", type: "token", choices: [], help: "", when: [] }],
   values: { answer: " Mary" },
   status: { job: 1, state: "done", fraction: 1, eta_s: null, message: "", paused: null },
   error: null,

@@ -136,7 +136,14 @@ describe("the kernel's prompt", () => {
 });
 
 describe("a second prompt", () => {
-  const field = { name: "corrupted", title: "Corrupted", type: "text", choices: [], help: "" };
+  const field = {
+    name: "corrupted",
+    title: "Corrupted",
+    type: "text",
+    choices: [],
+    help: "",
+    when: [],
+  };
 
   beforeEach(async () => {
     page.close();

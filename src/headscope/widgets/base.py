@@ -403,8 +403,7 @@ class HeadscopeWidget(PromptedPage, Generic[R]):
             if not best:
                 raise RequestError("This result does not say which token comes next.")
             token_id = best[0].token_id
-        ids = (*self._prompts.tokenize(self.prompt).token_ids, self._model.token_id(int(token_id)))
-        text = self._prompts.read(self._model.tokenize(ids).token_ids)
+        text = self._prompts.extend(self.prompt, self._model.token_id(int(token_id)))
         if text == self.prompt:  # the token spells nothing of its own
             self._edited(None)
         self.prompt = text

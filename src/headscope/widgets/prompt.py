@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from headscope.errors import PromptError
@@ -44,6 +45,19 @@ class PromptSource:
             PromptError: It cannot run; the message says why.
         """
         return self._model.tokenize(self.source(text))
+
+    def extend(self, text: str, token_id: int) -> str:
+        """Take `text` with one token more; returns the text to show for it.
+
+        What was typed stays as it was, where it is cut into the same tokens with the new one's text
+        behind it: what ids spell may begin with a space of its own.
+        """
+        ids = (*self.tokenize(text).token_ids, token_id)
+        longer = text + self._model.token_text(token_id)
+        with suppress(PromptError):
+            if self._model.tokenize(longer).token_ids == ids:
+                return self.read(longer)
+        return self.read(self._model.tokenize(ids).token_ids)
 
     def _spell(self, ids: Any) -> str:
         try:

@@ -112,7 +112,7 @@ function titles({ left, top }: MatrixLayout, pane: Pane, fill: string): Mark[] {
 
 function labels({ layout, glyphs }: MatrixSpec, pane: Pane, fill: string): Mark[] {
   const { cell, left, top, label } = layout;
-  const every = labelEvery(cell, TOKEN_SIZE);
+  const every = labelEvery(cell, TOKEN_SIZE + 2);
   const shown = (offset: number, length: number): number[] => {
     const first = Math.ceil(Math.max(0, Math.floor(offset / cell)) / every) * every;
     const end = Math.min(glyphs.length, Math.ceil((offset + length) / cell));

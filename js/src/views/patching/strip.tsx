@@ -1,13 +1,13 @@
 // Over the columns of a patching map: the other prompt's token that meets each position, to be moved
 // by mouse or keyboard.
-import type { JSX } from "preact";
+import type { ComponentChildren, JSX } from "preact";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { visibleSpan } from "../../draw/layout";
 import { tokenGlyphs } from "../../state/tokens";
 import type { Alignment, Grid } from "../../wire/types";
 import type { ViewProps } from "../contract";
 import type { Layout } from "../heatmap/layout";
-import { type Slice, shownLabel } from "../heatmap/slice";
+import type { Slice } from "../heatmap/slice";
 import { Button } from "../parts/controls";
 import { placed, type Source, stepped, unmatched } from "./alignment";
 
@@ -18,6 +18,8 @@ const MARK_FROM = 6;
 /** Dragged so far up or down, a token is taken away. */
 const AWAY = 70;
 const MAX_UNMATCHED = 40;
+/** Without a map: the width of a token, and of what stands before them. */
+const ALONE = { cell: 64, left: 74 };
 const NAMES = ["clean", "corrupted"];
 const LONG = 40;
 
@@ -29,11 +31,18 @@ export function alignmentOf({ grid, columnAxis, columns }: Slice): Alignment | n
   return columnAxis.tokens && alignment?.source.data.length === columns ? alignment : null;
 }
 
+/** Whether any token meets one at another position, or none. */
+export function isShifted({ alignment, provenance: { prompts } }: Grid): boolean {
+  const [clean, corrupted] = prompts.map(({ tokens }) => tokens.length);
+  return clean !== corrupted || !!alignment?.source.data.some((met: number, at) => met !== at);
+}
+
 interface StripProps extends ViewProps<Grid> {
   slice: Slice;
   alignment: Alignment;
-  layout: Layout;
-  scrollX: number;
+  /** Of the map over whose columns it lies; by itself it shows both prompts. */
+  layout?: Layout;
+  scrollX?: number;
   /** Asks the kernel for a change; false if it refused. */
   order(what: string, params: Record<string, unknown>): Promise<boolean>;
 }
@@ -49,8 +58,8 @@ interface Drag {
 }
 
 export function Strip(props: StripProps): JSX.Element {
-  const { slice, alignment, layout, scrollX, live, order, announce } = props;
-  const { cellWidth } = layout;
+  const { slice, alignment, layout, scrollX = 0, live, order, announce } = props;
+  const cellWidth = layout?.cellWidth ?? ALONE.cell;
   const strip = useRef<HTMLDivElement>(null);
   const held = useRef<number | null>(null);
   const known: Source = useMemo(() => [...alignment.source.data], [alignment]);
@@ -62,7 +71,9 @@ export function Strip(props: StripProps): JSX.Element {
 
   const own = NAMES[alignment.shown];
   const name = NAMES[1 - alignment.shown];
-  const others = slice.grid.provenance.prompts[1 - alignment.shown]?.tokens ?? [];
+  const tokensOf = (which: number): string[] => slice.grid.provenance.prompts[which]?.tokens ?? [];
+  const owns = tokensOf(alignment.shown);
+  const others = tokensOf(1 - alignment.shown);
   const free = useMemo(() => unmatched(source, others.length), [source, others.length]);
 
   // A token that moved by a key keeps the focus, wherever it is now.
@@ -96,7 +107,7 @@ export function Strip(props: StripProps): JSX.Element {
     style: { left?: string; width?: string },
   ): JSX.Element => {
     const at = source.indexOf(token);
-    const meets = at < 0 ? "meets none" : `meets ${own} ${at} ${shownLabel(slice.columnAxis, at)}`;
+    const meets = at < 0 ? "meets none" : `meets ${own} ${at} ${tokenGlyphs(owns[at] ?? "", LONG)}`;
     const label = `${name} ${token} ${tokenGlyphs(others[token] ?? "", LONG)} ${meets}`;
     const dragged = drag?.token === token;
     return (
@@ -139,12 +150,14 @@ export function Strip(props: StripProps): JSX.Element {
     left: px(column * cellWidth - scrollX),
     width: px(cellWidth - 2),
   });
-  const { first, end } = visibleSpan(scrollX, layout.width, cellWidth, layout.columns);
+  const { first, end } = layout
+    ? visibleSpan(scrollX, layout.width, cellWidth, layout.columns)
+    : { first: 0, end: owns.length };
   const chips: JSX.Element[] = [];
   for (let column = first; column < end && cellWidth >= MARK_FROM; column++) {
     const style = over(column);
     const token = source[column] ?? -1;
-    const differs = others[token] !== slice.columnAxis.labels[column];
+    const differs = others[token] !== owns[column];
     if (token >= 0) chips.push(chip(token, differs ? "hs-differs" : "", style));
     else
       chips.push(
@@ -153,32 +166,54 @@ export function Strip(props: StripProps): JSX.Element {
         </span>,
       );
   }
+  const rowOf = (
+    title: string | undefined,
+    style: Record<string, string | number>,
+    tokens: ComponentChildren,
+  ) => (
+    <div class="hs-strip" style={style}>
+      <span class="hs-strip-name" style={{ width: px((layout?.left ?? ALONE.left) - 8) }}>
+        {title}
+      </span>
+      {tokens}
+    </div>
+  );
+  const right = layout && layout.contentHeight > layout.height ? 12 : 0;
+  const met = rowOf(
+    name,
+    { top: px(layout ? layout.top - STRIP : STRIP), right: px(right) },
+    <div ref={strip} class="hs-strip-tokens">
+      {chips.length > 0 ? chips : <span class="hs-muted">Zoom in to see which tokens meet</span>}
+      {drag && drag.position !== null && (
+        <i class={target ? "hs-drop" : "hs-drop hs-crossing"} style={over(drag.position)} />
+      )}
+    </div>,
+  );
   return (
     <>
-      <div
-        class="hs-strip"
-        style={{
-          top: px(layout.top - STRIP),
-          right: px(layout.contentHeight > layout.height ? 12 : 0),
-        }}
-      >
-        <span class="hs-strip-name" style={{ width: px(layout.left - 8) }}>
-          {name}
-        </span>
-        <div ref={strip} class="hs-strip-tokens">
-          {chips.length > 0 ? (
-            chips
-          ) : (
-            <span class="hs-muted">Zoom in to see which tokens meet</span>
-          )}
-          {drag && drag.position !== null && (
-            <i class={target ? "hs-drop" : "hs-drop hs-crossing"} style={over(drag.position)} />
-          )}
+      {layout ? (
+        met
+      ) : (
+        <div class="hs-alone">
+          <div style={{ width: px(ALONE.left + owns.length * ALONE.cell) }}>
+            {rowOf(
+              own,
+              { top: 0, right: 0 },
+              <div class="hs-strip-tokens">
+                {owns.map((token, at) => (
+                  <span class="hs-meet" key={at} title={token} style={over(at)}>
+                    {tokenGlyphs(token)}
+                  </span>
+                ))}
+              </div>,
+            )}
+            {met}
+          </div>
         </div>
-      </div>
+      )}
       <p class="hs-row hs-muted hs-strip-note">
         <span>
-          Over the cells: which {name} token meets each {own} token.{" "}
+          {layout && "Over the cells: "}which {name} token meets each {own} token.{" "}
           {live
             ? "Drag one, or focus it and press ←, → or Delete."
             : "Moving them needs a live kernel."}
