@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import pytest
 import traitlets as t
 
+import headscope as hs
 from headscope.errors import (
     Cancelled,
     HeadscopeError,
@@ -594,6 +595,22 @@ def test_extend_appends_the_very_token(make: Any) -> None:
     assert ids[-1] == 66
     page.ask(2, "extend", token_id=None)
     assert widget.run().provenance.prompts[0].token_ids == (*ids, build.NEXT[0].token_id)
+
+
+def test_what_was_typed_stays_when_a_token_is_appended() -> None:
+    """Ids of the embedded model spell a space before the first word."""
+    model = hs.load_demo()
+    widget = hs.LogitLens(model, "Anna and Mark went to the")
+    try:
+        best = widget.result.next_tokens[0]
+        page = Page(widget)
+        page.ask(1, "extend", token_id=None)
+        assert page.reply(1)["ok"]
+        assert widget.prompt == f"Anna and Mark went to the{best.text}"
+        ran = widget.result.provenance.prompts[0]
+        assert ran.token_ids[-1] == best.token_id
+    finally:
+        widget.close()
 
 
 def test_extend_without_a_prediction_is_an_error(make: Any) -> None:

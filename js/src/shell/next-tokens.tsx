@@ -5,6 +5,10 @@ import { tokenGlyphs } from "../state/tokens";
 import type { NextToken } from "../wire/types";
 import { liveTitle } from "./notes";
 
+/** How many are shown however rare they are; rarer ones than `RARE` behind them are not. */
+const LEAST = 3;
+const RARE = 1e-3;
+
 interface NextTokensProps {
   host: Host;
   tokens: readonly NextToken[];
@@ -37,27 +41,29 @@ export function NextTokens({ host, tokens, outdated }: NextTokensProps) {
         Next token
       </span>
       <ul class="hs-next-list" aria-labelledby="hs-next-label">
-        {tokens.map((token) => {
-          const full = tokenGlyphs(token.text, Number.POSITIVE_INFINITY);
-          const share = percent(token.probability);
-          return (
-            <li key={token.token_id}>
-              <button
-                type="button"
-                class="hs-button hs-next-token"
-                title={liveTitle(host.live, `Append ${full} (id ${token.token_id}, ${share})`)}
-                aria-label={`Append ${full}, ${share}`}
-                aria-disabled={waiting}
-                disabled={!host.live}
-                onClick={() => extend(token.token_id)}
-              >
-                <span class="hs-next-text">{tokenGlyphs(token.text)}</span>
-                <span class="hs-next-share">{share}</span>
-                <span class="hs-next-bar" style={{ width: `${100 * token.probability}%` }} />
-              </button>
-            </li>
-          );
-        })}
+        {tokens
+          .filter(({ probability }, i) => i < LEAST || probability >= RARE)
+          .map((token) => {
+            const full = tokenGlyphs(token.text, Number.POSITIVE_INFINITY);
+            const share = percent(token.probability);
+            return (
+              <li key={token.token_id}>
+                <button
+                  type="button"
+                  class="hs-button hs-next-token"
+                  title={liveTitle(host.live, `Append ${full} (id ${token.token_id}, ${share})`)}
+                  aria-label={`Append ${full}, ${share}`}
+                  aria-disabled={waiting}
+                  disabled={!host.live}
+                  onClick={() => extend(token.token_id)}
+                >
+                  <span class="hs-next-text">{tokenGlyphs(token.text)}</span>
+                  <span class="hs-next-share">{share}</span>
+                  <span class="hs-next-bar" style={{ width: `${100 * token.probability}%` }} />
+                </button>
+              </li>
+            );
+          })}
       </ul>
       <button
         type="button"

@@ -213,7 +213,7 @@ export function Strip(props: StripProps): JSX.Element {
       )}
       <p class="hs-row hs-muted hs-strip-note">
         <span>
-          {layout && "Over the cells: "}which {name} token meets each {own} token.{" "}
+          {layout ? "Over the cells: which" : "Which"} {name} token meets each {own} token.{" "}
           {live
             ? "Drag one, or focus it and press ←, → or Delete."
             : "Moving them needs a live kernel."}
