@@ -64,8 +64,10 @@ export function Strip(props: StripProps): JSX.Element {
   const held = useRef<number | null>(null);
   const known: Source = useMemo(() => [...alignment.source.data], [alignment]);
   /** What was sent, until the kernel's next word on it. */
-  const [sent, setSent] = useState<{ source: Source; over: string } | null>(null);
-  const source = sent?.over === known.join() ? sent.source : known;
+  const [sent, setSent] = useState<Source | null>(null);
+  const word = known.join();
+  useLayoutEffect(() => setSent(null), [word]);
+  const source = sent ?? known;
   const [drag, setDrag] = useState<Drag | null>(null);
   const target = drag && placed(source, drag.token, drag.position);
 
@@ -86,7 +88,7 @@ export function Strip(props: StripProps): JSX.Element {
 
   const send = async (next: Source | null): Promise<void> => {
     if (!next) return announce("Tokens keep their order, and one at least must meet another");
-    setSent({ source: next, over: known.join() });
+    setSent(next);
     if (!(await order("align", { source: next }))) setSent(null);
   };
   const positionAt = (x: number): number => {
