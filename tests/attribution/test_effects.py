@@ -40,13 +40,13 @@ def test_effects_and_biases_sum_to_activations(every_bridge: Any, kind: str, rea
     last = study.replacement.units[-1].position == study.run.n_tokens - 1
     expected = sum(map(len, study.replacement.units[:-1])) + int(last.sum())
     assert len(found.rows) == expected + len(study.targets.ids)
-    assert found.error < 1e-5
+    assert found.error < 1e-4
 
 
 @pytest.mark.parametrize("most", [30, 10**6])
 def test_they_do_with_neurons_too(every_bridge: Any, most: int) -> None:
     study, found = attributed(every_bridge, max_nodes=most)
-    assert found.error < 1e-5
+    assert found.error < 1e-4
     if most == 10**6:  # no neuron is left to the errors
         errors = torch.cat([study.replacement.error_columns(i) for i in range(N_LAYERS)])
         assert np.abs(found.matrix[:, errors]).max() < 1e-5

@@ -22,8 +22,9 @@ def transcoders(**kind: Any) -> Any:
 
 
 def some_units(table: NodeTable) -> list[str]:
-    return [next(n for n in table.names if n.startswith((f"L{i}F", f"L{i}N")) and not n.endswith("@1"))
-            for i in (0, 1)]  # fmt: skip
+    """One of layer 0 and one of layer 1."""
+    inner = [name for name in table.names if not name.endswith("@1")]
+    return [next(n for n in inner if n.startswith((f"L{i}F", f"L{i}N"))) for i in (0, 1)]
 
 
 @pytest.mark.parametrize("kind", ["cross-layer", "skip", "neurons"])

@@ -19,11 +19,12 @@ import torch
 from headscope.analyses.attribution_study import AttributionStudy, without_gradients
 from headscope.jobs.steps import Step, Steps
 from headscope.model.memory import FLOAT32, refuse_if_too_large
-from headscope.model.replacement import Readers
+from headscope.model.replacement import Carried, Readers
 
 #: Multiply-adds of one layer of one group: some 50 ms on one core.
 _STEP_WORK = 2e9
 _LEAST_ROWS, _LEAST_READERS, _LEAST_BATCH = 256, 8, 256
+_MOST_CARRIED = 512 * 2**20
 
 Numbers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -70,20 +71,44 @@ class EffectCollector:
         self._waiting = inner | (self._positions == study.run.n_tokens - 1)
         self.n_units = min(study.request.max_nodes, int(self._waiting.sum()))
         n_rows, square = n_targets + self.n_units, self.n_units + n_columns - study.n_units
-        #: Bytes at the peak: the effects, those within the graph, and their sizes and scores.
-        self.needed = FLOAT32 * (n_rows * n_columns + 3 * (square + n_targets) ** 2)
+        self._until, carried = self._halfway()
+        #: Bytes at the peak: the effects, those within the graph, their sizes and scores, and what
+        #: is carried up.
+        self.needed = FLOAT32 * (n_rows * n_columns + 3 * (square + n_targets) ** 2) + carried
         what = f"A graph of {self.n_units:,} {study.request.units}"
         refuse_if_too_large({"cpu": self.needed}, what)
         self._matrix = np.zeros((n_rows, n_columns), np.float32)
         self._rows = np.zeros(n_rows, np.int64)
-        self._done, self._error = 0, 0.0
+        self._done, self._error = n_targets, 0.0  # targets have the first rows
+        self._below: Carried | None = None
+        size = f"{self.needed / 1e9:.2g} GB"
+        self._message = f"Tracing {self.n_units:,} {study.request.units}, {size}"
+
+    def _halfway(self) -> tuple[int, int]:
+        """The block that all sources below are carried up to, 0 for none, and the bytes it takes.
+
+        Worth it only where all units are in the graph; half of the work is saved then.
+        """
+        run, replacement = self._study.run, self._study.replacement
+        if self.n_units < self._waiting.sum():
+            return 0, 0
+        for until in range((run.n_layers + 1) // 2, 0, -1):
+            columns, units = replacement.starts[until], int(self._firsts[until])
+            carried = columns * run.n_tokens * self._study.model.d_model // 2 * FLOAT32
+            if carried < _MOST_CARRIED and units:
+                return until, carried + units * replacement.n_columns * FLOAT32
+        return 0, 0
 
     def collect(self) -> Steps[Attributed]:
         """Take them all; the fraction said is that of this alone."""
         study, n_columns = self._study, self._study.replacement.n_columns
-        numbers = n_columns + np.arange(len(study.targets.ids))
-        yield from self._take(study.targets.readers, numbers, study.targets.values)
         waiting = self._waiting.copy()
+        if self._until:
+            yield from self._carry()
+            waiting[: self._firsts[self._until]] = False
+        numbers = n_columns + np.arange(len(study.targets.ids))
+        found = yield from self._trace(study.targets.readers)
+        self._put(0, *found, study.targets.values, numbers)
         while room := len(self._rows) - self._done:
             batch = np.flatnonzero(waiting)
             if room < len(batch):
@@ -92,25 +117,45 @@ class EffectCollector:
                 batch = np.argsort(-np.where(waiting, influence, -1.0), kind="stable")[:size]
             waiting[batch] = False
             for group in self._groups(batch):
-                number = torch.from_numpy(group)
-                columns = self._columns[number].numpy(force=True)
-                yield from self._take(self._readers(group), columns, self._values[number])
+                found = yield from self._trace(self._readers(group))
+                self._put_units(torch.from_numpy(group), *found)
         return Attributed(self._rows, self._matrix, self._error)
 
-    def _take(self, readers: Readers, columns: Numbers, values: torch.Tensor) -> Steps[None]:
-        step = Step(
-            self._done / len(self._rows),
-            f"Tracing {self.n_units:,} {self._study.request.units}, {self.needed / 1e9:.2g} GB",
-        )
+    def _carry(self) -> Steps[None]:
+        units = torch.arange(int(self._firsts[self._until]))
+        replacement = self._study.replacement
+        step = Step(0.0, self._message)
+        carrying = without_gradients(replacement.carry(self._until), step)
+        self._below, effects, constant = yield from carrying
+        self._put_units(units, effects, constant)
+
+    def _trace(self, readers: Readers) -> Steps[tuple[torch.Tensor, torch.Tensor]]:
+        first = len(self._study.targets.ids)
+        step = Step((self._done - first) / len(self._rows), self._message)
         yield step
-        tracing = self._study.replacement.effects(readers)
-        effects, constant = yield from without_gradients(tracing, step)
+        tracing = self._study.replacement.effects(readers, self._below)
+        return (yield from without_gradients(tracing, step))
+
+    def _put_units(
+        self, units: torch.Tensor, effects: torch.Tensor, constant: torch.Tensor
+    ) -> None:
+        columns = self._columns[units].numpy(force=True)
+        self._put(self._done, effects, constant, self._values[units], columns)
+        self._done += len(columns)
+
+    def _put(
+        self,
+        row: int,
+        effects: torch.Tensor,
+        constant: torch.Tensor,
+        values: torch.Tensor,
+        columns: Numbers,
+    ) -> None:
         size = effects.abs().sum(1) + constant.abs()
         off = (effects.sum(1) + constant - values).abs() / size.clamp(min=1e-30)
         self._error = max(self._error, float(off.max()))
-        here = slice(self._done, self._done + len(readers))
+        here = slice(row, row + len(columns))
         self._matrix[here], self._rows[here] = effects.cpu().numpy(), columns
-        self._done += len(readers)
 
     def _groups(self, batch: Numbers) -> Iterator[Numbers]:
         """Units at nearby positions, no more of them than a step has time for."""

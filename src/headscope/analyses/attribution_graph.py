@@ -46,7 +46,12 @@ def run(model: LiveModel, request: AttributionRequest) -> Steps[CircuitGraph]:
             is free.
         ResultError: The weights changed on the way.
     """
-    study = AttributionStudy(model, request)
+    return (yield from steps(AttributionStudy(model, request)))
+
+
+def steps(study: AttributionStudy) -> Steps[CircuitGraph]:
+    """As `run`, on a study that can be asked more about afterwards."""
+    model, request = study.model, study.request
     yield from scaled(study.prepare(), 0.0, 0.1)
     weights = model.state()[0]
     found = yield from scaled(EffectCollector(study).collect(), 0.1, 0.8)

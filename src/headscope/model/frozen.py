@@ -55,6 +55,28 @@ class FrozenAttention:
         written: torch.Tensor = mixed.permute(1, 2, 0, 3).flatten(2) @ self.out
         return written
 
+    def carry(self, streams: torch.Tensor, joining: torch.Tensor, first: int) -> torch.Tensor:
+        """What attention writes of the writes of several sources, without the constant.
+
+        Args:
+            streams: What sources that were there before make of the stream from position `first`
+                on, `[position, n, d_model]`.
+            joining: What those that have just written make of it at `first` alone, `[m, d_model]`.
+            first: The position of the sources.
+
+        Returns:
+            `[position, n + m, d_model]`.
+        """
+        group = len(self.out) // self.into.shape[1]
+        values = (streams @ self.into).unflatten(-1, (-1, self.d_head)).permute(2, 0, 1, 3)
+        new = (joining @ self.into).unflatten(-1, (-1, self.d_head)).transpose(0, 1)
+        pattern = self.pattern[:, first:, first:]
+        mixed = pattern @ values.repeat_interleave(group, 0).flatten(2)
+        mixed = mixed.unflatten(-1, (streams.shape[1], self.d_head))
+        first_hop = pattern[:, :, :1, None] * new.repeat_interleave(group, 0)[:, None]
+        written: torch.Tensor = torch.cat([mixed, first_hop], 2).permute(1, 2, 0, 3).flatten(2)
+        return written @ self.out
+
     def pull_back(
         self, gradients: torch.Tensor, at: torch.Tensor, joining: torch.Tensor
     ) -> torch.Tensor:

@@ -92,13 +92,13 @@ class Reading:
             return stream
         return self.norm(stream) if self.kind == "normed" else self.norm.unit(stream)
 
-    def linear(self, stream: torch.Tensor) -> torch.Tensor:
-        """What a change of the stream `[position, d_model]` changes, the scale held."""
+    def linear(self, stream: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+        """What a change of the stream changes, the scale held."""
         if self.kind == "stream":
             return stream
         if self.kind == "normed":
-            return self.norm.scaled(stream, self.scale)
-        return self.norm.centred(stream) / self.scale
+            return self.norm.scaled(stream, scale)
+        return self.norm.centred(stream) / scale
 
     def pull_back(self, gradient: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
         """The gradient with respect to the stream, the scale held."""
@@ -130,12 +130,42 @@ class LinearSkip:
 
     def __call__(self, stream: torch.Tensor) -> torch.Tensor:
         """What is written more when the stream `[position, d_model]` changes."""
-        return self.reading.linear(stream) @ self.weight.mT
+        return self.carry(stream[:, None], 0)[:, 0]
+
+    def carry(self, streams: torch.Tensor, first: int) -> torch.Tensor:
+        """As a call, of several changes from position `first` on, `[position, n, d_model]`."""
+        return self.reading.linear(streams, self.reading.scale[first:, None]) @ self.weight.mT
 
     def pull_back(self, gradients: torch.Tensor) -> torch.Tensor:
         """Gradients `[position, n, d_model]` with respect to the stream that is read."""
         scale = self.reading.scale[: len(gradients), None]
         return self.reading.pull_back(gradients @ self.weight, scale)
+
+
+@dataclass(frozen=True, eq=False)
+class Carried:
+    """What the sources below a block, each alone, make of the stream before it.
+
+    Args:
+        until: The block.
+        columns: By position of the sources: which they are, int64 `[n]`.
+        streams: Likewise, from that position on, `[n, position * d_model]`.
+        bias: What biases make of it, `[position * d_model]`.
+    """
+
+    until: int
+    columns: tuple[torch.Tensor, ...]
+    streams: tuple[torch.Tensor, ...]
+    bias: torch.Tensor
+
+    def meet(self, gradients: torch.Tensor, found: torch.Tensor, constant: torch.Tensor) -> None:
+        """Write in what readers with `gradients` `[position, n, d_model]` there read of them."""
+        reach, n, width = gradients.shape
+        flat = gradients.transpose(0, 1).reshape(n, -1)
+        for first in range(reach):
+            streams = self.streams[first][:, : (reach - first) * width]
+            found[:, self.columns[first]] += flat[:, first * width :] @ streams.T
+        constant += flat @ self.bias[: reach * width]
 
 
 class LocalReplacement:
@@ -203,11 +233,80 @@ class LocalReplacement:
         gradient, offset = self._reader(layer, position, index)
         return Readers(torch.full_like(position, self.point(layer)), position, gradient, offset)
 
-    def effects(self, readers: Readers) -> Generator[None, None, tuple[torch.Tensor, torch.Tensor]]:
+    def carry(
+        self, until: int
+    ) -> Generator[None, None, tuple[Carried, torch.Tensor, torch.Tensor]]:
+        """Follow the writes of all sources below a block up to it; pauses after every layer.
+
+        Half of the way from a target down to its sources is so gone once for all targets.
+
+        Args:
+            until: The block, at least 1.
+
+        Returns:
+            What arrives there; effects `[unit, column]` on all units below, by layer, and what
+            biases give them `[unit]`.
+        """
+        run, width = self.run, self.run.streams[0].shape[1]
+        readers = [self.readers(i, torch.arange(len(self.units[i]))) for i in range(until)]
+        ends = [0]
+        for of in readers:
+            ends.append(ends[-1] + len(of))
+        found = run.streams[0].new_zeros(ends[-1], self.n_columns)
+        streams: list[torch.Tensor] = []
+        columns: list[torch.Tensor] = []
+        for first in range(run.n_tokens):
+            spread = run.streams[0].new_zeros(run.n_tokens - first, 0, width)
+            joining, own = run.streams[0][first, None], torch.tensor([first])
+            for layer in range(until):
+                after = run.attention[layer].carry(spread, joining, first)
+                before = _placed(spread, joining)
+                after += before
+                read = before if run.parallel else after
+                for position, stream in enumerate(read, first):
+                    bounds = self._bounds[layer]
+                    low, high = (bounds[p] - p for p in (position, position + 1))
+                    rows = slice(ends[layer] + low, ends[layer] + high)
+                    found[rows, own] = readers[layer].gradient[low:high] @ stream.T
+                skip = self.skips[layer]
+                spread = after if skip is None else after + skip.carry(read, first)
+                place = 1
+                for source in range(layer):
+                    low, high = self._bounds[source][first : first + 2]
+                    if (source, layer) in self.writes:
+                        spread[0, place : place + high - low] += self.writes[source, layer][
+                            low:high
+                        ]
+                    place += high - low
+                low, high = self._bounds[layer][first : first + 2]
+                joining = self.writes[layer, layer][low:high]
+                own = torch.cat([own, self.starts[layer] + torch.arange(low, high)])
+                yield
+            spread = _placed(spread, joining)
+            streams.append(spread.transpose(0, 1).flatten(1))
+            columns.append(own)
+        bias, constant = self._carried_biases(readers)
+        return Carried(until, tuple(columns), tuple(streams), bias.flatten()), found, constant
+
+    def _carried_biases(self, readers: Sequence[Readers]) -> tuple[torch.Tensor, torch.Tensor]:
+        """What biases alone make of the stream, and give to the units on the way."""
+        stream, constant = torch.zeros_like(self.run.streams[0]), list[torch.Tensor]()
+        for layer, of in enumerate(readers):
+            attention, skip = self.run.attention[layer], self.skips[layer]
+            after = stream + attention(stream[:, None])[:, 0] + attention.constant
+            read = stream if self.run.parallel else after
+            constant.append((of.gradient * read[of.position]).sum(-1) + of.offset)
+            stream = after + self._constants[layer] + (0.0 if skip is None else skip(read))
+        return stream, torch.cat(constant)
+
+    def effects(
+        self, readers: Readers, below: Carried | None = None
+    ) -> Generator[None, None, tuple[torch.Tensor, torch.Tensor]]:
         """Effects of all sources on readers; pauses after every layer.
 
         Args:
-            readers: Ordered as they say.
+            readers: Ordered as they say; all of them above `below`.
+            below: What sources below some block make there, if that is known.
 
         Returns:
             Effects `[reader, column]`, and what biases give, the readers' own included `[reader]`.
@@ -220,7 +319,8 @@ class LocalReplacement:
         constant = readers.offset.clone()
         spread = _join(readers.gradient.new_zeros(reach, 0, readers.gradient.shape[1]), readers,
                        readers.at(2 * run.n_layers))  # fmt: skip
-        for layer in reversed(range(min(int(readers.point[0]) // 2 + 1, run.n_layers))):
+        until = 0 if below is None else below.until
+        for layer in reversed(range(until, min(int(readers.point[0]) // 2 + 1, run.n_layers))):
             self._read_writes(layer, spread, found)
             constant[: spread.shape[1]] += _along(spread, self._constants[layer]).sum(0)
             attention, skip = run.attention[layer], self.skips[layer]
@@ -236,7 +336,10 @@ class LocalReplacement:
             constant[new] += (joining * attention.constant[at]).sum(-1)
             spread = _join(back, readers, readers.at(2 * layer))
             yield
-        found[:, :reach] = _along(spread, run.streams[0]).T
+        if below is None:
+            found[:, :reach] = _along(spread, run.streams[0]).T
+        else:
+            below.meet(spread, found, constant)
         return found, constant
 
     def push(
@@ -304,6 +407,13 @@ def column_bounds(units: Units, n_tokens: int) -> list[int]:
     """Where each position's columns begin within a layer, and the end, `n_tokens + 1` numbers."""
     counts = torch.bincount(units.position, minlength=n_tokens) + 1
     return [0, *counts.cumsum(0).tolist()]
+
+
+def _placed(spread: torch.Tensor, joining: torch.Tensor) -> torch.Tensor:
+    """Streams of sources, those that have just written at the first position appended."""
+    new = spread.new_zeros(len(spread), len(joining), spread.shape[2])
+    new[0] = joining
+    return torch.cat([spread, new], 1)
 
 
 def _join(spread: torch.Tensor, readers: Readers, new: slice) -> torch.Tensor:
