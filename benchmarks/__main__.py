@@ -12,7 +12,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 from benchmarks.report import Row, keep, table
 
-PARTS = ("imports", "payload", "hover", "edit", "paint", "patching")
+PARTS = ("imports", "payload", "hover", "edit", "paint", "patching", "attribution")
 
 
 def main() -> None:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from headscope.widgets import (
         ActivationPatching,
         AttentionPatterns,
+        AttributionGraph,
         CircuitDiscovery,
         GraphView,
         LogitAttribution,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ActivationPatching",
     "AttentionPatterns",
+    "AttributionGraph",
     "Cancelled",
     "CircuitDiscovery",
     "CircuitGraph",
@@ -80,6 +82,7 @@ __all__ = [
 _HOMES = {
     "ActivationPatching": "headscope.widgets",
     "AttentionPatterns": "headscope.widgets",
+    "AttributionGraph": "headscope.widgets",
     "CircuitDiscovery": "headscope.widgets",
     "CircuitGraph": "headscope.results",
     "GraphView": "headscope.widgets",

@@ -51,7 +51,7 @@ def graph_of(
     matrix = influence.effects.matrix
     edges = _edges(influence, pruned)
     names = [study.model.token_text(target) for target in targets.ids]
-    minus = "" if targets.wrong is None else f" − {study.model.token_text(targets.wrong)}"
+    minus = "" if targets.wrong is None else f" − {study.model.token_text(targets.wrong).strip()}"
     ends = range(influence.effects.targets.start, len(nodes))
     texts = {nodes[i].name: f"{name}{minus}" for i, name in zip(ends, names, strict=True)}
     shown = ", ".join(repr(text) for text in list(texts.values())[:3])

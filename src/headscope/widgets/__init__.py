@@ -2,6 +2,7 @@
 
 from headscope.widgets.activation_patching import ActivationPatching
 from headscope.widgets.attention import AttentionPatterns
+from headscope.widgets.attribution_graph import AttributionGraph
 from headscope.widgets.base import close_all
 from headscope.widgets.circuit_discovery import CircuitDiscovery
 from headscope.widgets.graph_view import GraphView
@@ -12,6 +13,7 @@ from headscope.widgets.path_patching import PathPatching
 __all__ = [
     "ActivationPatching",
     "AttentionPatterns",
+    "AttributionGraph",
     "CircuitDiscovery",
     "GraphView",
     "LogitAttribution",
