@@ -1,0 +1,181 @@
+// Where the items of a picture stand: layers as rows from the bottom up, token positions as columns,
+// the items of one cell side by side, in further lines where they are many.
+import type { Place } from "../../wire/types";
+import type { Item, Picture } from "./groups";
+import type { Graph } from "./model";
+
+export interface Row {
+  order: number;
+  label: string;
+  /** Top of the row. */
+  y: number;
+  height: number;
+}
+
+export interface Column {
+  /** -1: of all positions. */
+  position: number;
+  x: number;
+  width: number;
+}
+
+export interface Layout {
+  /** Centres of the items. */
+  x: Float64Array;
+  y: Float64Array;
+  /** The row of each item. */
+  rowOf: Int32Array;
+  /** Room of one item across, for its label. */
+  slot: number;
+  rows: readonly Row[];
+  columns: readonly Column[];
+  width: number;
+  height: number;
+}
+
+/** Room of an item across, the widest that fits being taken. */
+const SLOTS = [104, 84, 66, 50, 36, 24, 18];
+/** From this slot on an item has a label under it. */
+export const LABELLED = 50;
+const LINE = { labelled: 46, plain: 20 };
+const PAD = 10;
+const MIN_COLUMN = 44;
+export const GUTTER = 62;
+export const FOOT = 30;
+/** More lines than these in a cell, and items get less room instead. */
+const MOST_LINES = { labelled: 3, plain: 5 };
+const ROW_PAD = 14;
+/** Height of a window, roughly. */
+const ROOM_DOWN = 580;
+
+export function rowLabel(graph: Graph, node: number): string {
+  const kind = graph.kinds[node];
+  if (kind === "logit" || kind === "logits") return "Logits";
+  if (kind === "token" || kind === "embed") return "Embed";
+  const layer = graph.layer[node] ?? -1;
+  if (layer < 0) return "Other";
+  if (graph.result.family === "attribution") return `L${layer}`;
+  return kind === "head" || kind === "kv_head" ? `L${layer} attn` : `L${layer} MLP`;
+}
+
+interface Cell {
+  row: number;
+  column: number;
+  items: number[];
+}
+
+const distinct = (values: readonly number[]): number[] =>
+  [...new Set(values)].sort((a, b) => a - b);
+
+function cellsOf(graph: Graph, picture: Picture, rank: Float64Array) {
+  const order = (item: Item): number => graph.order[item.node] ?? 0;
+  const position = (item: Item): number => graph.position[item.node] ?? -1;
+  const orders = distinct(picture.items.map(order));
+  const positions = distinct(picture.items.map(position));
+  const cells = new Map<number, Cell>();
+  picture.items.forEach((item, at) => {
+    const row = orders.indexOf(order(item));
+    const column = positions.indexOf(position(item));
+    const key = row * positions.length + column;
+    const cell = cells.get(key);
+    if (cell) cell.items.push(at);
+    else cells.set(key, { row, column, items: [at] });
+  });
+  const rankOf = (at: number): number => rank[picture.items[at]?.node ?? 0] ?? 0;
+  for (const { items } of cells.values()) items.sort((a, b) => rankOf(a) - rankOf(b));
+  return { orders, positions, cells: [...cells.values()] };
+}
+
+/** The widest room of an item with which the columns fit, and the lines of a cell. Where none does,
+ * the lines that let the whole be shown largest. */
+function chooseSlot(
+  room: number,
+  rows: number,
+  width: (slot: number, lines: number) => number,
+): { slot: number; lines: number } {
+  for (const slot of SLOTS) {
+    const allowed = slot >= LABELLED ? MOST_LINES.labelled : MOST_LINES.plain;
+    for (let lines = 1; lines <= allowed; lines++) {
+      if (width(slot, lines) <= room) return { slot, lines };
+    }
+  }
+  const slot = SLOTS.at(-1) ?? 1;
+  const shrunk = (lines: number): number =>
+    Math.max(width(slot, lines) / room, (rows * (lines * LINE.plain + ROW_PAD)) / ROOM_DOWN);
+  const candidates = Array.from({ length: 12 }, (_, at) => at + 1);
+  const lines = candidates.reduce((best, n) => (shrunk(n) < shrunk(best) ? n : best));
+  return { slot, lines };
+}
+
+export function layoutPicture(
+  graph: Graph,
+  picture: Picture,
+  rank: Float64Array,
+  places: readonly Place[],
+  width: number,
+): Layout {
+  const { orders, positions, cells } = cellsOf(graph, picture, rank);
+  const most = positions.map((_, column) =>
+    Math.max(...cells.filter((cell) => cell.column === column).map(({ items }) => items.length)),
+  );
+  const room = width - GUTTER;
+  const widthsAt = (slot: number, lines: number): number[] =>
+    most.map((n) => Math.max(MIN_COLUMN, Math.ceil(n / lines) * slot + PAD));
+  const total = (widths: readonly number[]): number => widths.reduce((sum, w) => sum + w, 0);
+  const { slot, lines } = chooseSlot(room, orders.length, (wanted, n) =>
+    total(widthsAt(wanted, n)),
+  );
+  const widths = widthsAt(slot, lines);
+  const spare = Math.max(0, room - total(widths)) / widths.length;
+  let left = GUTTER;
+  const columns = positions.map((position, at): Column => {
+    const column = { position, x: left, width: (widths[at] ?? 0) + spare };
+    left += column.width;
+    return column;
+  });
+  const line = slot >= LABELLED ? LINE.labelled : LINE.plain;
+  const across = (column: number): number =>
+    Math.max(1, Math.floor(((widths[column] ?? 0) - PAD) / slot));
+  let top = 8;
+  const rows = orders
+    .map((order, at): Row => {
+      const here = cells.filter((cell) => cell.row === at);
+      const tall = Math.max(
+        ...here.map(({ column, items }) => Math.ceil(items.length / across(column))),
+      );
+      const first = picture.items[here[0]?.items[0] ?? 0];
+      const label = first ? rowLabel(graph, first.node) : "";
+      return { order, label, y: 0, height: Math.max(40, tall * line + ROW_PAD) };
+    })
+    .reverse();
+  for (const row of rows) {
+    row.y = top;
+    top += row.height;
+  }
+  rows.reverse();
+  const x = new Float64Array(picture.items.length);
+  const y = new Float64Array(picture.items.length);
+  const rowOf = new Int32Array(picture.items.length);
+  for (const { row, column, items } of cells) {
+    const box = columns[column];
+    const band = rows[row];
+    if (!box || !band) continue;
+    const perLine = across(column);
+    const count = Math.ceil(items.length / perLine);
+    items.forEach((item, at) => {
+      const inLine = Math.floor(at / perLine);
+      rowOf[item] = row;
+      const here = Math.min(perLine, items.length - inLine * perLine);
+      x[item] = box.x + box.width / 2 + ((at % perLine) - (here - 1) / 2) * slot;
+      y[item] = band.y + band.height / 2 + (inLine - (count - 1) / 2) * line - (line > 30 ? 7 : 0);
+    });
+  }
+  const moved = new Map(places.map((place) => [place.node, place]));
+  picture.items.forEach(({ node }, item) => {
+    const place = moved.get(graph.names[node] ?? "");
+    if (!place) return;
+    x[item] = (x[item] ?? 0) + place.x;
+    y[item] = (y[item] ?? 0) + place.y;
+  });
+  return { x, y, rowOf, slot, rows, columns, width: left, height: top + FOOT };
+}

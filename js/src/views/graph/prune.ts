@@ -1,0 +1,198 @@
+// Which nodes and edges stay at a threshold, in the browser: the same rules as in Python.
+//
+// Components: the n best edges by |score|, then those that lead nowhere are dropped. Attribution: nodes
+// up to a cumulative share of the influence on the targets, then edges likewise (influence.py).
+import { type Graph, nodeMeasure } from "./model";
+
+/** As synced: {} is what the kernel computed. */
+export interface Threshold {
+  /** Components: how many edges. Attribution: the cumulative share of edge scores. */
+  edges?: number;
+  /** Attribution: the cumulative share of influence. */
+  nodes?: number;
+}
+
+export interface Pruned {
+  /** 1 for what stays. */
+  nodes: Uint8Array;
+  edges: Uint8Array;
+  nodeCount: number;
+  edgeCount: number;
+}
+
+const count = (flags: Uint8Array): number => flags.reduce((sum, flag) => sum + flag, 0);
+
+const isEnd = (graph: Graph, node: number): boolean => {
+  const order = graph.order[node] ?? 0;
+  return order === -1 || order === Number.POSITIVE_INFINITY;
+};
+
+/** Targets' weights in the influence: their probabilities, or 1 each. */
+function targetWeights(graph: Graph): Float64Array {
+  const probability = nodeMeasure(graph.result, "probability");
+  return graph.order.map((order, node) =>
+    order === Number.POSITIVE_INFINITY ? probability?.[node] || (probability ? 0 : 1) : 0,
+  );
+}
+
+/** Edge scores, share times what arrives at the target, over the kept nodes; and the influence. */
+function influence(graph: Graph, kept: Uint8Array, weights: Float64Array, byOrder: Int32Array) {
+  const total = weights.slice();
+  const scores = new Float64Array(graph.edges);
+  const { start, edges } = graph.incoming;
+  for (const node of byOrder) {
+    if (!kept[node]) continue;
+    const from = start[node] ?? 0;
+    const to = start[node + 1] ?? 0;
+    let inflow = 0;
+    for (let at = from; at < to; at++) {
+      const edge = edges[at] ?? 0;
+      if (kept[graph.source[edge] ?? 0]) inflow += Math.abs(graph.weight[edge] ?? 0);
+    }
+    const perUnit = (total[node] ?? 0) / Math.max(inflow, 1e-10);
+    for (let at = from; at < to; at++) {
+      const edge = edges[at] ?? 0;
+      const source = graph.source[edge] ?? 0;
+      if (!kept[source]) continue;
+      const score = Math.abs(graph.weight[edge] ?? 0) * perUnit;
+      scores[edge] = score;
+      total[source] = (total[source] ?? 0) + score;
+    }
+  }
+  return { scores, nodes: total.map((value, node) => value - (weights[node] ?? 0)) };
+}
+
+/** The smallest of the largest scores that together make up `share` of all. */
+export function cutoff(scores: Float64Array, share: number): number {
+  const sorted = scores.filter((score) => score > 0).sort();
+  let left = 0;
+  for (const score of sorted) left += score;
+  left *= share;
+  let last = 0;
+  for (let at = sorted.length - 1; at >= 0; at--) {
+    last = sorted[at] ?? 0;
+    left -= last;
+    if (left <= 1e-12) break;
+  }
+  return last;
+}
+
+/** Drops, until nothing changes, nodes without a way in or without a way out, with their edges. */
+function dropDangling(graph: Graph, edges: Uint8Array, needsIn: (node: number) => boolean): void {
+  const alive = new Uint8Array(graph.nodes).fill(1);
+  for (let changed = true; changed; ) {
+    changed = false;
+    const entered = new Uint8Array(graph.nodes);
+    const left = new Uint8Array(graph.nodes);
+    for (let edge = 0; edge < graph.edges; edge++) {
+      if (!edges[edge]) continue;
+      left[graph.source[edge] ?? 0] = 1;
+      entered[graph.target[edge] ?? 0] = 1;
+    }
+    readersByKeyValueHead(graph, entered, left);
+    for (let node = 0; node < graph.nodes; node++) {
+      if (!alive[node] || isEnd(graph, node)) continue;
+      if (left[node] && (entered[node] || !needsIn(node))) continue;
+      alive[node] = 0;
+      changed = true;
+    }
+    if (!changed) return;
+    for (let edge = 0; edge < graph.edges; edge++) {
+      if (!alive[graph.source[edge] ?? 0] || !alive[graph.target[edge] ?? 0]) edges[edge] = 0;
+    }
+  }
+}
+
+/** Key-value heads write by the heads that share them, which read by them in turn. */
+function readersByKeyValueHead(graph: Graph, entered: Uint8Array, left: Uint8Array): void {
+  const shared = graph.result.nodes.kv_head.data;
+  const key = (node: number, head: number): string =>
+    `${graph.layer[node]} ${head} ${graph.position[node]}`;
+  const readers = new Map<string, number>();
+  graph.kinds.forEach((kind, node) => {
+    if (kind === "kv_head") readers.set(key(node, graph.unit[node] ?? 0), node);
+  });
+  if (!readers.size) return;
+  const wasEntered = entered.slice();
+  for (let node = 0; node < graph.nodes; node++) {
+    const reader = readers.get(key(node, shared[node] ?? -1));
+    if (graph.kinds[node] !== "head" || reader === undefined) continue;
+    if (wasEntered[reader]) entered[node] = 1;
+    if (left[node]) left[reader] = 1;
+  }
+}
+
+export interface Pruner {
+  prune(threshold: Threshold): Pruned;
+}
+
+/** What does not depend on the threshold is worked out once. */
+export function makePruner(graph: Graph): Pruner {
+  const size = (edge: number): number => Math.abs(graph.weight[edge] ?? 0);
+  const byOrder = Int32Array.from(graph.order.keys()).sort(
+    (a, b) => (graph.order[b] ?? 0) - (graph.order[a] ?? 0) || 0,
+  );
+  const weights = targetWeights(graph);
+  const whole = (): Float64Array => {
+    const measured = nodeMeasure(graph.result, "influence");
+    const every = new Uint8Array(graph.nodes).fill(1);
+    const found = influence(graph, every, weights, byOrder).nodes;
+    return measured ? found.map((value, node) => measured[node] || value) : found;
+  };
+  let ranked: Int32Array | undefined;
+  let influences: Float64Array | undefined;
+
+  function withEnds(edges: Uint8Array): Pruned {
+    const nodes = new Uint8Array(graph.nodes);
+    for (let edge = 0; edge < graph.edges; edge++) {
+      if (!edges[edge]) continue;
+      nodes[graph.source[edge] ?? 0] = 1;
+      nodes[graph.target[edge] ?? 0] = 1;
+    }
+    for (let node = 0; node < graph.nodes; node++) if (isEnd(graph, node)) nodes[node] = 1;
+    return { nodes, edges, nodeCount: count(nodes), edgeCount: count(edges) };
+  }
+
+  function best(n: number): Pruned {
+    ranked ??= Int32Array.from(graph.weight.keys()).sort((a, b) => size(b) - size(a) || a - b);
+    const edges = new Uint8Array(graph.edges);
+    for (const edge of ranked.subarray(0, n)) edges[edge] = 1;
+    dropDangling(graph, edges, () => true);
+    return withEnds(edges);
+  }
+
+  function influential(nodeShare: number, edgeShare: number): Pruned {
+    influences ??= whole();
+    const least = cutoff(influences, nodeShare);
+    const nodes = Uint8Array.from(influences, (value, node) =>
+      isEnd(graph, node) || (value > 0 && value >= least) ? 1 : 0,
+    );
+    const { scores } = influence(graph, nodes, weights, byOrder);
+    const enough = cutoff(scores, edgeShare);
+    const edges = Uint8Array.from(scores, (score) => (score > 0 && score >= enough ? 1 : 0));
+    const isError = (node: number): boolean => graph.kinds[node]?.endsWith("error") ?? false;
+    dropDangling(graph, edges, (node) => !isError(node));
+    return withEnds(edges);
+  }
+
+  return {
+    prune({ nodes, edges }) {
+      if (nodes === undefined && edges === undefined) {
+        return withEnds(Uint8Array.from(graph.result.edges.kept.data));
+      }
+      if (graph.result.family === "components") return best(edges ?? graph.edges);
+      return influential(nodes ?? 1, edges ?? 1);
+    },
+  };
+}
+
+/** Only some of the nodes, by name, and the edges between them. */
+export function onlyNodes(graph: Graph, pruned: Pruned, names: ReadonlySet<string>): Pruned {
+  const nodes = pruned.nodes.map((kept, node) =>
+    kept && names.has(graph.names[node] ?? "") ? 1 : 0,
+  );
+  const edges = pruned.edges.map((kept, edge) =>
+    kept && nodes[graph.source[edge] ?? 0] && nodes[graph.target[edge] ?? 0] ? 1 : 0,
+  );
+  return { nodes, edges, nodeCount: count(nodes), edgeCount: count(edges) };
+}

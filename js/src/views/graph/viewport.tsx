@@ -1,0 +1,318 @@
+// The graph on the page: a canvas with all of it, and one above with what follows the pointer. A gesture
+// moves the painted picture and repaints it when it comes to rest, so that large graphs follow too.
+import type { JSX, TargetedKeyboardEvent, TargetedPointerEvent } from "preact";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { paint } from "../../draw/canvas";
+import type { Theme } from "../../draw/colour";
+import { Button } from "../parts/controls";
+import { type Anchor, Tooltip } from "../parts/tooltip";
+import { ItemCard } from "./card";
+import type { Picture } from "./groups";
+import { FOOT, type Layout } from "./layout";
+import { edgesOf } from "./model";
+import { baseScene, drawnLinks, overlayScene, radiusOf, type View } from "./scene";
+import { fitView, itemAt, itemsInside, reveal, zoomView } from "./view";
+import { ARROWS, type Arrow, walk } from "./walk";
+import { describe, type Naming, ranked } from "./words";
+
+export interface ViewportProps {
+  naming: Naming;
+  picture: Picture;
+  layout: Layout;
+  theme: Theme;
+  width: number;
+  pinned: ReadonlySet<string>;
+  selected: ReadonlySet<number>;
+  /** The item that the keyboard is on; -1 for none. */
+  cursor: number;
+  onCursor(item: number): void;
+  onPin(item: number): void;
+  onSelect(items: readonly number[], add: boolean): void;
+  /** An item was dragged by so much, in the layout's pixels. */
+  onMove(item: number, dx: number, dy: number): void;
+  onKey(event: KeyboardEvent): void;
+  announce(text: string): void;
+}
+
+type Point = { x: number; y: number };
+type Gesture =
+  | { kind: "pan"; from: Point; view: View; moved: boolean }
+  | { kind: "item"; from: Point; item: number; moved: boolean; add: boolean }
+  | { kind: "lasso"; points: Point[] };
+
+/** The canvases are described by what holds them. */
+const UNSPOKEN = { "aria-hidden": true } as const;
+const HEIGHT = { least: 180, most: 620 };
+const REST_MS = 90;
+/** Up to so many links a gesture repaints at once. */
+const LIGHT = 1_500;
+const MOVED = 4;
+const CARD_WIDTH = 330;
+const CARD_LINKS = 5;
+const ZOOM = 1.3;
+
+export function Viewport(props: ViewportProps): JSX.Element {
+  const { naming, picture, layout, theme, width, pinned, selected, cursor } = props;
+  const height = Math.round(Math.min(HEIGHT.most, Math.max(HEIGHT.least, layout.height)));
+  const size = { width, height };
+  const base = useRef<HTMLCanvasElement>(null);
+  const over = useRef<HTMLCanvasElement>(null);
+  const box = useRef<HTMLDivElement>(null);
+  const gesture = useRef<Gesture | null>(null);
+  const [chosen, setChosen] = useState<View | null>(null);
+  const view = chosen ?? fitView(layout, size);
+  const [painted, setPainted] = useState(view);
+  const [hover, setHover] = useState(-1);
+  const [focused, setFocused] = useState(false);
+  const [drag, setDrag] = useState<{ item: number; dx: number; dy: number } | null>(null);
+  const [lasso, setLasso] = useState<readonly Point[]>([]);
+  const links = useMemo(() => drawnLinks(picture), [picture]);
+  const { x, y, k } = view;
+
+  useEffect(() => {
+    if (links.length <= LIGHT || !chosen) return setPainted(view);
+    const timer = setTimeout(() => setPainted(view), REST_MS);
+    return () => clearTimeout(timer);
+  }, [x, y, k, links]);
+  const shown = links.length <= LIGHT || !chosen ? view : painted;
+
+  const scene = useMemo(
+    () =>
+      baseScene({ picture, layout, naming, look: { theme, ...size, view: shown } }, links, pinned),
+    [picture, layout, naming, theme, width, height, shown.x, shown.y, shown.k, links, pinned],
+  );
+  useLayoutEffect(() => {
+    if (base.current) paint(base.current, scene, window.devicePixelRatio);
+  }, [scene]);
+
+  const current = drag?.item ?? (hover >= 0 ? hover : focused ? cursor : -1);
+  const own = useMemo(() => {
+    const all = current < 0 ? [] : [picture.incoming, picture.outgoing];
+    return all.flatMap((ends) => ranked(picture, edgesOf(ends, current)).slice(0, 60));
+  }, [picture, current]);
+  useLayoutEffect(() => {
+    if (!over.current) return;
+    const moved = drag ? movedLayout(layout, drag) : layout;
+    const drawn = { picture, layout: moved, naming, look: { theme, ...size, view } };
+    const highlight = { item: current, focus: focused && current === cursor, selected, lasso };
+    paint(over.current, overlayScene(drawn, own, highlight), window.devicePixelRatio);
+  }, [
+    picture,
+    layout,
+    naming,
+    theme,
+    width,
+    height,
+    x,
+    y,
+    k,
+    own,
+    current,
+    focused,
+    selected,
+    lasso,
+    drag,
+  ]);
+
+  useEffect(() => {
+    const element = box.current;
+    if (!element) return;
+    // Only with a key held: the page keeps its scrolling. Preact's own listener could not prevent.
+    const onWheel = (event: WheelEvent): void => {
+      if (!event.ctrlKey && !event.metaKey) return;
+      event.preventDefault();
+      const at = place(element, event);
+      const factor = Math.exp(-event.deltaY * 0.0025);
+      setChosen((was) => zoomView(was ?? fitView(layout, size), factor, at.x, at.y));
+    };
+    element.addEventListener("wheel", onWheel, { passive: false });
+    return () => element.removeEventListener("wheel", onWheel);
+  }, [layout, width, height]);
+
+  const reach = radiusOf(layout, k) + 5;
+  const under = ({ x, y }: Point): number =>
+    y > height - FOOT ? -1 : itemAt(layout, view, x, y, reach);
+
+  function onPointerDown(event: TargetedPointerEvent<HTMLDivElement>): void {
+    if (event.button !== 0) return;
+    const from = place(event.currentTarget, event);
+    const item = under(from);
+    event.currentTarget.setPointerCapture?.(event.pointerId);
+    if (item >= 0)
+      gesture.current = { kind: "item", from, item, moved: false, add: event.shiftKey };
+    else if (event.shiftKey) gesture.current = { kind: "lasso", points: [from] };
+    else gesture.current = { kind: "pan", from, view, moved: false };
+  }
+
+  function onPointerMove(event: TargetedPointerEvent<HTMLDivElement>): void {
+    const at = place(event.currentTarget, event);
+    const now = gesture.current;
+    if (!now) setHover(under(at));
+    else if (now.kind === "lasso") {
+      now.points.push(at);
+      setLasso([...now.points]);
+    } else follow(now, at);
+  }
+
+  function follow(now: Exclude<Gesture, { kind: "lasso" }>, at: Point): void {
+    const dx = at.x - now.from.x;
+    const dy = at.y - now.from.y;
+    now.moved ||= Math.hypot(dx, dy) > MOVED;
+    if (!now.moved) return;
+    if (now.kind === "pan") setChosen({ ...now.view, x: now.view.x + dx, y: now.view.y + dy });
+    else setDrag({ item: now.item, dx: dx / k, dy: dy / k });
+  }
+
+  function onPointerUp(): void {
+    const now = gesture.current;
+    gesture.current = null;
+    setLasso([]);
+    setDrag(null);
+    if (now?.kind === "lasso") props.onSelect(itemsInside(layout, view, now.points), true);
+    if (now?.kind === "pan" && !now.moved) props.onSelect([], false);
+    if (now?.kind !== "item") return;
+    if (now.moved) {
+      if (drag) props.onMove(drag.item, drag.dx, drag.dy);
+    } else if (now.add) props.onSelect([now.item], true);
+    else {
+      props.onCursor(now.item);
+      props.onPin(now.item);
+    }
+  }
+
+  function cancel(): void {
+    gesture.current = null;
+    setLasso([]);
+    setDrag(null);
+    setHover(-1);
+  }
+
+  function go(item: number): void {
+    props.onCursor(item);
+    setHover(-1);
+    const shownItem = picture.items[item];
+    if (shownItem) props.announce(describe(naming, shownItem));
+    setChosen((was) => {
+      const from = was ?? fitView(layout, size);
+      const to = reveal(from, layout.x[item] ?? 0, layout.y[item] ?? 0, size);
+      return to === from ? was : to;
+    });
+  }
+
+  function onKeyDown(event: TargetedKeyboardEvent<HTMLDivElement>): void {
+    const { key } = event;
+    if (event.altKey) return;
+    const plain = !event.ctrlKey && !event.metaKey;
+    if (plain && (ARROWS as readonly string[]).includes(key)) {
+      event.preventDefault();
+      const next = cursor < 0 ? topItem(layout) : walk(picture, layout, cursor, key as Arrow);
+      if (next >= 0) go(next);
+      else props.announce("Nothing further that way");
+    } else if (plain && (key === "Enter" || key === " ") && cursor >= 0) {
+      event.preventDefault();
+      if (key === "Enter") props.onPin(cursor);
+      else props.onSelect([cursor], true);
+    } else if (plain && (key === "+" || key === "=")) zoom(ZOOM);
+    else if (plain && key === "-") zoom(1 / ZOOM);
+    else if (plain && key === "0") setChosen(null);
+    else {
+      if (key === "Escape") cancel();
+      props.onKey(event);
+    }
+  }
+
+  const zoom = (factor: number): void =>
+    setChosen(zoomView(view, factor, width / 2, (height - FOOT) / 2));
+
+  const ratio = k / shown.k;
+  const pending = `translate(${x - shown.x * ratio}px, ${y - shown.y * ratio}px) scale(${ratio})`;
+  const carded = gesture.current === null && hover >= 0 ? hover : -1;
+  return (
+    <div class="hs-graph-window">
+      <div
+        ref={box}
+        class={current >= 0 ? "hs-graph-canvas hs-graph-dim" : "hs-graph-canvas"}
+        style={{ height: `${height}px`, cursor: hover >= 0 ? "pointer" : "grab" }}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: arrow keys walk on it
+        tabIndex={0}
+        role="application"
+        aria-roledescription="graph"
+        aria-label={`${naming.graph.result.title}: ${picture.items.length} nodes. Up follows the strongest output, down the strongest input, left and right the row; Enter pins, Space selects, slash searches.`}
+        onPointerDown={onPointerDown}
+        onPointerMove={onPointerMove}
+        onPointerUp={onPointerUp}
+        onPointerCancel={cancel}
+        onPointerLeave={() => !gesture.current && setHover(-1)}
+        onKeyDown={onKeyDown}
+        onFocus={(event) => setFocused(event.currentTarget.matches(":focus-visible"))}
+        onBlur={() => setFocused(false)}
+      >
+        <canvas
+          ref={base}
+          {...UNSPOKEN}
+          style={shown === view ? undefined : { transform: pending, transformOrigin: "0 0" }}
+        />
+        <canvas ref={over} {...UNSPOKEN} />
+      </div>
+      <div class="hs-graph-zoom">
+        <Button label="Zoom in" onClick={() => zoom(ZOOM)}>
+          +
+        </Button>
+        <Button label="Zoom out" onClick={() => zoom(1 / ZOOM)}>
+          −
+        </Button>
+        <Button
+          label="Fit"
+          title="Show all of it"
+          disabled={!chosen}
+          onClick={() => setChosen(null)}
+        />
+      </div>
+      <Tooltip
+        anchor={carded < 0 ? null : anchorOf(box.current, layout, view, carded)}
+        width={CARD_WIDTH}
+      >
+        {carded >= 0 && (
+          <ItemCard naming={naming} picture={picture} item={carded} most={CARD_LINKS} />
+        )}
+      </Tooltip>
+    </div>
+  );
+}
+
+function place(element: HTMLElement, event: MouseEvent): Point {
+  const { left, top } = element.getBoundingClientRect();
+  return { x: event.clientX - left, y: event.clientY - top };
+}
+
+function anchorOf(
+  element: HTMLElement | null,
+  layout: Layout,
+  view: View,
+  item: number,
+): Anchor | null {
+  if (!element) return null;
+  const { left, top } = element.getBoundingClientRect();
+  const x = left + (layout.x[item] ?? 0) * view.k + view.x;
+  const y = top + (layout.y[item] ?? 0) * view.k + view.y;
+  return { left: x - 12, right: x + 12, top: y - 12, bottom: y + 12 };
+}
+
+function movedLayout(
+  layout: Layout,
+  { item, dx, dy }: { item: number; dx: number; dy: number },
+): Layout {
+  const [x, y] = [layout.x.slice(), layout.y.slice()];
+  x[item] = (x[item] ?? 0) + dx;
+  y[item] = (y[item] ?? 0) + dy;
+  return { ...layout, x, y };
+}
+
+/** Where a walk begins: at the first of the targets. */
+function topItem(layout: Layout): number {
+  let top = 0;
+  layout.y.forEach((y, item) => {
+    if (y < (layout.y[top] ?? 0)) top = item;
+  });
+  return top;
+}
