@@ -1,4 +1,5 @@
 // The payloads that Python wrote, as the page gets them.
+import circuit_graph from "../../../tests/golden/circuit_graph.json";
 import grid from "../../../tests/golden/grid.json";
 import patterns from "../../../tests/golden/patterns.json";
 import { bytesOf } from "../../src/host/frozen";
@@ -9,7 +10,7 @@ export interface GoldenPayload {
   buffers: ArrayBuffer[];
 }
 
-const FILES = { grid, patterns };
+const FILES = { grid, patterns, circuit_graph };
 
 export function golden(kind: keyof typeof FILES): GoldenPayload {
   const { header, buffers } = structuredClone(FILES[kind]);

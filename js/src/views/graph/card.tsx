@@ -41,7 +41,7 @@ export function ItemHead({ naming, item }: { naming: Naming; item: Item }): JSX.
       {group && <span class="hs-muted">group of {item.members.length}</span>}
       {!group && label && <span>{tokenGlyphs(label, 60)}</span>}
       {text !== undefined && <span class="hs-token">{tokenGlyphs(text, 60)}</span>}
-      {token !== undefined && graph.kinds[item.node] !== "token" && (
+      {!group && token !== undefined && graph.kinds[item.node] !== "token" && (
         <span class="hs-muted">
           at {position} <span class="hs-token">{tokenGlyphs(token)}</span>
         </span>

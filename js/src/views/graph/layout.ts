@@ -42,11 +42,14 @@ const PAD = 10;
 const MIN_COLUMN = 44;
 export const GUTTER = 62;
 export const FOOT = 30;
-/** More lines than these in a cell, and items get less room instead. */
-const MOST_LINES = { labelled: 3, plain: 5 };
+/** More lines than this in a cell, and items get less room instead. */
+const MOST_LINES = 5;
 const ROW_PAD = 14;
 /** Height of a window, roughly. */
 const ROOM_DOWN = 580;
+/** So many times that height is still shown whole and readable. */
+const TALL = 1.15;
+const LEAST_ROW = 40;
 
 export function rowLabel(graph: Graph, node: number): string {
   const kind = graph.kinds[node];
@@ -86,22 +89,28 @@ function cellsOf(graph: Graph, picture: Picture, rank: Float64Array) {
   return { orders, positions, cells: [...cells.values()] };
 }
 
-/** The widest room of an item with which the columns fit, and the lines of a cell. Where none does,
- * the lines that let the whole be shown largest. */
-function chooseSlot(
-  room: number,
-  rows: number,
-  width: (slot: number, lines: number) => number,
-): { slot: number; lines: number } {
+const lineOf = (slot: number): number => (slot >= LABELLED ? LINE.labelled : LINE.plain);
+
+interface Fit {
+  slot: number;
+  /** Lines of the largest cell of a column. */
+  lines: number;
+}
+
+/** The widest room of an item with which all fits about into a window. Where nothing does, what lets
+ * the whole be shown largest. */
+function chooseFit(size: (fit: Fit) => { across: number; down: number }): Fit {
   for (const slot of SLOTS) {
-    const allowed = slot >= LABELLED ? MOST_LINES.labelled : MOST_LINES.plain;
-    for (let lines = 1; lines <= allowed; lines++) {
-      if (width(slot, lines) <= room) return { slot, lines };
+    for (let lines = 1; lines <= MOST_LINES; lines++) {
+      const { across, down } = size({ slot, lines });
+      if (across <= 1 && down <= TALL) return { slot, lines };
     }
   }
   const slot = SLOTS.at(-1) ?? 1;
-  const shrunk = (lines: number): number =>
-    Math.max(width(slot, lines) / room, (rows * (lines * LINE.plain + ROW_PAD)) / ROOM_DOWN);
+  const shrunk = (lines: number): number => {
+    const { across, down } = size({ slot, lines });
+    return Math.max(across, down);
+  };
   const candidates = Array.from({ length: 12 }, (_, at) => at + 1);
   const lines = candidates.reduce((best, n) => (shrunk(n) < shrunk(best) ? n : best));
   return { slot, lines };
@@ -122,9 +131,20 @@ export function layoutPicture(
   const widthsAt = (slot: number, lines: number): number[] =>
     most.map((n) => Math.max(MIN_COLUMN, Math.ceil(n / lines) * slot + PAD));
   const total = (widths: readonly number[]): number => widths.reduce((sum, w) => sum + w, 0);
-  const { slot, lines } = chooseSlot(room, orders.length, (wanted, n) =>
-    total(widthsAt(wanted, n)),
-  );
+  const rowsDown = (slot: number, lines: number): number =>
+    orders.reduce((sum, _, row) => {
+      const here = cells.filter((cell) => cell.row === row);
+      const perLine = (column: number): number =>
+        Math.max(1, Math.ceil((most[column] ?? 1) / lines));
+      const tall = Math.max(
+        ...here.map((cell) => Math.ceil(cell.items.length / perLine(cell.column))),
+      );
+      return sum + Math.max(LEAST_ROW, tall * lineOf(slot) + ROW_PAD);
+    }, 0);
+  const { slot, lines } = chooseFit(({ slot, lines }) => ({
+    across: total(widthsAt(slot, lines)) / room,
+    down: rowsDown(slot, lines) / ROOM_DOWN,
+  }));
   const widths = widthsAt(slot, lines);
   const spare = Math.max(0, room - total(widths)) / widths.length;
   let left = GUTTER;
@@ -133,7 +153,7 @@ export function layoutPicture(
     left += column.width;
     return column;
   });
-  const line = slot >= LABELLED ? LINE.labelled : LINE.plain;
+  const line = lineOf(slot);
   const across = (column: number): number =>
     Math.max(1, Math.floor(((widths[column] ?? 0) - PAD) / slot));
   let top = 8;
@@ -145,7 +165,7 @@ export function layoutPicture(
       );
       const first = picture.items[here[0]?.items[0] ?? 0];
       const label = first ? rowLabel(graph, first.node) : "";
-      return { order, label, y: 0, height: Math.max(40, tall * line + ROW_PAD) };
+      return { order, label, y: 0, height: Math.max(LEAST_ROW, tall * line + ROW_PAD) };
     })
     .reverse();
   for (const row of rows) {
@@ -162,11 +182,17 @@ export function layoutPicture(
     if (!box || !band) continue;
     const perLine = across(column);
     const count = Math.ceil(items.length / perLine);
+    // A link from one line to the next must not run through what lies between.
+    const stagger = count > 1 ? Math.min(slot / 4, 9) : 0;
     items.forEach((item, at) => {
       const inLine = Math.floor(at / perLine);
       rowOf[item] = row;
       const here = Math.min(perLine, items.length - inLine * perLine);
-      x[item] = box.x + box.width / 2 + ((at % perLine) - (here - 1) / 2) * slot;
+      x[item] =
+        box.x +
+        box.width / 2 +
+        ((at % perLine) - (here - 1) / 2) * slot +
+        stagger * (inLine % 2 ? 1 : -1);
       y[item] = band.y + band.height / 2 + (inLine - (count - 1) / 2) * line - (line > 30 ? 7 : 0);
     });
   }

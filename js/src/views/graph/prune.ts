@@ -64,17 +64,17 @@ function influence(graph: Graph, kept: Uint8Array, weights: Float64Array, byOrde
 
 /** The smallest of the largest scores that together make up `share` of all. */
 export function cutoff(scores: Float64Array, share: number): number {
-  const sorted = scores.filter((score) => score > 0).sort();
-  let left = 0;
-  for (const score of sorted) left += score;
-  left *= share;
-  let last = 0;
-  for (let at = sorted.length - 1; at >= 0; at--) {
-    last = sorted[at] ?? 0;
-    left -= last;
-    if (left <= 1e-12) break;
+  const sorted = scores
+    .filter((score) => score > 0)
+    .sort()
+    .reverse();
+  const wanted = share * sorted.reduce((sum, score) => sum + score, 0);
+  let reached = 0;
+  for (const score of sorted) {
+    reached += score;
+    if (reached >= wanted) return score;
   }
-  return last;
+  return 0;
 }
 
 /** Drops, until nothing changes, nodes without a way in or without a way out, with their edges. */

@@ -249,6 +249,8 @@ function itemLabels(drawn: Drawn, pinned: ReadonlySet<string>): Mark[] {
     const y = (layout.y[at] ?? 0) * look.view.k + look.view.y;
     if (x < GUTTER || x > look.width || y < 0 || y > look.height - FOOT) return [];
     const isGroup = item.group >= 0;
+    // The column says it already.
+    if (naming.graph.kinds[item.node] === "token" && !isGroup) return [];
     const label = fitText(shortLabel(naming, item), isGroup ? room - 8 : room, SIZE);
     const wide = textWidth(label, SIZE) + 2;
     const middle = isGroup ? y : y + radius + 10;
@@ -356,7 +358,7 @@ export function overlayScene(drawn: Drawn, links: readonly number[], highlight: 
     if (highlight.focus) {
       marks.push({
         kind: "path",
-        d: glyphPath("circle", ...at(highlight.item), radius + 7),
+        d: itemPath(drawn, highlight.item, 6),
         stroke: accent,
         lineWidth: 2,
       });
@@ -384,7 +386,7 @@ function nameTag({ picture, layout, naming, look }: Drawn, at: number): Mark[] {
   const wide = textWidth(label, SIZE) + 10;
   const radius = radiusOf(layout, look.view.k);
   const x = (layout.x[at] ?? 0) * look.view.k + look.view.x;
-  const y = (layout.y[at] ?? 0) * look.view.k + look.view.y + radius + 3;
+  const y = (layout.y[at] ?? 0) * look.view.k + look.view.y + (item.group >= 0 ? -8 : radius + 3);
   const left = Math.max(GUTTER, Math.min(x - wide / 2, look.width - wide - 2));
   return [
     { kind: "rect", x: left, y, width: wide, height: 17, radius: 3, fill: paper, stroke: rule },

@@ -8,7 +8,7 @@ import { Button } from "../parts/controls";
 import { type Anchor, Tooltip } from "../parts/tooltip";
 import { ItemCard } from "./card";
 import type { Picture } from "./groups";
-import { FOOT, type Layout } from "./layout";
+import { FOOT, GUTTER, type Layout } from "./layout";
 import { edgesOf } from "./model";
 import { baseScene, drawnLinks, overlayScene, radiusOf, type View } from "./scene";
 import { fitView, itemAt, itemsInside, reveal, zoomView } from "./view";
@@ -53,7 +53,9 @@ const ZOOM = 1.3;
 
 export function Viewport(props: ViewportProps): JSX.Element {
   const { naming, picture, layout, theme, width, pinned, selected, cursor } = props;
-  const height = Math.round(Math.min(HEIGHT.most, Math.max(HEIGHT.least, layout.height)));
+  const shrunk = Math.min(1, (width - GUTTER) / (layout.width - GUTTER));
+  const whole = (layout.height - FOOT) * shrunk + FOOT;
+  const height = Math.round(Math.min(HEIGHT.most, Math.max(HEIGHT.least, whole)));
   const size = { width, height };
   const base = useRef<HTMLCanvasElement>(null);
   const over = useRef<HTMLCanvasElement>(null);
