@@ -42,6 +42,7 @@ MAY_IMPORT = {
 #: Imports inside functions that cross the walls on purpose: (module, room): why.
 DELIBERATE = {
     ("interchange.files", "analyses"): "a PyTorch file needs torch, any other must not",
+    ("demo.transcoder_graphs", "analyses"): "the transcoders' card tells the scores of graphs",
     ("results.circuit_graph", "interchange"): "save_json() is a shorthand for interchange",
     ("results.base", "export"): "a result's to_plotly() is a shorthand for export.plotly.figure()",
     ("results.base", "wire"): "a result's save() is a shorthand for wire.files.save()",

@@ -18,13 +18,14 @@ import torch
 from torch import Tensor, nn
 from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from headscope.demo import state_features
+from headscope.demo import prompts, state_features, transcoder_graphs
 from headscope.demo.corpus import sentences
 from headscope.demo.evaluate import load_weights, measure
 from headscope.demo.train_transcoders import ACTIVE
 from headscope.model.dictionaries import LayerTranscoder, Transcoders, load_transcoders
 
 _TEXTS, _SEED = 1000, 1_000_003
+_AIM = 0.8
 
 
 def held_out_text(tokenizer: PreTrainedTokenizerFast) -> Tensor:
@@ -117,6 +118,7 @@ def find(
         "cross_entropy": {name: round(value, 3) for name, value in entropy.items()},
         "tasks": tasks,
         "states": state_features.measure(model, tokenizer, transcoders),
+        "graphs": transcoder_graphs.measure(transcoders),
     }
 
 
@@ -147,13 +149,25 @@ Accuracy on the model card's tasks with all MLPs replaced:
 |---|---|
 {tasks}
 
+Not carried over (under {aim}): {lost}. Repeated random words are a small \
+share of the training text.
+
+Scores of whole attribution graphs (nothing pruned), one shown prompt per task; the higher, the \
+less goes through what the transcoders miss:
+
+| task | replacement score | completeness score |
+|---|---|---|
+{scores}
+
 ## The state between city and capital
 At the city of "The capital of the state containing Dallas is", features of layers 0, 1, 2 detect \
 {detected} of the 50 states: they are active at that state's cities alone (F1 of at least \
 {detects}). Texas is detected by {detectors}.
 
 They are there, but the answer hardly hangs on them: the embedding of a city is already near its \
-state's, and attention carries that past the MLPs (the model card patches them). So they must be \
+state's, and attention carries that past the MLPs (the model card patches them). In the graph of \
+"{prompt}", of the {all} that all sources give logit({answer}) - logit({wrong}) directly, the \
+city's token gives {city_token} and all features at the city {city_features}. So they must be \
 set to a multiple of what they usually are before the answer follows. Below, the {per_layer} \
 features of each of these layers that are most a state's own (Texas: {features}) are set to 0 for \
 the city's state and to a multiple of their mean for another state, in the prompts of all 250 \
@@ -178,7 +192,18 @@ def describe(card: dict[str, Any]) -> str:
         f"| {of['logit_difference']:.1f} |"
         for factor, of in found["steering"].items()
     )
+    pair, chain = prompts["two_hop"][0], card["graphs"]["two_hop"]
     return _TEXT.format(
+        scores="\n".join(
+            f"| {task} | {of['replacement']:.3f} | {of['completeness']:.3f} |"
+            for task, of in card["graphs"]["scores"].items()
+        ),
+        prompt=pair.clean,
+        answer=pair.answer.strip(),
+        wrong=pair.wrong.strip(),
+        aim=_AIM,
+        lost=", ".join(name for name, accuracy in card["tasks"].items() if accuracy < _AIM),
+        **chain,
         k=card["k"],
         n_features=card["features"],
         command=card["command"],
