@@ -36,6 +36,7 @@ export function GraphView(props: ViewProps<CircuitGraph>): JSX.Element {
   const graph = useMemo(() => readGraph(result), [result]);
   const rank = useMemo(() => rankNodes(graph), [graph]);
   const pruner = useMemo(() => makePruner(graph), [graph]);
+  const computed = useMemo(() => pruner.prune({}).edgeCount, [pruner]);
   const threshold = preview ?? marks.threshold;
   const kept = useMemo(() => pruner.prune(threshold), [pruner, threshold.nodes, threshold.edges]);
   const onlyPinned = options.graph_only_pinned === true && marks.pinned.length > 0;
@@ -127,7 +128,7 @@ export function GraphView(props: ViewProps<CircuitGraph>): JSX.Element {
       <div class="hs-toolbar">
         <ThresholdSliders
           graph={graph}
-          computed={{ edges: useMemo(() => pruner.prune({}).edgeCount, [pruner]) }}
+          computed={computed}
           value={threshold}
           onPreview={setPreview}
           onChange={(value) => marks.change({ threshold: value })}

@@ -56,6 +56,7 @@ export function rowLabel(graph: Graph, node: number): string {
   if (kind === "logit" || kind === "logits") return "Logits";
   if (kind === "token" || kind === "embed") return "Embed";
   const layer = graph.layer[node] ?? -1;
+  if (kind === "bias") return "Embed";
   if (layer < 0) return "Other";
   if (graph.result.family === "attribution") return `L${layer}`;
   return kind === "head" || kind === "kv_head" ? `L${layer} attn` : `L${layer} MLP`;

@@ -34,10 +34,18 @@ export interface Graph {
   outgoing: Adjacency;
 }
 
-const ATTENTION = ["head", "kv_head", "attention_feature", "attention_error"];
+/** Where in its block a kind stands; others with the MLP. */
+const IN_BLOCK: Partial<Record<NodeKind, number>> = {
+  head: 0,
+  kv_head: 0,
+  attention_feature: 0,
+  attention_error: 0,
+  other: 0.25,
+};
 const ENDS: Partial<Record<NodeKind, number>> = {
   embed: -1,
   token: -1,
+  bias: -1,
   logit: Number.POSITIVE_INFINITY,
   logits: Number.POSITIVE_INFINITY,
 };
@@ -46,7 +54,7 @@ function orderOf(kind: NodeKind, layer: number): number {
   const end = ENDS[kind];
   if (end !== undefined) return end;
   if (layer < 0) return -1;
-  return layer + (ATTENTION.includes(kind) ? 0 : 0.5);
+  return layer + (IN_BLOCK[kind] ?? 0.5);
 }
 
 const ints = (data: ArrayLike<number>): Int32Array => Int32Array.from(data);

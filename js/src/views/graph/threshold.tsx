@@ -8,8 +8,8 @@ import { percent } from "./words";
 
 interface ThresholdProps {
   graph: Graph;
-  /** How many edges, and of influence which shares, the kernel kept. */
-  computed: { edges: number };
+  /** How many edges the kernel kept. */
+  computed: number;
   value: Threshold;
   /** While the thumb moves. */
   onPreview(value: Threshold): void;
@@ -30,7 +30,7 @@ export function ThresholdSliders(props: ThresholdProps): JSX.Element {
   if (graph.result.family === "components") {
     // Few edges matter most, so the slider is logarithmic.
     const most = Math.log(Math.max(2, graph.edges));
-    const edges = value.edges ?? computed.edges;
+    const edges = value.edges ?? computed;
     const count = (at: number): number => Math.min(graph.edges, Math.round(Math.exp(at * most)));
     return (
       <>

@@ -4,7 +4,7 @@ import { tokenGlyphs } from "../../state/tokens";
 import type { Group } from "../../wire/types";
 import { KIND_WORDS } from "./glyphs";
 import type { Item, Picture } from "./groups";
-import { type Graph, nodeMeasure } from "./model";
+import type { Graph } from "./model";
 import { EDGE_INPUTS } from "./names";
 
 export interface Naming {
@@ -75,9 +75,6 @@ export const signed = (value: number): string => (value > 0 ? "+" : "") + format
 export function linkInput(graph: Graph, picture: Picture, link: number): string {
   return EDGE_INPUTS[graph.result.edges.input.data[picture.edge[link] ?? 0] ?? 0] ?? "";
 }
-
-export const measureOf = (graph: Graph, name: string): ArrayLike<number> | undefined =>
-  nodeMeasure(graph.result, name);
 
 /** Links of an item, the largest first. */
 export function ranked(picture: Picture, links: Int32Array): number[] {
