@@ -130,6 +130,24 @@ describe("a collapsed group", () => {
   });
 });
 
+it("keeps edges into q, k and v apart", () => {
+  const nodes = [
+    ["embed", -1, -1, -1],
+    ["head", 0, -1, 0],
+    ["logits", -1, -1, -1],
+  ] as const;
+  const result = makeGraph(
+    "components",
+    nodes.map(([...row]) => row),
+    [
+      [0, 1, 2, 1],
+      [0, 1, -5, 3],
+      [1, 2, 1],
+    ],
+  );
+  expect([...laidOut(result).picture.weight]).toEqual([2, -5, 1]);
+});
+
 it("an arrow key follows the strongest link, or the row", () => {
   const { picture, layout, at } = laidOut(goldenGraph());
   const go = (from: string, arrow: Parameters<typeof walk>[3]): string | undefined =>

@@ -2,6 +2,7 @@
 // between items with the sums of their edges.
 import type { Group } from "../../wire/types";
 import { type Adjacency, adjacency, type Graph } from "./model";
+import { EDGE_INPUTS } from "./names";
 import type { Pruned } from "./prune";
 
 export interface Item {
@@ -69,7 +70,10 @@ function linksOf(graph: Graph, pruned: Pruned, items: readonly Item[], itemOf: I
     const from = itemOf[graph.source[at] ?? 0] ?? -1;
     const to = itemOf[graph.target[at] ?? 0] ?? -1;
     if (from < 0 || to < 0 || from === to) continue;
-    const key = from * items.length + to;
+    // Of two nodes, an edge into each of q, k and v is a link of its own.
+    const single = items[from]?.group === -1 && items[to]?.group === -1;
+    const input = single ? (graph.result.edges.input.data[at] ?? 0) : 0;
+    const key = (from * items.length + to) * EDGE_INPUTS.length + input;
     const link = found.get(key);
     const value = graph.weight[at] ?? 0;
     if (link === undefined) {

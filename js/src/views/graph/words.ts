@@ -73,6 +73,8 @@ export const signed = (value: number): string => (value > 0 ? "+" : "") + format
 
 /** The q, k or v that a link goes into; empty where it is several edges. */
 export function linkInput(graph: Graph, picture: Picture, link: number): string {
+  const ends = [picture.source[link], picture.target[link]];
+  if (ends.some((end) => picture.items[end ?? 0]?.group !== -1)) return "";
   return EDGE_INPUTS[graph.result.edges.input.data[picture.edge[link] ?? 0] ?? 0] ?? "";
 }
 
