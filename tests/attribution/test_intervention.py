@@ -91,6 +91,22 @@ def test_free_the_real_model_runs_on(every_bridge: Any, kind: dict[str, Any]) ->
         assert other.name != node
 
 
+def test_a_feature_that_is_not_active_can_be_clamped(gpt2: Any) -> None:
+    of = transcoders()
+    study, _ = attributed(gpt2, transcoders=of, max_nodes=200)
+    table, last = NodeTable(study), study.run.n_tokens - 1
+    feature = next(f for f in range(40) if f"L2F{f}@{last}" not in table)
+    done = finish(intervene(study, table, [f"L2F{feature}@{last}"], "clamp", 2.0, frozen=True))
+    gradient = study.targets.readers.gradient
+    lost = 2 * gradient @ of[2].decoder(torch.tensor([feature]))[0]
+    for node, change in zip(done.nodes, lost.tolist(), strict=False):
+        assert node.predicted - node.before == pytest.approx(change, abs=1e-4)
+        assert node.after == pytest.approx(node.predicted, abs=1e-4)
+    for how, name in (("ablate", f"L2F{feature}@{last}"), ("clamp", f"L2F40@{last}")):
+        with pytest.raises(RequestError, match="no node"):
+            finish(intervene(study, table, [name], how, 2.0, frozen=True))
+
+
 def test_free_and_small_the_prediction_is_the_derivative(gpt2: Any) -> None:
     """With all neurons and ratios for slopes it would not be; with linear features it is."""
     of = transcoders(activation="relu")

@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from headscope.analyses.attribution_nodes import NodeTable
+from headscope.analyses.attribution_nodes import NodeTable, Write
 from headscope.analyses.attribution_study import AttributionStudy
 from headscope.errors import RequestError
 from headscope.jobs.steps import Step, Steps
@@ -92,7 +92,8 @@ def intervene(
     Args:
         study: Prepared.
         table: Its nodes.
-        nodes: Names of units; errors and tokens can be ablated or scaled too.
+        nodes: Names of units; errors and tokens can be ablated or scaled too, and features that are
+            not active, such as `L2F17@7`, clamped.
         how: `ablate` (to zero), `scale` (by `value`) or `clamp` (to `value`).
         value: See `how`.
         frozen: Whether everything but the change's direct effects is held.
@@ -105,10 +106,15 @@ def intervene(
         raise RequestError(f"Nodes cannot be changed by {how!r}.", f"Choose from {HOWS}.")
     if not nodes or not np.isfinite(value):
         raise RequestError("An intervention needs nodes and a finite value.", "Select some nodes.")
-    factors = {name: _factor(table, name, how, value) for name in dict.fromkeys(nodes)}
-    moved = _moved(study, table, factors)
+    moved: dict[int, torch.Tensor] = {}
     fixed = torch.zeros(study.replacement.n_columns, dtype=torch.bool)
-    fixed[[table.number(name) for name in factors]] = True
+    for name in dict.fromkeys(nodes):
+        factor, write = _change(study, table, name, how, value)
+        for layer, vector in write.vectors.items():
+            change = moved.setdefault(layer, torch.zeros_like(study.run.streams[0]))
+            change[write.position] += factor * vector
+        if name in table:
+            fixed[table.number(name)] = True
     yield Step(0.0, "Predicting")
     with torch.no_grad():
         changes, last = study.replacement.push(moved, None if frozen else fixed)
@@ -132,28 +138,21 @@ _NOTES = {
 }
 
 
-def _factor(table: NodeTable, name: str, how: How, value: float) -> float:
-    """By how many times its write a node's write changes."""
+def _change(
+    study: AttributionStudy, table: NodeTable, name: str, how: How, value: float
+) -> tuple[float, Write]:
+    """A write of a node, and how many times it is added."""
+    if name not in table and how == "clamp" and (write := table.inactive(name)):
+        return value, write
     activation = float(table.activation[table.number(name)])
+    write = table.write(name)
     if how == "ablate":
-        return -1.0
+        return -1.0, write
     if how == "scale":
-        return value - 1.0
+        return value - 1.0, write
     if np.isnan(activation):
         raise RequestError(f"{name} has no activation to clamp.", "Use ablate or scale.")
-    return value / activation - 1.0
-
-
-def _moved(
-    study: AttributionStudy, table: NodeTable, factors: Mapping[str, float]
-) -> dict[int, torch.Tensor]:
-    moved: dict[int, torch.Tensor] = {}
-    for name, factor in factors.items():
-        write = table.write(name)
-        for layer, vector in write.vectors.items():
-            change = moved.setdefault(layer, torch.zeros_like(study.run.streams[0]))
-            change[write.position] += factor * vector
-    return moved
+    return value / activation - 1.0, write
 
 
 def _run(study: AttributionStudy, moved: Mapping[int, torch.Tensor], *, frozen: bool) -> ChangedRun:

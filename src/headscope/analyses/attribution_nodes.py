@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,6 +14,8 @@ from headscope.analyses.attribution_study import AttributionStudy
 from headscope.errors import RequestError
 from headscope.model.replacement import Readers
 from headscope.results import NODE_KINDS, Nodes
+
+_FEATURE = re.compile(r"L(\d{1,4})F(\d{1,9})@(\d{1,6})")
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,23 @@ class NodeTable:
     @cached_property
     def _by_name(self) -> dict[str, int]:
         return {name: number for number, name in enumerate(self.names)}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._by_name
+
+    def inactive(self, name: str) -> Write | None:
+        """What a feature that is not active here would write per unit of activation; or None."""
+        study, match = self._study, _FEATURE.fullmatch(name)
+        if match is None or study.request.transcoders is None:
+            return None
+        layer, feature, position = map(int, match.groups())
+        if layer >= study.run.n_layers or position >= study.run.n_tokens:
+            return None
+        transcoder = study.request.transcoders[layer]
+        if feature >= transcoder.n_features:
+            return None
+        index = torch.tensor([feature], device=study.run.streams[0].device)
+        return Write(position, {m: transcoder.decoder(index, m)[0] for m in transcoder.targets})
 
     def number(self, name: str) -> int:
         """The number of a node.
