@@ -12,7 +12,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 from benchmarks.report import Row, keep, table
 
-PARTS = ("imports", "payload", "hover", "edit", "paint", "patching", "attribution")
+PARTS = (
+    "imports", "payload", "hover", "edit", "paint", "patching", "attribution", "circuits",
+)  # fmt: skip
 
 
 def main() -> None:

@@ -68,5 +68,5 @@ def test_the_graph_says_how_it_was_made(llama):
 
 
 def test_a_rule_that_is_none_is_refused():
-    with pytest.raises(RequestError, match="no rule 'acdc'"):
-        CircuitDiscoveryRequest(PAIRS, rule="acdc")
+    with pytest.raises(RequestError, match="no rule 'guess'"):
+        CircuitDiscoveryRequest(PAIRS, rule="guess")

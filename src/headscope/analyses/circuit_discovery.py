@@ -12,6 +12,7 @@ side by side.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator
 from typing import TypeVar
 
@@ -26,6 +27,7 @@ from headscope.results import CircuitGraph
 __all__ = ["CircuitDiscoveryRequest", "CircuitStudy", "run", "steps"]
 
 T = TypeVar("T")
+_PARTIAL_S = 0.5
 
 
 def run(model: LiveModel, request: CircuitDiscoveryRequest) -> Steps[CircuitGraph]:
@@ -46,8 +48,13 @@ def steps(study: CircuitStudy) -> Steps[CircuitGraph]:
     for done in study.on_one_model(study.record()):
         yield Step(0.02 + 0.08 * done, "Running the prompts")
     for done in study.on_one_model(study.score()):
-        yield Step(0.1 + 0.6 * done, "Scoring edges")
-    study.choose()
+        yield Step(0.1 + 0.4 * done, "Scoring edges")
+    shown = time.perf_counter()
+    for done in study.on_one_model(study.choose()):
+        partial = None
+        if time.perf_counter() - shown > _PARTIAL_S and study.ready:
+            partial, shown = graph(study), time.perf_counter()
+        yield Step(0.5 + 0.2 * done, "Trying edges", partial)
     edges, signed = study.edges, study.request.signed
     total = int(edges.possible.sum())
     sizes = [top_n(edges, study.scores, int(x * total), signed=signed) for x in FRACTIONS]

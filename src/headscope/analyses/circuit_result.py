@@ -46,15 +46,16 @@ def graph(study: CircuitStudy) -> CircuitGraph:
     # The ends of the curve: what they give is known.
     full, empty = study.runner.ends
     return CircuitGraph(
-        title=f"Circuit: {TITLES[request.metric].lower()}, {request.method}",
+        title=f"Circuit: {TITLES[request.metric].lower()}, {request.method}"
+        + (", ACDC" if request.rule == "acdc" else ""),
         family="components",
         nodes=nodes,
         edges=made,
         measures=_measures(study),
         pruning=Pruning(
             request.rule,
-            request.least if request.rule == "threshold" else float(request.n_edges),
-            request.method,
+            request.least if request.rule in ("threshold", "acdc") else float(request.n_edges),
+            "acdc" if request.rule == "acdc" else request.method,
             request.signed,
         ),
         provenance=_provenance(study),
@@ -98,6 +99,10 @@ def _node(layout: Layout, component: Component) -> GraphNode:
 def _measures(study: CircuitStudy) -> tuple[EdgeMeasure, ...]:
     request = study.request
     found = [_measure(study, request.method, "Score", _score_definition(study), study.scores)]
+    if request.method == "flow_routes":
+        found = [replace(found[0], title="Flow", unit="share")]
+    if study.acdc is not None:
+        found.append(_measure(study, "acdc", "ACDC", _acdc_definition(study), study.acdc.losses))
     if not np.isnan(study.exact).all():
         found.append(_exact(study))
     return tuple(found)
@@ -131,10 +136,23 @@ def _exact(study: CircuitStudy) -> EdgeMeasure:
 
 def _score_definition(study: CircuitStudy) -> str:
     request = study.request
+    if request.method == "flow_routes":
+        return (
+            "Share of what the logits read in the clean run that came by this edge, down the "
+            "stream by proximity; heads pass it to their values at the positions they attend to, "
+            "queries and keys get none. Mean over pairs; never negative, whatever the metric."
+        )
     return (
         f"Clean less ablated output, times the gradient of the {_metric(study)} with respect to "
         f"what the reader reads, taken {_TAKEN[request.method].format(m=request.ig_steps)}; summed "
         f"over positions, mean over pairs. {_sign(study)}"
+    )
+
+
+def _acdc_definition(study: CircuitStudy) -> str:
+    return (
+        f"What the {_metric(study)} lost when the edge was ablated in its turn, from the logits "
+        f"back, on top of all edges taken out before it; mean over pairs. {_sign(study)}"
     )
 
 
@@ -173,8 +191,15 @@ def _provenance(study: CircuitStudy) -> Provenance:
             "n_exact": request.n_exact,
             "pairs": len(request.pairs),
         },
-        sign="Positive: the edge raises the metric of the clean run.",
-        normalisation="Scores are in the metric's unit. Faithfulness: 1 is the metric with all "
+        sign="Positive: the edge raises the metric of the clean run."
+        if request.method != "flow_routes"
+        else "Flows are never negative. Of exact values, positive: the edge raises the metric.",
+        normalisation=(
+            "Flows are shares of 1, the logits'. "
+            if request.method == "flow_routes"
+            else "Scores are in the metric's unit. "
+        )
+        + "Faithfulness: 1 is the metric with all "
         "edges, 0 with all of them ablated; metrics are means over pairs.",
         user_hooks=study.user_hooks,
         notes=notes,

@@ -111,14 +111,14 @@ class CircuitRunner:
             if key not in self._known
         }
         if new:
-            found = yield from self.fresh(list(new.values()))
+            found = yield from self.fresh(np.stack(list(new.values())))
             self._known |= dict(zip(new, found, strict=True))
         return np.stack([self._known[key] for key in keys])
 
-    def fresh(self, circuits: Sequence[Kept]) -> Generator[float, None, Metrics]:
-        """As `metrics`, but nothing is looked up or kept."""
+    def fresh(self, circuits: Kept) -> Generator[float, None, Metrics]:
+        """As `metrics`, of bool `[circuit, writer, reader]`, with nothing looked up or kept."""
         found = np.zeros((len(circuits), len(self._study.experiments)))
-        kept = torch.from_numpy(np.stack(circuits))
+        kept = torch.from_numpy(circuits)
         for number, (members, contrast, runs) in enumerate(self._batches):
             first = 0
             for streams in runs.streams(kept):

@@ -17,16 +17,16 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from headscope.analyses import circuit_choice
-from headscope.analyses.circuit_choice import Kept, Scores
+from headscope.analyses.acdc import Acdc
+from headscope.analyses.circuit_choice import Kept, Scores, greedy, pruned, threshold, top_n
 from headscope.analyses.circuit_run import CircuitRunner
 from headscope.analyses.edge_scores import EdgeScoresRequest, EdgeStudy
 from headscope.errors import RequestError
 from headscope.model.live import LiveModel
 from headscope.results import FaithfulnessPoint
 
-Rule = Literal["threshold", "top_n", "greedy"]
-RULES: tuple[Rule, ...] = ("threshold", "top_n", "greedy")
+Rule = Literal["threshold", "top_n", "greedy", "acdc"]
+RULES: tuple[Rule, ...] = ("threshold", "top_n", "greedy", "acdc")
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,10 @@ class CircuitDiscoveryRequest(EdgeScoresRequest):
     """A circuit.
 
     Args:
-        rule: `top_n` and `greedy` keep `n_edges`; `threshold` those of at least `least`.
+        rule: `top_n` and `greedy` keep `n_edges`; `threshold` those of at least `least`; `acdc`
+            those whose ablation in turn worsens the metric by at least `least` (see `acdc`).
         n_edges: How many edges.
-        least: The threshold, in the metric's unit.
+        least: The threshold, in the scores' unit; for `acdc`, the metric's: tau.
         signed: Whether edges are ranked by score; otherwise by its magnitude.
         n_exact: Of how many kept edges the exact value is computed.
     """
@@ -51,6 +52,8 @@ class CircuitDiscoveryRequest(EdgeScoresRequest):
         super().__post_init__()
         if self.rule not in RULES:
             raise RequestError(f"There is no rule {self.rule!r}.", f"Choose from {RULES}.")
+        if self.rule == "acdc" and self.least <= 0:
+            raise RequestError("ACDC keeps nothing apart with tau = 0.", "Pass least=0.01, say.")
 
 
 @dataclass(frozen=True)
@@ -78,9 +81,11 @@ class CircuitStudy(EdgeStudy):
 
     Attributes:
         request: What is asked.
+        ready: Whether a circuit is there.
         chosen: The edges that the rule chooses, bool `[writer, reader]`.
         kept: Those of them that do not dangle.
         exact: Exact values, float64 `[writer, reader]`; NaN where none was computed.
+        acdc: The search, where that is the rule.
         points: The circuit and those of other sizes, run.
     """
 
@@ -89,6 +94,8 @@ class CircuitStudy(EdgeStudy):
     def __init__(self, model: LiveModel, request: CircuitDiscoveryRequest) -> None:
         super().__init__(model, request)
         self.exact: Scores = np.full(self.edges.possible.shape, np.nan)
+        self.ready = False
+        self.acdc: Acdc | None = None
         self.points: tuple[FaithfulnessPoint, ...] = ()
 
     @cached_property
@@ -96,16 +103,27 @@ class CircuitStudy(EdgeStudy):
         """Runs circuits on the recorded prompts."""
         return CircuitRunner(self)
 
-    def choose(self) -> None:
-        """Choose the circuit by the scores."""
+    def choose(self) -> Generator[float, None, None]:
+        """Choose the circuit; yields the share done, with `kept` as far as it is known."""
         request, edges, scores = self.request, self.edges, self.scores
-        if request.rule == "threshold":
-            chosen = circuit_choice.threshold(edges, scores, request.least, signed=request.signed)
+        if request.rule == "acdc":
+            worse_higher = request.metric == "kl"
+            self.acdc = Acdc(self.runner, edges, request.least, lower_is_better=worse_higher)
+            for _ in self.runner.metrics([self.runner.full, self.runner.empty]):
+                yield 0.0
+            for done in self.acdc.search():
+                self._choose(self.acdc.kept)
+                yield done
+        elif request.rule == "threshold":
+            self._choose(threshold(edges, scores, request.least, signed=request.signed))
         else:
-            choose = circuit_choice.top_n if request.rule == "top_n" else circuit_choice.greedy
-            chosen = choose(edges, scores, request.n_edges, signed=request.signed)
-        self.chosen: Kept = chosen
-        self.kept: Kept = circuit_choice.pruned(edges, chosen)
+            choice = top_n if request.rule == "top_n" else greedy
+            self._choose(choice(edges, scores, request.n_edges, signed=request.signed))
+
+    def _choose(self, chosen: Kept) -> None:
+        self.chosen: Kept = chosen.copy()
+        self.kept: Kept = pruned(self.edges, chosen)
+        self.ready = True
 
     def best(self, n: int) -> list[tuple[int, int]]:
         """The `n` kept edges with the largest scores."""
@@ -122,7 +140,7 @@ class CircuitStudy(EdgeStudy):
         """What a circuit does by itself, and what all the rest does without it."""
         runner = self.runner
         (point,) = yield from runner.faithfulness([chosen])
-        kept = circuit_choice.pruned(self.edges, chosen)
+        kept = pruned(self.edges, chosen)
         values = yield from runner.metrics([runner.full, runner.empty, runner.full & ~kept])
         full, empty, rest = values.mean(1).tolist()
         return CircuitOutcome(

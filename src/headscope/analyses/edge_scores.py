@@ -17,8 +17,12 @@ the gradient is taken makes the method:
                          is k/m clean + (1 - k/m) ablated, k = 1 to m.
     clean_corrupted      mean of the gradients at both ends.
 
+`flow_routes` takes no gradient and compares nothing: the share of what the logits read in the clean
+run that came by the edge (`model.flow_routes`; Ferrando & Voita 2024). It is never negative.
+
 Cost: two forward passes, and a forward and a backward pass per gradient: 1, m,
-(m - 1)(1 + 2 n_layers) + 1, or 2. Pairs run in batches of equal length, without padding.
+(m - 1)(1 + 2 n_layers) + 1, or 2; none for flow routes. Pairs run in batches of equal length,
+without padding.
 """
 
 from __future__ import annotations
@@ -40,13 +44,14 @@ from headscope.analyses.trials import Trials
 from headscope.errors import RequestError
 from headscope.model.edge_gradients import EdgeProducts, reader_gradients
 from headscope.model.edges import EdgeMap, Wiring, Written
+from headscope.model.flow_routes import flow_routes
 from headscope.model.live import LiveModel
 from headscope.model.paths import outputs
 from headscope.model.recorded import Place
 
-EdgeMethod = Literal["eap", "eap_ig_inputs", "eap_ig_activations", "clean_corrupted"]
+EdgeMethod = Literal["eap", "eap_ig_inputs", "eap_ig_activations", "clean_corrupted", "flow_routes"]
 EDGE_METHODS: tuple[EdgeMethod, ...] = (
-    "eap", "eap_ig_inputs", "eap_ig_activations", "clean_corrupted",
+    "eap", "eap_ig_inputs", "eap_ig_activations", "clean_corrupted", "flow_routes",
 )  # fmt: skip
 Ablation = Literal["patch", "zero", "mean", "mean_position"]
 ABLATIONS: tuple[Ablation, ...] = ("patch", "zero", "mean", "mean_position")
@@ -157,6 +162,9 @@ class EdgeStudy(Trials):
 
         float64 `[writer, reader]`, 0 where there is no edge.
         """
+        if self.request.method == "flow_routes":
+            yield from self._follow()
+            return
         scores = torch.zeros(self.edges.possible.shape, dtype=torch.float64)
         batches = list(self.contrasts())
         for done, (members, contrast) in enumerate(batches):
@@ -176,6 +184,21 @@ class EdgeStudy(Trials):
                     scores += products.total()
                 yield (done + number / len(points)) / len(batches)
         self.scores: npt.NDArray[np.float64] = scores.numpy() / len(self.experiments)
+
+    def _follow(self) -> Iterator[float]:
+        """Scores by flow; an answer's continuations count the same."""
+        scores = torch.zeros(self.edges.possible.shape, dtype=torch.float64)
+        batches = [(group, one) for group in self._groups for one in group.contrasts]
+        for done, (group, contrast) in enumerate(batches):
+            following = flow_routes(self.wiring, contrast.base, contrast.read)
+            while True:
+                try:
+                    share = next(following)
+                except StopIteration as end:
+                    scores += end.value / len(group.contrasts)
+                    break
+                yield (done + share) / len(batches)
+        self.scores = scores.numpy() / len(self.experiments)
 
     def _points(self, change: Written) -> Iterator[tuple[float, dict[Place, torch.Tensor]]]:
         """Where gradients are taken: what is added to the clean run there, and the weights."""

@@ -40,6 +40,7 @@ recorded runs, which the pool of cached runs does not count."""
 _METHODS: Mapping[EdgeMethod, str] = {
     "eap": "EAP", "eap_ig_inputs": "EAP-IG, inputs",
     "eap_ig_activations": "EAP-IG, activations", "clean_corrupted": "clean and corrupted",
+    "flow_routes": "information flow routes",
 }  # fmt: skip
 _ABLATIONS: Mapping[Ablation, str] = {
     "patch": "the corrupted prompt's", "zero": "zero", "mean": "its mean over positions",
@@ -47,7 +48,7 @@ _ABLATIONS: Mapping[Ablation, str] = {
 }  # fmt: skip
 _RULES: Mapping[Rule, str] = {
     "top_n": "the best edges", "greedy": "the best that lead to the logits",
-    "threshold": "edges of at least",
+    "threshold": "edges of at least", "acdc": "ACDC, with tau at least",
 }  # fmt: skip
 
 
@@ -69,17 +70,20 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         answer: What is right after the clean prompt: text of one token or several, or ids; by
             default the model's top prediction.
         wrong: What is right after the corrupted prompt, likewise.
-        method: How edges are scored: `eap`, `eap_ig_inputs`, `eap_ig_activations` or
-            `clean_corrupted`; see `headscope.analyses.edge_scores`.
+        method: How edges are scored: `eap`, `eap_ig_inputs`, `eap_ig_activations`,
+            `clean_corrupted` or `flow_routes`; see `headscope.analyses.edge_scores`.
         ig_steps: Steps of the methods that integrate.
         ablation: What a component's output is ablated to: `patch` (its output on the corrupted
             prompt), `zero`, `mean` or `mean_position`.
         metric: `logit_diff`, `logit`, `log_prob`, `prob` or `kl`.
         position: Where the metric is read; negative counts from the end.
         rule: How the circuit is chosen: `top_n` (the best edges), `greedy` (the best that lead to
-            what is in the circuit, from the logits on) or `threshold`. Dangling edges are dropped.
+            what is in the circuit, from the logits on), `threshold`, or `acdc` (edges are ablated
+            one after the other, for good where that hardly matters; a forward pass per edge).
+            Dangling edges are dropped.
         n_edges: How many edges `top_n` and `greedy` choose.
-        least: Least score of `threshold`, in the metric's unit.
+        least: Least score of `threshold`; for `acdc`, tau: by how much an edge has to matter to
+            the metric.
         signed: Whether edges are ranked by score; otherwise by its magnitude.
         n_exact: Of how many edges of the circuit the exact value is computed at once.
         selection: What is pinned at first.
@@ -109,7 +113,7 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         field("n_edges", "Edges", "integer", "How many; those that dangle are dropped then.",
               when=[{"rule": ["top_n", "greedy"]}]),
         field("least", "At least", "line", "A score, in the metric's unit.",
-              when=[{"rule": ["threshold"]}]),
+              when=[{"rule": ["threshold", "acdc"]}]),
         field("signed", "Signed", "flag", "Rank by score; otherwise by its magnitude."),
     )  # fmt: skip
     asks: ClassVar[tuple[str, ...]] = ("edge", "circuit", "curve", "minimality", "suggest")
@@ -243,10 +247,12 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
     def _analyse(self, request: CircuitDiscoveryRequest) -> Steps[CircuitGraph]:
         _KEPT.pop(self, None)
         study = CircuitStudy(self._model, request)
-        graph = yield from circuit_discovery.steps(study)
-        self._asked = request
-        self._keep(study)
-        return graph
+        try:
+            return (yield from circuit_discovery.steps(study))
+        finally:
+            if study.ready:
+                self._asked = request
+                self._keep(study)
 
     def _keep(self, study: CircuitStudy) -> None:
         _KEPT.clear()
