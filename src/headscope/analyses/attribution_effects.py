@@ -19,7 +19,7 @@ import torch
 from headscope.analyses.attribution_study import AttributionStudy, without_gradients
 from headscope.jobs.steps import Step, Steps
 from headscope.model.memory import FLOAT32, refuse_if_too_large
-from headscope.model.replacement import Carried, Readers
+from headscope.model.replacement_parts import Carried, Readers
 
 #: Multiply-adds of one layer of one group: some 50 ms on one core.
 _STEP_WORK = 2e9

@@ -12,7 +12,7 @@ import torch
 
 from headscope.analyses.attribution_study import AttributionStudy
 from headscope.errors import RequestError
-from headscope.model.replacement import Readers
+from headscope.model.replacement_parts import Readers
 from headscope.results import NODE_KINDS, Nodes
 
 _FEATURE = re.compile(r"L(\d{1,4})F(\d{1,9})@(\d{1,6})")

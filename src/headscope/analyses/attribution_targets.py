@@ -17,7 +17,7 @@ from headscope.errors import RequestError
 from headscope.model.frozen import FrozenRun
 from headscope.model.live import LiveModel
 from headscope.model.readout import ReadOut
-from headscope.model.replacement import Readers
+from headscope.model.replacement_parts import Readers
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from headscope.errors import ModelError
 from headscope.model.edges import Wiring
 from headscope.model.frozen import FrozenRun
 from headscope.model.live import LiveModel
-from headscope.model.replacement import Readers
+from headscope.model.replacement_parts import Readers
 from headscope.model.runs import Site
 
 _TOLERANCE = 1e-3

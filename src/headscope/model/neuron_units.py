@@ -24,7 +24,8 @@ from headscope.errors import ModelError
 from headscope.model.frozen import FrozenRun
 from headscope.model.live import LiveModel
 from headscope.model.norms import Norm
-from headscope.model.replacement import LocalReplacement, Readers, Reading, Units, with_gaps
+from headscope.model.replacement import LocalReplacement
+from headscope.model.replacement_parts import Readers, Reading, Units, with_gaps
 from headscope.model.resumed import TOLERANCE
 from headscope.model.runs import Site
 

@@ -11,13 +11,8 @@ import torch
 from headscope.errors import ModelError
 from headscope.model.dictionaries import Transcoders
 from headscope.model.frozen import FrozenRun
-from headscope.model.replacement import (
-    LinearSkip,
-    LocalReplacement,
-    Reading,
-    Units,
-    with_gaps,
-)
+from headscope.model.replacement import LocalReplacement
+from headscope.model.replacement_parts import LinearSkip, Reading, Units, with_gaps
 
 _KINDS = {
     "ln2.hook_in": "stream", "hook_in": "stream", "ln2.hook_normalized": "unit",
