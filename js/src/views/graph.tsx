@@ -5,13 +5,17 @@ import { toSvg } from "../draw/svg";
 import { formatNumber } from "../draw/text";
 import type { CircuitGraph } from "../wire/types";
 import type { ViewProps } from "./contract";
+import { useAsking } from "./graph/ask";
+import { CurvePanel } from "./graph/curve";
 import { Detail } from "./graph/detail";
+import { Faithfulness } from "./graph/faithfulness";
 import { GroupBar } from "./graph/group-bar";
 import { makePicture } from "./graph/groups";
 import { layoutPicture } from "./graph/layout";
 import { GraphLegend } from "./graph/legend";
 import { EdgeList } from "./graph/list";
 import { useMarks } from "./graph/marks";
+import { MinimalityPanel } from "./graph/minimality";
 import { readGraph } from "./graph/model";
 import { rankNodes } from "./graph/order";
 import { makePruner, onlyNodes, type Threshold } from "./graph/prune";
@@ -27,6 +31,7 @@ export { default as graphCss } from "./graph/graph.css?inline";
 export function GraphView(props: ViewProps<CircuitGraph>): JSX.Element {
   const { result, theme, width, options, setOption, select, announce } = props;
   const marks = useMarks(props);
+  const asking = useAsking(props);
   const [preview, setPreview] = useState<Threshold | null>(null);
   const [cursor, setCursor] = useState<string | null>(null);
   const [chosen, setChosen] = useState<readonly string[]>([]);
@@ -119,6 +124,12 @@ export function GraphView(props: ViewProps<CircuitGraph>): JSX.Element {
     event.stopPropagation();
   }
 
+  function goTo(name: string): void {
+    const item = picture.itemOf[graph.index.get(name) ?? -1] ?? -1;
+    if (item >= 0) setCursor(keyOf(item));
+  }
+
+  const isCircuit = result.family === "components";
   const asTable = options.graph_table === true;
   const links = picture.links;
   const drawn = useMemo(() => drawnLinks(picture).length, [picture]);
@@ -133,6 +144,9 @@ export function GraphView(props: ViewProps<CircuitGraph>): JSX.Element {
           onPreview={setPreview}
           onChange={(value) => marks.change({ threshold: value })}
         />
+        {isCircuit && (
+          <Faithfulness asking={asking} threshold={marks.threshold} moving={preview !== null} />
+        )}
         <SearchBox
           input={searchBox}
           naming={naming}
@@ -208,8 +222,14 @@ export function GraphView(props: ViewProps<CircuitGraph>): JSX.Element {
         />
       )}
       {!asTable && <GraphLegend graph={graph} picture={picture} theme={theme} />}
+      {isCircuit && (
+        <div class="hs-graph-panels">
+          <CurvePanel asking={asking} theme={theme} width={width} />
+          <MinimalityPanel asking={asking} threshold={marks.threshold} onGo={goTo} />
+        </div>
+      )}
       <Detail
-        view={props}
+        asking={asking}
         naming={naming}
         picture={picture}
         item={at}

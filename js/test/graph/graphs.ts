@@ -120,3 +120,18 @@ export function randomGraph(nodes: number, edges: number, layers = 6, seed = 1):
   }
   return makeGraph("attribution", rows, [...found.values()]);
 }
+
+/** A head between embedding and logits. */
+export const smallCircuit = (): CircuitGraph =>
+  makeGraph(
+    "components",
+    [
+      ["embed", -1, -1, -1],
+      ["head", 2, -1, 5],
+      ["logits", -1, -1, -1],
+    ],
+    [
+      [0, 1, 1, 1],
+      [1, 2, 1],
+    ],
+  );

@@ -1,0 +1,65 @@
+// How faithful the circuit is that the slider has come to rest on: it is really run.
+import type { JSX } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { formatNumber } from "../../draw/text";
+import type { FaithfulnessPoint } from "../../wire/types";
+import { useAnswer } from "../lens/ask";
+import { type Asking, isOffered, Problem } from "./ask";
+import type { Threshold } from "./prune";
+
+interface Outcome extends FaithfulnessPoint {
+  completeness?: number;
+}
+
+interface FaithfulnessProps {
+  asking: Asking;
+  /** At rest. */
+  threshold: Threshold;
+  /** The thumb moves: what is shown is of where it was. */
+  moving: boolean;
+}
+
+const REST_MS = 250;
+const MEANING =
+  "With all other edges ablated: 1, the circuit does what the model does; 0, no more than with every edge ablated. Completeness is the same of everything but the circuit.";
+
+export function Faithfulness({ asking, threshold, moving }: FaithfulnessProps): JSX.Element {
+  const params = { threshold };
+  const wanted = `${asking.subject} ${JSON.stringify(params)}`;
+  const [rested, setRested] = useState<string | null>(null);
+  useEffect(() => {
+    const timer = setTimeout(() => setRested(wanted), REST_MS);
+    return () => clearTimeout(timer);
+  }, [wanted]);
+  const offered = isOffered(asking, "circuit");
+  const question =
+    offered && rested === wanted && !moving ? { what: "circuit", params, key: wanted } : null;
+  const { answer, problem } = useAnswer<Outcome>(asking, question);
+  const [last, setLast] = useState<Outcome | null>(null);
+  useEffect(() => {
+    if (answer) setLast(answer);
+  }, [answer]);
+  const shown = answer ?? last;
+  const stale = offered && !answer && !problem;
+  return (
+    <span class="hs-control hs-graph-faithful" title={offered ? MEANING : "Needs a live kernel"}>
+      <span class="hs-label">Faithfulness</span>
+      <span role="status" class={stale ? "hs-graph-stale" : ""} aria-busy={stale}>
+        {shown && !problem ? <InWords {...shown} /> : stale ? "…" : "–"}
+      </span>
+      <Problem text={problem} />
+    </span>
+  );
+}
+
+function InWords({ faithfulness, completeness, requested, kept }: Outcome): JSX.Element {
+  return (
+    <>
+      <strong>{formatNumber(faithfulness)}</strong>{" "}
+      <span class="hs-muted">
+        {formatNumber(requested)} edges asked for, {formatNumber(kept)} kept
+        {completeness !== undefined && `; completeness ${formatNumber(completeness)}`}
+      </span>
+    </>
+  );
+}
