@@ -184,6 +184,7 @@ export function GraphView(props: ViewProps<CircuitGraph>): JSX.Element {
         />
       </div>
       <GroupBar
+        asking={asking}
         marks={marks}
         selected={[...selected].flatMap(namesOf)}
         open={open}

@@ -65,6 +65,32 @@ it("draws the curve, states its areas, and lists what each edge is worth", async
   expect(find(".hs-graph-detail strong").textContent).toBe("embed");
 });
 
+it("takes, renames and leaves suggested groups; a node is in one at most", async () => {
+  page.marks.groups = [{ label: "mine", nodes: ["embed", "L2H5"] }];
+  answers({
+    suggest: {
+      groups: [
+        { label: "L2H5", nodes: ["L2H5", "logits"] },
+        { label: "others", nodes: ["embed", "logits"] },
+      ],
+    },
+  });
+  await show(smallCircuit(), { asks: ["suggest"] });
+  await click("Suggest groups");
+  const label = find<HTMLInputElement>("input[aria-label='Label of the suggested group']");
+  await input(label, "mine");
+  expect(buttons("Accept mine")[0]?.disabled).toBe(true);
+  await input(label, "<i>late</i>");
+  await click("Accept <i>late</i>");
+  expect(page.marks.groups).toEqual([
+    { label: "mine", nodes: ["embed"] },
+    { label: "<i>late</i>", nodes: ["L2H5", "logits"] },
+  ]);
+  await click("Reject others");
+  expect(page.root.querySelector(".hs-graph-suggested, i")).toBeNull();
+  expect(page.marks.groups).toHaveLength(2);
+});
+
 it("says in a line why there is no answer, and asks again when it is told to", async () => {
   page.ask.mockRejectedValueOnce(new Error("The model has changed."));
   await show(smallCircuit(), { asks: ["curve"] });
@@ -77,7 +103,7 @@ it("says in a line why there is no answer, and asks again when it is told to", a
 
 it("shows what needs a kernel without one, shut", async () => {
   await show(smallCircuit(), { asks: [] });
-  for (const name of ["Curve", "Minimality"]) {
+  for (const name of ["Curve", "Minimality", "Suggest groups"]) {
     expect([buttons(name)[0]?.disabled, buttons(name)[0]?.title]).toEqual([
       true,
       "Needs a live kernel",

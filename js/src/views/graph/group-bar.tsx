@@ -3,9 +3,13 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { tokenGlyphs } from "../../state/tokens";
 import { Button } from "../parts/controls";
+import type { Asking } from "./ask";
+import { isTaken, withGroup } from "./groups";
 import type { Marking } from "./marks";
+import { Suggestions } from "./suggestions";
 
 interface GroupBarProps {
+  asking: Asking;
   marks: Marking;
   /** Names of the selected nodes. */
   selected: readonly string[];
@@ -16,27 +20,23 @@ interface GroupBarProps {
 }
 
 export function GroupBar({
+  asking,
   marks,
   selected,
   open,
   onOpen,
   onDone,
-}: GroupBarProps): JSX.Element | null {
+}: GroupBarProps): JSX.Element {
   const [label, setLabel] = useState("");
   const { groups } = marks;
-  if (!groups.length && selected.length === 0) return null;
-  const taken = groups.some((group) => group.label === label.trim());
+  const taken = isTaken(groups, label.trim());
   const make = (): void => {
-    // A node is in one group at most.
-    const rest = groups
-      .map((group) => ({ ...group, nodes: group.nodes.filter((node) => !selected.includes(node)) }))
-      .filter(({ nodes }) => nodes.length > 0);
-    marks.change({ groups: [...rest, { label: label.trim(), nodes: [...selected] }] });
+    marks.change({ groups: withGroup(groups, { label: label.trim(), nodes: [...selected] }) });
     setLabel("");
     onDone();
   };
   const rename = (was: string, next: string): void => {
-    if (!next || groups.some((group) => group.label === next)) return;
+    if (!next || isTaken(groups, next)) return;
     marks.change({ groups: groups.map((g) => (g.label === was ? { ...g, label: next } : g)) });
     onOpen(open.map((one) => (one === was ? next : one)));
   };
@@ -92,6 +92,7 @@ export function GroupBar({
           </Button>
         </span>
       ))}
+      <Suggestions asking={asking} marks={marks} />
     </div>
   );
 }

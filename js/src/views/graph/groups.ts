@@ -32,6 +32,17 @@ export interface Picture {
 
 export const groupKey = (group: Group): string => `"${group.label}"`;
 
+export const isTaken = (groups: readonly Group[], label: string): boolean =>
+  groups.some((group) => group.label === label);
+
+/** With one more group; a node is in one at most. */
+export function withGroup(groups: readonly Group[], added: Group): Group[] {
+  const rest = groups
+    .map(({ label, nodes }) => ({ label, nodes: nodes.filter((n) => !added.nodes.includes(n)) }))
+    .filter(({ nodes }) => nodes.length > 0);
+  return [...rest, added];
+}
+
 export function makePicture(
   graph: Graph,
   pruned: Pruned,
