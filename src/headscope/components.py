@@ -172,15 +172,16 @@ class Layout:
 
     def reaches(self, sender: Component, receiver: Component) -> bool:
         """Whether what `sender` writes is in the stream that `receiver` reads."""
-        return self._writes(sender) < self._reads(receiver)
+        return self.written_at(sender) < self.read_at(receiver)
 
-    def _writes(self, component: Component) -> int:
+    def written_at(self, component: Component) -> int:
         """When it writes: in units of which a block takes four."""
         if component.layer is None:
             return 0
         return 4 * component.layer + (2 if component.kind == "head" else 4)
 
-    def _reads(self, component: Component) -> int:
+    def read_at(self, component: Component) -> int:
+        """When it reads, likewise."""
         if component.layer is None:
             return 4 * self.n_layers + 1
         late = component.kind == "mlp" and not self.parallel

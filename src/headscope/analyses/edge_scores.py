@@ -30,7 +30,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +56,8 @@ EDGE_METHODS: tuple[EdgeMethod, ...] = (
 )  # fmt: skip
 Ablation = Literal["patch", "zero", "mean", "mean_position"]
 ABLATIONS: tuple[Ablation, ...] = ("patch", "zero", "mean", "mean_position")
+_CHECKED: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+"""Per bridge its state when it was found to compute as its wiring says."""
 
 
 @dataclass(frozen=True)
@@ -123,8 +126,11 @@ class EdgeStudy(Trials):
 
     def record(self) -> Iterator[float]:
         """Run both prompts of every pair; yields the share done."""
-        first = self.experiments[0].clean.token_ids
-        self.wiring.check(torch.tensor([first], device=self.model.device))
+        bridge = self.model.bridge
+        if _CHECKED.get(bridge) != self._begun_on:
+            first = self.experiments[0].clean.token_ids
+            self.wiring.check(torch.tensor([first], device=self.model.device))
+            _CHECKED[bridge] = self._begun_on
         yield from super().record()
 
     def contrasts(self) -> Iterator[tuple[tuple[int, ...], Contrast]]:

@@ -30,6 +30,7 @@ class ReaderGradients:
         middles: What each block's MLP reads, likewise; empty without MLPs.
         heads: By letter and layer, with respect to queries, keys or values as they come out of
             their projection, `[run, position, reader, d_head]`.
+        reads: Those queries, keys and values themselves.
         mlps: With respect to each MLP's input behind its norm, `[run, position, d_model]`.
         logits: With respect to the last stream, `[run, position, d_model]`.
     """
@@ -37,6 +38,7 @@ class ReaderGradients:
     streams: tuple[torch.Tensor, ...]
     middles: tuple[torch.Tensor, ...]
     heads: Mapping[tuple[Input, int], torch.Tensor]
+    reads: Mapping[tuple[Input, int], torch.Tensor]
     mlps: tuple[torch.Tensor, ...]
     logits: torch.Tensor
 
@@ -63,6 +65,7 @@ def reader_gradients(
     bridge, layout = wiring.bridge, wiring.map.layout
     layers = range(layout.n_layers)
     zeros: dict[tuple[str, int], torch.Tensor] = {}
+    reads: dict[tuple[Input, int], torch.Tensor] = {}
     streams: list[torch.Tensor] = []
     middles: list[torch.Tensor] = []
     final: list[torch.Tensor] = []
@@ -74,6 +77,15 @@ def reader_gradients(
 
         return add
 
+    def reader(key: tuple[Input, int]) -> Any:
+        add = leaf(key)
+
+        def keep_and_add(activation: torch.Tensor, hook: Any) -> torch.Tensor:
+            reads[key] = activation.detach()
+            return add(activation, hook)  # type: ignore[no-any-return]
+
+        return keep_and_add
+
     def keeper(kept: list[torch.Tensor]) -> Any:
         return lambda activation, hook: kept.append(activation.detach())
 
@@ -84,7 +96,7 @@ def reader_gradients(
     for layer in layers:
         at = f"blocks.{layer}."
         hooks.append((at + "hook_resid_pre", keeper(streams)))
-        hooks += [(f"{at}attn.hook_{letter}", leaf((letter, layer))) for letter in INPUTS]
+        hooks += [(f"{at}attn.hook_{letter}", reader((letter, layer))) for letter in INPUTS]
         if layout.mlps:
             hooks.append((at + "mlp.hook_in", leaf(("mlp", layer))))
             if not layout.parallel:
@@ -109,6 +121,7 @@ def reader_gradients(
         tuple(streams),
         tuple(streams if layout.parallel else middles) if layout.mlps else (),
         heads,
+        reads,
         tuple(by_key["mlp", layer] for layer in layers) if layout.mlps else (),
         logits,
     )
@@ -156,8 +169,8 @@ class EdgeProducts:
                     key = letter, layer
                     scaled = _flat(gradients.heads[key]) * share[..., None]
                     self._heads[key] = self._heads.get(key, 0) + scaled
-                    pulled = wiring.pulled(layer, letter).to(scaled)
-                    seen = torch.einsum("nd,red->nre", units[layer], pulled)
+                    # Unit times projection is what was read, less what is read of nothing.
+                    seen = _flat(gradients.reads[key]) - wiring.read_of_nothing(layer, letter)
                     along[key] = (seen * scaled).sum(-1) / units[layer].shape[-1]
                 if gradients.mlps:
                     stream, own = _flat(gradients.middles[layer]), _flat(gradients.mlps[layer])

@@ -51,8 +51,9 @@ class EdgeMap:
                 readers.append(Component("mlp", layer))
         self.writers = tuple(writers)
         self.readers = (*readers, Component("logits"))
-        self.possible: npt.NDArray[np.bool_] = np.array(
-            [[layout.reaches(writer, reader) for reader in self.readers] for writer in writers]
+        self.possible: npt.NDArray[np.bool_] = np.less.outer(
+            [layout.written_at(writer) for writer in self.writers],
+            [layout.read_at(reader) for reader in self.readers],
         )
         self.feeds: npt.NDArray[np.bool_] = np.array(
             [[_feeds(layout, reader, writer) for writer in writers] for reader in self.readers]
@@ -161,6 +162,12 @@ class Wiring:
         weight, bias = self._in[layer][letter]
         normed = self._norms[layer](views).to(weight.dtype)
         return (torch.bmm(normed, weight) + bias[:, None]).transpose(0, 1)
+
+    def read_of_nothing(self, layer: int, letter: Input) -> torch.Tensor:
+        """What of queries, keys or values `[reader, d_head]` does not depend on the stream."""
+        weight, bias = self._in[layer][letter]
+        norm = self._norms[layer].bias
+        return bias if norm is None else norm.to(weight.dtype) @ weight + bias
 
     def read_mlp(self, layer: int, view: torch.Tensor) -> torch.Tensor:
         """What goes into an MLP, of its view `[n, d_model]`."""
