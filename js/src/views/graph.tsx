@@ -11,6 +11,7 @@ import { Detail } from "./graph/detail";
 import { Faithfulness } from "./graph/faithfulness";
 import { GroupBar } from "./graph/group-bar";
 import { makePicture } from "./graph/groups";
+import { IntervenePanel } from "./graph/intervene";
 import { layoutPicture } from "./graph/layout";
 import { GraphLegend } from "./graph/legend";
 import { EdgeList } from "./graph/list";
@@ -98,6 +99,13 @@ export function GraphView(props: ViewProps<CircuitGraph>): JSX.Element {
     if (position >= 0) select({ token: position });
   }
 
+  /** What an intervention changes. */
+  function subjects(): readonly string[] {
+    if (selected.size) return [...selected].flatMap(namesOf);
+    const active = namesOf(at);
+    return active.length > 1 || !marks.pinned.length ? active : marks.pinned;
+  }
+
   function choose(items: readonly number[], add: boolean): void {
     const keys = items.map(keyOf);
     const [only = ""] = keys;
@@ -145,7 +153,15 @@ export function GraphView(props: ViewProps<CircuitGraph>): JSX.Element {
           onChange={(value) => marks.change({ threshold: value })}
         />
         {isCircuit && (
-          <Faithfulness asking={asking} threshold={marks.threshold} moving={preview !== null} />
+          <Faithfulness
+            asking={asking}
+            threshold={marks.threshold}
+            known={result.faithfulness.find(
+              ({ requested, kept }) =>
+                kept === pruned.edgeCount && requested === (threshold.edges ?? requested),
+            )}
+            moving={preview !== null}
+          />
         )}
         <SearchBox
           input={searchBox}
@@ -223,17 +239,24 @@ export function GraphView(props: ViewProps<CircuitGraph>): JSX.Element {
         />
       )}
       {!asTable && <GraphLegend graph={graph} picture={picture} theme={theme} />}
-      {isCircuit && (
-        <div class="hs-graph-panels">
-          <CurvePanel asking={asking} theme={theme} width={width} />
-          <MinimalityPanel asking={asking} threshold={marks.threshold} onGo={goTo} />
-        </div>
-      )}
+      <div class="hs-graph-panels">
+        {isCircuit ? (
+          <>
+            <CurvePanel asking={asking} theme={theme} width={width} />
+            <MinimalityPanel asking={asking} threshold={marks.threshold} onGo={goTo} />
+          </>
+        ) : (
+          <IntervenePanel asking={asking} nodes={subjects()} labels={marks.labels} />
+        )}
+      </div>
       <Detail
         asking={asking}
         naming={naming}
         picture={picture}
         item={at}
+        theme={theme}
+        looking={options.graph_examples === true}
+        onLook={(on) => setOption("graph_examples", on)}
         onGo={(item) => setCursor(keyOf(item))}
         onLabel={(name, label) => {
           const { [name]: _, ...rest } = marks.labels;

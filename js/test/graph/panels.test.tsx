@@ -1,8 +1,20 @@
 // @vitest-environment happy-dom
 import { act } from "preact/test-utils";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { smallCircuit } from "./graphs";
-import { asked, buttons, click, close, find, input, open, page, settled, show } from "./page";
+import { goldenGraph, smallCircuit } from "./graphs";
+import {
+  asked,
+  buttons,
+  click,
+  close,
+  find,
+  input,
+  open,
+  page,
+  settled,
+  show,
+  walkTo,
+} from "./page";
 
 beforeEach(open);
 afterEach(() => {
@@ -40,6 +52,17 @@ it("runs the circuit once the slider rests, and says meanwhile that its words ar
   await input(slider, "0.2", "change");
   await rest();
   expect(asked("circuit")).toEqual([{ threshold: {} }, { threshold: { edges: 1 } }]);
+});
+
+it("knows without a kernel what was measured with the result", async () => {
+  const { completeness: _, ...point } = OUTCOME;
+  const circuit = { ...smallCircuit(), faithfulness: [{ ...point, kept: 1 }, point] };
+  await show(circuit, { live: false });
+  expect(find(".hs-graph-faithful").textContent).toBe(
+    "Faithfulness0.875 2 edges asked for, 2 kept",
+  );
+  await input(find<HTMLInputElement>(".hs-graph-slider"), "0");
+  expect(find(".hs-graph-faithful").textContent).toBe("Faithfulness–");
 });
 
 it("draws the curve, states its areas, and lists what each edge is worth", async () => {
@@ -89,6 +112,97 @@ it("takes, renames and leaves suggested groups; a node is in one at most", async
   await click("Reject others");
   expect(page.root.querySelector(".hs-graph-suggested, i")).toBeNull();
   expect(page.marks.groups).toHaveLength(2);
+});
+
+const FEATURE = {
+  node: "L0F12@1",
+  activation_density: 0.125,
+  histogram: { edges: [0, 1, 2], counts: [3, 1] },
+  examples: [{ tokens: [" the", "<b>Dallas</b>"], values: [0, 2], token: 1 }],
+  promoted: [{ text: " Texas", value: 1.5 }],
+  suppressed: [{ text: " Ohio", value: -0.5 }],
+  suggested_label: "Texas",
+  definition: "Active: above 0.",
+};
+
+it("shows what a feature stands for, once that is wanted, and proposes its label", async () => {
+  answers({ feature: FEATURE });
+  await show(goldenGraph(), { asks: ["feature"] });
+  await walkTo("L0F12@1");
+  await settled();
+  expect(page.ask).not.toHaveBeenCalled();
+  await act(() => find<HTMLInputElement>(".hs-graph-detail [type=checkbox]").click());
+  await settled();
+  expect(asked("feature")).toEqual([{ node: "L0F12@1" }]);
+  const text = find(".hs-graph-feature").textContent;
+  for (const words of ["at 13% of tokens", "·Texas+1.5", "·Ohio−0.5", "<b>Dallas</b>"]) {
+    expect(text).toContain(words);
+  }
+  const [off, on] = page.root.querySelectorAll<HTMLElement>(".hs-graph-tinted");
+  expect(off?.style.background).toBe("");
+  expect(on?.style.background).not.toBe("");
+  expect(find<HTMLInputElement>("[placeholder=Texas]").value).toBe("");
+  await walkTo("logit10@6");
+  await settled();
+  expect(asked("feature")).toHaveLength(1);
+  expect(page.root.querySelector(".hs-graph-feature")).toBeNull();
+});
+
+it("changes what is selected, else what is pinned, else the node, else what is typed", async () => {
+  answers({
+    intervene: {
+      nodes: [{ name: "logit10@6", text: " Austin", before: 2, predicted: 1, after: 0.5 }],
+      tokens: [{ text: " Austin", before: 0.75, after: 0.25 }],
+      note: "Set to 0.",
+    },
+  });
+  await show(goldenGraph(), { asks: ["intervene"] });
+  expect(buttons("Intervene")[0]?.disabled).toBe(true);
+  await walkTo("L0F12@1");
+  await click("Intervene");
+  const row = find(".hs-graph-panel tbody").textContent;
+  expect(row).toBe("logit10@6·Austin210.5");
+  expect(find(".hs-graph-panel").textContent).toContain("·Austin75%25%");
+  page.marks.pinned = ["L1F12@3"];
+  await show(goldenGraph(), { asks: ["intervene"] });
+  await click("Intervene");
+  await input(find(".hs-graph-panel input.hs-input"), "L2F17@5, L0F3@1");
+  expect(page.root.querySelector(".hs-graph-panel tbody")).toBeNull();
+  await act(() => find<HTMLInputElement>("[type=radio][value=clamp]").click());
+  await input(find(".hs-graph-amount"), "-3");
+  await click("Intervene");
+  const ablate = { how: "ablate", value: 0, frozen: false };
+  expect(asked("intervene")).toEqual([
+    { nodes: ["L0F12@1"], ...ablate },
+    { nodes: ["L1F12@3"], ...ablate },
+    { nodes: ["L2F17@5", "L0F3@1"], how: "clamp", value: -3, frozen: false },
+  ]);
+});
+
+it("splits an edge by heads, and a head's attention by what its query and key read", async () => {
+  answers({
+    heads: { heads: [{ layer: 1, head: 2, share: 0.8, value: 0.4 }], note: "Edge 0.5." },
+    qk: {
+      score: 3.5,
+      query: [{ name: "token@3", value: 2 }],
+      key: [{ name: "L0F12@1", value: 3 }],
+      pairs: [{ query: "token@3", key: "L0F12@1", value: 1.25 }],
+      note: "",
+    },
+  });
+  await show(goldenGraph(), { asks: ["heads", "qk"] });
+  await walkTo("L0F12@1");
+  const edge = page.root.querySelector<HTMLElement>("[aria-label*=' L1F12@3']");
+  await act(() => edge?.click());
+  await settled();
+  expect(asked("heads")).toEqual([{ source: "L0F12@1", target: "L1F12@3" }]);
+  expect(find("[aria-label='Heads that carry the edge'] tbody").textContent).toContain(
+    "L1H2+0.480%",
+  );
+  await click("QK of L1H2");
+  expect(asked("qk")).toEqual([{ layer: 1, head: 2, dest: 3, src: 1 }]);
+  expect(find("[aria-label='Attention score']").textContent).toContain("score 3.5");
+  expect(find("[aria-label='Attention score']").textContent).toContain("token@3 · L0F12@1+1.25");
 });
 
 it("says in a line why there is no answer, and asks again when it is told to", async () => {

@@ -15,6 +15,8 @@ interface FaithfulnessProps {
   asking: Asking;
   /** At rest. */
   threshold: Threshold;
+  /** What was measured there when the result was computed. */
+  known: FaithfulnessPoint | undefined;
   /** The thumb moves: what is shown is of where it was. */
   moving: boolean;
 }
@@ -23,7 +25,8 @@ const REST_MS = 250;
 const MEANING =
   "With all other edges ablated: 1, the circuit does what the model does; 0, no more than with every edge ablated. Completeness is the same of everything but the circuit.";
 
-export function Faithfulness({ asking, threshold, moving }: FaithfulnessProps): JSX.Element {
+export function Faithfulness(props: FaithfulnessProps): JSX.Element {
+  const { asking, threshold, known, moving } = props;
   const params = { threshold };
   const wanted = `${asking.subject} ${JSON.stringify(params)}`;
   const [rested, setRested] = useState<string | null>(null);
@@ -39,10 +42,13 @@ export function Faithfulness({ asking, threshold, moving }: FaithfulnessProps): 
   useEffect(() => {
     if (answer) setLast(answer);
   }, [answer]);
-  const shown = answer ?? last;
+  const shown = offered ? (answer ?? last) : known;
   const stale = offered && !answer && !problem;
   return (
-    <span class="hs-control hs-graph-faithful" title={offered ? MEANING : "Needs a live kernel"}>
+    <span
+      class="hs-control hs-graph-faithful"
+      title={offered || known ? MEANING : "Needs a live kernel"}
+    >
       <span class="hs-label">Faithfulness</span>
       <span role="status" class={stale ? "hs-graph-stale" : ""} aria-busy={stale}>
         {shown && !problem ? <InWords {...shown} /> : stale ? "…" : "–"}
