@@ -22,6 +22,7 @@ import { rankNodes } from "./graph/order";
 import { makePruner, onlyNodes, type Threshold } from "./graph/prune";
 import { baseScene, drawnLinks } from "./graph/scene";
 import { SearchBox } from "./graph/search-box";
+import { Suggestions } from "./graph/suggestions";
 import { ThresholdSliders } from "./graph/threshold";
 import { Viewport } from "./graph/viewport";
 import { describe } from "./graph/words";
@@ -184,6 +185,7 @@ export function GraphView(props: ViewProps<CircuitGraph>): JSX.Element {
           title="The edges as a table"
           onChange={(on) => setOption("graph_table", on)}
         />
+        <Suggestions asking={asking} marks={marks} />
         <Button
           label="Save SVG"
           title="The figure as it is shown"
@@ -200,7 +202,6 @@ export function GraphView(props: ViewProps<CircuitGraph>): JSX.Element {
         />
       </div>
       <GroupBar
-        asking={asking}
         marks={marks}
         selected={[...selected].flatMap(namesOf)}
         open={open}

@@ -1,5 +1,5 @@
 // What one item is: what it stands for, its numbers, its strongest inputs and outputs.
-import type { JSX } from "preact";
+import type { ComponentChildren, JSX } from "preact";
 import { useMemo } from "preact/hooks";
 import { tokenGlyphs } from "../../state/tokens";
 import type { Item, Picture } from "./groups";
@@ -26,6 +26,8 @@ export interface CardProps {
   onGo?: ((item: number) => void) | undefined;
   /** What stands at the end of a link's row. */
   action?: ((link: number) => JSX.Element | null) | undefined;
+  /** What comes before the links. */
+  children?: ComponentChildren;
 }
 
 export function ItemHead({ naming, item }: { naming: Naming; item: Item }): JSX.Element {
@@ -67,6 +69,7 @@ export function ItemCard(props: CardProps): JSX.Element | null {
           ))}
         </p>
       )}
+      {props.children}
       <Links {...props} into={true} />
       <Links {...props} into={false} />
     </>

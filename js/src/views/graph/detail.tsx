@@ -68,37 +68,38 @@ export function Detail(props: DetailProps): JSX.Element | null {
         most={MOST}
         onGo={onGo}
         action={action}
-      />
+      >
+        {shown.group < 0 && (
+          <div class="hs-row hs-graph-wide">
+            <label class="hs-control">
+              <span class="hs-label">Label</span>
+              <input
+                class="hs-input"
+                value={naming.labels[name] ?? ""}
+                placeholder={answer?.suggested_label || "your own name for it"}
+                onChange={(event) => onLabel(name, event.currentTarget.value.trim())}
+              />
+            </label>
+            {isUnit && (
+              <Toggle
+                label="Examples and tokens"
+                title={
+                  offered
+                    ? "Where the unit is active, and which tokens it promotes: a forward pass per text, once"
+                    : "Needs a live kernel"
+                }
+                checked={offered && looking}
+                disabled={!offered}
+                onChange={onLook}
+              />
+            )}
+            {isAsked && !answer && !problem && <span class="hs-muted">Running the texts…</span>}
+          </div>
+        )}
+        {isAsked && <Problem text={problem} />}
+        {isAsked && answer && <FeaturePanel feature={answer} theme={theme} />}
+      </ItemCard>
       {edge && <HeadsPanel asking={asking} graph={graph} ends={edge} />}
-      {shown.group < 0 && (
-        <div class="hs-row hs-graph-wide">
-          <label class="hs-control">
-            <span class="hs-label">Label</span>
-            <input
-              class="hs-input"
-              value={naming.labels[name] ?? ""}
-              placeholder={answer?.suggested_label || "your own name for it"}
-              onChange={(event) => onLabel(name, event.currentTarget.value.trim())}
-            />
-          </label>
-          {isUnit && (
-            <Toggle
-              label="Examples and tokens"
-              title={
-                offered
-                  ? "Where the unit is active, and which tokens it promotes: a forward pass per text, once"
-                  : "Needs a live kernel"
-              }
-              checked={offered && looking}
-              disabled={!offered}
-              onChange={onLook}
-            />
-          )}
-          {isAsked && !answer && !problem && <span class="hs-muted">Running the texts…</span>}
-        </div>
-      )}
-      {isAsked && <Problem text={problem} />}
-      {isAsked && answer && <FeaturePanel feature={answer} theme={theme} />}
     </section>
   );
 }

@@ -58,13 +58,16 @@ export function Faithfulness(props: FaithfulnessProps): JSX.Element {
   );
 }
 
+/** Of runs that differ by rounding only, nothing remains. */
+const ratio = (value: number): string => formatNumber(Math.round(value * 1e3) / 1e3 || 0);
+
 function InWords({ faithfulness, completeness, requested, kept }: Outcome): JSX.Element {
   return (
     <>
-      <strong>{formatNumber(faithfulness)}</strong>{" "}
+      <strong>{ratio(faithfulness)}</strong>{" "}
       <span class="hs-muted">
         {formatNumber(requested)} edges asked for, {formatNumber(kept)} kept
-        {completeness !== undefined && `; completeness ${formatNumber(completeness)}`}
+        {completeness !== undefined && `; completeness ${ratio(completeness)}`}
       </span>
     </>
   );

@@ -3,13 +3,10 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { tokenGlyphs } from "../../state/tokens";
 import { Button } from "../parts/controls";
-import type { Asking } from "./ask";
 import { isTaken, withGroup } from "./groups";
 import type { Marking } from "./marks";
-import { Suggestions } from "./suggestions";
 
 interface GroupBarProps {
-  asking: Asking;
   marks: Marking;
   /** Names of the selected nodes. */
   selected: readonly string[];
@@ -20,15 +17,15 @@ interface GroupBarProps {
 }
 
 export function GroupBar({
-  asking,
   marks,
   selected,
   open,
   onOpen,
   onDone,
-}: GroupBarProps): JSX.Element {
+}: GroupBarProps): JSX.Element | null {
   const [label, setLabel] = useState("");
   const { groups } = marks;
+  if (!groups.length && selected.length === 0) return null;
   const taken = isTaken(groups, label.trim());
   const make = (): void => {
     marks.change({ groups: withGroup(groups, { label: label.trim(), nodes: [...selected] }) });
@@ -92,7 +89,6 @@ export function GroupBar({
           </Button>
         </span>
       ))}
-      <Suggestions asking={asking} marks={marks} />
     </div>
   );
 }

@@ -6,7 +6,7 @@ import { Button } from "../parts/controls";
 import { type Asking, isOffered, Problem } from "./ask";
 import type { Graph } from "./model";
 import { type Attended, QkPanel } from "./qk";
-import { percent, signed } from "./words";
+import { largest, percent, signed } from "./words";
 
 /** Names of the nodes that an edge leads from and to. */
 export interface Ends {
@@ -48,7 +48,7 @@ export function HeadsPanel({ asking, graph, ends }: HeadsProps): JSX.Element {
       {!answer && !problem && <p class="hs-muted">…</p>}
       {answer && <p class="hs-muted">{answer.note}</p>}
       <div class="hs-graph-panels">
-        {answer && (
+        {answer && answer.heads.length > 0 && (
           <table class="hs-table">
             <thead>
               <tr>
@@ -59,7 +59,7 @@ export function HeadsPanel({ asking, graph, ends }: HeadsProps): JSX.Element {
               </tr>
             </thead>
             <tbody>
-              {answer.heads.slice(0, MOST).map(({ layer, head, value, share }) => (
+              {largest(answer.heads, MOST).map(({ layer, head, value, share }) => (
                 <tr key={`${layer} ${head}`}>
                   <th scope="row">
                     L{layer}H{head}

@@ -21,6 +21,10 @@ interface Outcome {
   note: string;
 }
 
+/** Rarer tokens behind the first few are not listed. */
+const FEW = 3;
+const RARE = 1e-3;
+
 interface InterveneProps {
   asking: Asking;
   /** What is changed where no names are typed. */
@@ -96,6 +100,9 @@ export function IntervenePanel({ asking, nodes, labels }: InterveneProps): JSX.E
 }
 
 function Changes({ outcome, labels }: Pick<InterveneProps, "labels"> & { outcome: Outcome }) {
+  const tokens = outcome.tokens.filter(
+    ({ before, after }, i) => i < FEW || Math.max(before, after) >= RARE,
+  );
   return (
     <>
       <p class="hs-muted">{outcome.note}</p>
@@ -142,7 +149,7 @@ function Changes({ outcome, labels }: Pick<InterveneProps, "labels"> & { outcome
             </tr>
           </thead>
           <tbody>
-            {outcome.tokens.map(({ text, before, after }, i) => (
+            {tokens.map(({ text, before, after }, i) => (
               <tr key={i}>
                 <td>
                   <span class="hs-token">{tokenGlyphs(text)}</span>

@@ -3,7 +3,7 @@ import type { JSX } from "preact";
 import { formatNumber } from "../../draw/text";
 import { useAnswer } from "../lens/ask";
 import { type Asking, Problem } from "./ask";
-import { signed } from "./words";
+import { largest, signed } from "./words";
 
 interface Part {
   name: string;
@@ -71,7 +71,7 @@ function Parts({ title, parts }: { title: string; parts: readonly Part[] }): JSX
         </tr>
       </thead>
       <tbody>
-        {parts.slice(0, MOST).map(({ name, value }) => (
+        {largest(parts, MOST).map(({ name, value }) => (
           <tr key={name}>
             <td>{name}</td>
             <td class="hs-graph-number">{signed(value)}</td>

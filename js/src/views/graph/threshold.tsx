@@ -35,7 +35,7 @@ export function ThresholdSliders(props: ThresholdProps): JSX.Element {
     return (
       <>
         <Range
-          label="Edges"
+          label="Edges shown"
           value={Math.log(Math.max(1, edges)) / most}
           text={`best ${formatNumber(edges)}`}
           onPreview={(at) => onPreview({ edges: count(at) })}

@@ -83,3 +83,11 @@ export function ranked(picture: Picture, links: Int32Array): number[] {
   const size = (link: number): number => Math.abs(picture.weight[link] ?? 0);
   return [...links].sort((a, b) => size(b) - size(a));
 }
+
+/** The first of a list in order of size, without what is next to nothing beside the first of all. */
+export function largest<T extends { value: number }>(parts: readonly T[], most: number): T[] {
+  const least = LEAST * Math.abs(parts[0]?.value ?? 0);
+  return parts.slice(0, most).filter(({ value }) => Math.abs(value) > least);
+}
+
+const LEAST = 1e-3;
