@@ -13,8 +13,10 @@ import torch
 from headscope.analyses.alignment import UNMATCHED
 from headscope.analyses.metrics import Metric
 from headscope.errors import RequestError
+from headscope.jobs.steps import patience
+from headscope.model.direct_runs import record
 from headscope.model.live import LiveModel
-from headscope.model.recorded import Patch, Place, RecordedRuns, record
+from headscope.model.recorded import Patch, Place, RecordedRuns
 from headscope.model.sites import PatchSite
 from headscope.results import Prompt
 
@@ -150,7 +152,7 @@ class Contrast:
         alike = self._kind == "prompt" and len(self._base_ids[0]) == len(self._source_ids[0])
         for done, rows in enumerate(portions):
             base_ids, source_ids = self._base_ids[rows], self._source_ids[rows]
-            together = 2 * len(base_ids) * len(base_ids[0]) <= TOKENS_PER_STEP
+            together = 2 * len(base_ids) * len(base_ids[0]) <= TOKENS_PER_STEP * patience()
             if alike and together and not self._pins:
                 both = record(bridge, [*base_ids, *source_ids], wanted)
                 runs, others = both.halves()
@@ -176,7 +178,7 @@ class Contrast:
     def portions(self) -> list[slice]:
         """The experiments, in portions that one pass of a model takes in a short step."""
         n, length = len(self), max(len(self._base_ids[0]), len(self._source_ids[0]))
-        size = max(1, TOKENS_PER_STEP // (2 * length))
+        size = max(1, int(TOKENS_PER_STEP * patience()) // (2 * length))
         return [slice(first, first + size) for first in range(0, n, size)]
 
     @property

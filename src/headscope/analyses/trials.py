@@ -19,6 +19,7 @@ from headscope.analyses.experiments import not_finite
 from headscope.analyses.metrics import TITLES, MetricName
 from headscope.analyses.prompt_pairs import Pair
 from headscope.errors import RequestError, ResultError
+from headscope.jobs.steps import patience
 from headscope.model.live import LiveModel
 from headscope.model.memory import recorded_bytes, refuse_if_too_large
 from headscope.model.patching import PatchingEngine
@@ -57,7 +58,7 @@ class Group:
         if index not in self.engines:
             contrast = self.contrasts[index]
             self.engines[index] = PatchingEngine(
-                contrast.model.bridge, contrast.base, contrast.read
+                contrast.model.bridge, contrast.base, contrast.read, patience
             )
         return self.engines[index]
 

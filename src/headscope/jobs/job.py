@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, Generic, Literal
 
-from headscope.jobs.steps import Steps, T
+from headscope.jobs.steps import Steps, T, unhurried
 
 State = Literal["running", "done", "cancelled", "error"]
 
@@ -104,9 +105,10 @@ class Job(Generic[T]):
         deadline = None if budget_s is None else self._clock() + budget_s
         self._advancing = True
         try:
-            while not self._step():
-                if deadline is not None and self._clock() >= deadline:
-                    break
+            with unhurried() if budget_s is None else nullcontext():
+                while not self._step():
+                    if deadline is not None and self._clock() >= deadline:
+                        break
         except BaseException:
             self._steps.close()
             self._end("cancelled")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -25,6 +27,24 @@ class Step:
 
 
 Steps = Generator[Step, None, T]
+
+_UNHURRIED = 8.0
+_patience = ContextVar("patience", default=1.0)
+
+
+def patience() -> float:
+    """How many times as long as usual a step may take: more than once where nobody waits for it."""
+    return _patience.get()
+
+
+@contextmanager
+def unhurried() -> Iterator[None]:
+    """Steps taken within may be longer: they run one after the other anyway."""
+    token = _patience.set(_UNHURRIED)
+    try:
+        yield
+    finally:
+        _patience.reset(token)
 
 
 def part(steps: Generator[float, None, T], began: float, share: float) -> Generator[float, None, T]:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from functools import cache
 from itertools import chain, starmap
 from typing import Any
+from weakref import WeakValueDictionary
 
 import torch
 from torch.utils.hooks import RemovableHandle
@@ -23,6 +24,8 @@ _GOLDEN_STEP = 2654435761
 #: Hooks of theirs on the wrapped modules only watch.
 _LIBRARIES = ("accelerate", "transformer_lens", "transformers")
 _TRAINING = operator.attrgetter("training")
+
+_IN_USE: WeakValueDictionary[int, Inventory] = WeakValueDictionary()
 
 #: A module's name, itself, and whether it is a hook point.
 Entry = tuple[str, torch.nn.Module, bool]
@@ -45,6 +48,16 @@ class Inventory:
         self._hooked: list[Entry] = []
         self.refresh()
 
+    @classmethod
+    def of(cls, bridge: Any) -> Inventory:
+        """The inventory of `bridge`, looked at again: one for all as long as anybody has it."""
+        inventory = _IN_USE.get(id(bridge))
+        if inventory is None or inventory._bridge is not bridge:
+            _IN_USE[id(bridge)] = inventory = cls(bridge)
+        else:
+            inventory.refresh()
+        return inventory
+
     def refresh(self) -> None:
         """Look at the bridge again, making a new list if the old one no longer holds."""
         if not self._list.holds():
@@ -65,6 +78,10 @@ class Inventory:
         finally:
             if self._registered == before:
                 self._registered = RemovableHandle.next_id
+
+    def kinds(self) -> int:
+        """Another number when a module is of another class, or computes something of its own."""
+        return hash(tuple((type(m), "forward" in m.__dict__) for _, m, _ in self._list.modules))
 
     def is_training(self) -> bool:
         """Whether any module is in training mode."""

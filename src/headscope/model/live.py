@@ -46,7 +46,7 @@ class LiveModel:
         self._runs = RunCache()
         self._tokens = Tokens(bridge)
         capabilities(bridge)  # refuses what cannot be read at all
-        self._inventory = Inventory(bridge)
+        self._inventory = Inventory.of(bridge)
 
     @classmethod
     def of(cls, source: Any) -> LiveModel:

@@ -7,10 +7,12 @@ use the machine. Groups are as large as the target time of a step and the memory
 
 from __future__ import annotations
 
+import copy
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 
@@ -22,6 +24,7 @@ STEP_S = 0.045
 """What one block of one group should take at most."""
 _GROUP_BYTES = 256 * 2**20
 _FIRST_TOKENS = 192
+_SPEEDS: WeakKeyDictionary[Any, Work] = WeakKeyDictionary()
 _FULL_SPEED = 6
 """How many times a block's fixed cost its tokens should take, so that they are done efficiently."""
 
@@ -106,9 +109,18 @@ class PatchingEngine:
         bridge: The model.
         recorded: Runs of equally long prompts.
         read: Positions, ascending, whose final stream is wanted.
+        patience: How many times `STEP_S` a block may take, asked before each group.
     """
 
-    def __init__(self, bridge: Any, recorded: RecordedRuns, read: Sequence[int]) -> None:
+    def __init__(
+        self,
+        bridge: Any,
+        recorded: RecordedRuns,
+        read: Sequence[int],
+        patience: Callable[[], float] = lambda: 1.0,
+    ) -> None:
+        self._patience = patience
+        self._bridge = bridge
         self._resumption = Resumption(bridge, recorded, read)
         self._recorded = recorded
         self._n_layers = int(bridge.cfg.n_layers)
@@ -140,7 +152,11 @@ class PatchingEngine:
         return self._recorded.streams[run, -1, list(self._resumption.read)]
 
     def calibrate(self) -> None:
-        """Measure the speed of this machine on a few tokens, the size of two small steps."""
+        """Measure how fast this model is here, once, on a few tokens: two small steps."""
+        known = _SPEEDS.get(self._bridge)
+        if known is not None:
+            self.work = copy.deepcopy(known)
+            return
         length, layer = self._recorded.length, max(self._n_layers - 2, 0)
         every = tuple(range(length))
         nothing = Patch("resid_pre", layer, every, self._recorded.streams[0, layer])
@@ -149,6 +165,7 @@ class PatchingEngine:
             began = time.perf_counter()
             drain(self._resumption.streams([PatchedRun(0, (nothing,))] * rows))
             self.work.learn(blocks, blocks * rows * length, time.perf_counter() - began)
+        _SPEEDS[self._bridge] = copy.deepcopy(self.work)
 
     def forecast(self, runs: Sequence[PatchedRun]) -> float:
         """Seconds that `compute` will take; 0 before anything has been measured."""
@@ -204,11 +221,15 @@ class PatchingEngine:
         yield Progress((finished + needed) / total, tuple(group), streams)
 
     @property
+    def _step_s(self) -> float:
+        return STEP_S * self._patience()
+
+    @property
     def most_tokens(self) -> int:
         """Tokens of a group in one block: a step's time or not too few, and within the memory."""
         fixed = self.work.fixed
         each = self.work.predicted(0, 1)
-        in_time = STEP_S / each - fixed if each else _FIRST_TOKENS
+        in_time = self._step_s / each - fixed if each else _FIRST_TOKENS
         most = min(max(in_time, _FULL_SPEED * fixed), _GROUP_BYTES / self._token_bytes)
         return max(1, int(most))
 
@@ -231,7 +252,7 @@ class PatchingEngine:
         blocks, since = 0, 0.0
         for layer in range(runs[0].layer, self._n_layers):
             more = float(tokens * joined_by(runs, layer))
-            if blocks and self.work.predicted(blocks + 1, since + more) > STEP_S:
+            if blocks and self.work.predicted(blocks + 1, since + more) > self._step_s:
                 segments.append(_Segment(layer, blocks, since))
                 blocks, since = 0, 0.0
             blocks, since = blocks + 1, since + more

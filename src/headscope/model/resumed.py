@@ -13,14 +13,19 @@ Sources: the idea of resuming and of caching the prefix is common property; the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 
+from headscope.model.direct import DirectBlock, Write, direct_blocks
+from headscope.model.direct_runs import TOLERANCE as DIRECT_TOLERANCE
+from headscope.model.direct_runs import agrees, trust, trusted_blocks, way_of_running
 from headscope.model.recorded import (
     Patch,
     RecordedRuns,
@@ -32,7 +37,7 @@ from headscope.model.recorded import (
     unread_hooks,
 )
 from headscope.model.runs import is_hooked
-from headscope.model.sites import SITES, hook_name
+from headscope.model.sites import SITES, PatchSite, hook_name
 
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
 """How far runs of the same computation may differ, relative to the largest value."""
@@ -94,7 +99,11 @@ class Resumption:
         self.recorded = recorded
         self.read = tuple(read)
         self.n_layers = int(bridge.cfg.n_layers)
-        self.shortcuts = self._verified()
+        self.direct: list[DirectBlock] | None = None
+        way = way_of_running(bridge)
+        self.shortcuts = self._verified(way)
+        if self.shortcuts == Shortcuts(layers=True, prefix=True, unread=True):
+            self.direct = self._directly(way)
 
     def streams(
         self, runs: Sequence[PatchedRun], pauses: Sequence[int] = ()
@@ -139,6 +148,8 @@ class Resumption:
         offset: int,
     ) -> torch.Tensor:
         """Take the batch from the input of block `first` to the input of block `stop`."""
+        if self.direct is not None:
+            return self._through(self.direct, runs, joined, hidden, first, stop, offset)
         hooks: list[tuple[str, Any]] = []
         counts: list[int] = []
         present = joined
@@ -172,6 +183,126 @@ class Resumption:
             return entered
         read = [position - offset for position in self.read]
         return final[0][:, read] if self.narrow(runs) else final[0]
+
+    def _through(
+        self,
+        blocks: Sequence[DirectBlock],
+        runs: Sequence[PatchedRun],
+        joined: int,
+        hidden: torch.Tensor,
+        first: int,
+        stop: int,
+        offset: int,
+    ) -> torch.Tensor:
+        """As `_advance`, through direct blocks."""
+        present = joined
+        counts = [joined_by(runs, layer) for layer in range(first, stop)]
+        for layer, count in zip(range(first, stop), counts, strict=True):
+            new = self._start(runs[present:count], layer, offset)
+            hidden = torch.cat([hidden, new]) if present else new
+            behind = self._behind_attention(runs[present:count], layer)
+            present = count
+            write = self._writing(runs[:count], layer, offset)
+            if write:
+                write("resid_pre", hidden)
+            attending = hidden[: count - behind]
+            before = self._keys_values(runs[: len(attending)], layer, offset) if offset else None
+            z, _ = blocks[layer].attend(attending, write, before=before)
+            if behind:
+                bases = [run.base for run in runs[count - behind : count]]
+                z = torch.cat([z, self.recorded.activations["z", layer][bases, offset:]])
+            ends = layer == self.n_layers - 1 and self.narrow(runs)
+            read = [position - offset for position in self.read] if ends else None
+            hidden = blocks[layer].put_out(hidden, z, write, read=read)
+        return hidden
+
+    def _behind_attention(self, runs: Sequence[PatchedRun], layer: int) -> int:
+        """How many of the runs that join at `layer`, the last ones, are changed only behind its
+        attention: its heads put out what was recorded.
+        """
+        if ("z", layer) not in self.recorded.activations or self.recorded.edits:
+            return 0
+        late = (
+            all(
+                p.layer > layer or (p.layer == layer and SITES[p.site].after_attention)
+                for p in run.patches
+            )
+            for run in reversed(runs)
+        )
+        return sum(1 for _ in takewhile(bool, late))
+
+    def _writing(self, runs: Sequence[PatchedRun], layer: int, offset: int) -> Write | None:
+        """What is replaced within a block: in all runs, then in each."""
+        edits = [edit for edit in self.recorded.edits if edit.layer == layer]
+        wanted: dict[PatchSite, list[tuple[int, Patch]]] = {}
+        for index, run in enumerate(runs):
+            for patch in run.patches:
+                if patch.layer == layer and self._entered(patch) != run.layer:
+                    wanted.setdefault(patch.site, []).append((index, patch))
+        if not edits and not wanted:
+            return None
+
+        def write(site: PatchSite, activation: torch.Tensor) -> None:
+            for edit in edits:
+                if edit.site == site:
+                    for run in activation:
+                        edit.apply(run, offset)
+            for index, patch in wanted.get(site, ()):
+                patch.apply(activation[index], offset)
+
+        return write
+
+    def _keys_values(
+        self, runs: Sequence[PatchedRun], layer: int, offset: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The recorded keys and values before `offset`."""
+        keys, values = (self.recorded.keys_values or [])[layer]
+        bases = sorted({run.base for run in runs})
+        chosen = bases if len(bases) == 1 else [run.base for run in runs]
+        return keys[chosen, :, :offset], values[chosen, :, :offset]
+
+    def _directly(self, way: tuple[Any, ...]) -> list[DirectBlock] | None:
+        """Direct blocks, if they give what the model's own code gives."""
+        known = trusted_blocks(self.bridge, self.recorded.length, way)
+        if known is not None:
+            edited = {edit.layer for edit in self.recorded.edits}
+            plain = next((n for n in range(self.n_layers) if n not in edited), None)
+            tried = plain is not None and agrees(known, self.recorded, [plain])
+            return known if tried else None
+        blocks = direct_blocks(self.bridge, self.recorded.length)
+        if blocks is None or not agrees(blocks, self.recorded, range(self.n_layers)):
+            return None
+        runs = self._probes(blocks[0])
+        wanted = drain(self.streams(runs))
+        self.direct = blocks
+        found, self.direct = drain(self.streams(runs)), None
+        if not (found - wanted).abs().max() <= DIRECT_TOLERANCE[wanted.dtype] * wanted.abs().max():
+            return None
+        if self.recorded.length >= _LONG_ENOUGH_TO_TELL:
+            trust(self.bridge, way, self.recorded)
+        return blocks
+
+    def _probes(self, block: DirectBlock) -> list[PatchedRun]:
+        """Runs that patch every site that the model has, in a block before the last."""
+        layer, position = max(self.n_layers - 2, 0), self.recorded.length // 2
+        d_model, width = block.q.weight.shape
+        heads, kv_heads = width // block.d_head, block.k.weight.shape[1] // block.d_head
+        shapes = {"q": (1, heads), "z": (1, heads), "k": (1, kv_heads), "v": (1, kv_heads)}
+        runs = []
+        for site, spec in SITES.items():
+            if f"blocks.{layer}.{spec.hook}" not in self.bridge.hook_dict:
+                continue
+            if site == "pattern":
+                shape: tuple[int, ...] = (heads, 1, self.recorded.length)
+            elif site in shapes:
+                shape = (*shapes[site], block.d_head)
+            else:
+                shape = (1, block.into.weight.shape[1] if site == "mlp_post" else d_model)
+            value = torch.sin(torch.arange(1, 1 + math.prod(shape))).view(shape)
+            value = value.to(self.recorded.streams)
+            value = value.softmax(-1) if site == "pattern" else value
+            runs.append(PatchedRun(0, (Patch(site, layer, (position,), value),)))
+        return sorted(runs, key=lambda run: run.layer)
 
     def _entrance(
         self,
@@ -307,7 +438,7 @@ class Resumption:
             self.bridge.run_with_hooks(self.recorded.token_ids[bases], fwd_hooks=hooks)
         return kept[0]
 
-    def _verified(self) -> Shortcuts:
+    def _verified(self, way: tuple[Any, ...]) -> Shortcuts:
         """What this model allows; tried once per model, way of running it, and greater length."""
         nothing = Shortcuts(layers=False, prefix=False, unread=False)
         devices = int(getattr(self.bridge.cfg, "n_devices", 1) or 1)
@@ -315,7 +446,7 @@ class Resumption:
         if devices > 1 or altered or is_hooked(self.bridge):
             return nothing
         known = _KNOWN.setdefault(self.bridge, {})
-        key = (self.recorded.keys_values is not None, *map(str, _ways_of_running(self.bridge)))
+        key = (self.recorded.keys_values is not None, *map(str, way))
         length, found = known.get(key, (0, nothing))
         if self.recorded.length > length:  # a window, or rotations that depend on the length
             found = self._tried() or nothing
@@ -400,18 +531,6 @@ def drain(steps: Generator[None, None, torch.Tensor]) -> torch.Tensor:
 def joined_by(runs: Sequence[PatchedRun], layer: int) -> int:
     """How many of the runs, ordered by first block, are in the batch inside block `layer`."""
     return sum(run.layer <= layer for run in runs)
-
-
-def _ways_of_running(bridge: Any) -> tuple[Any, ...]:
-    """What decides how a bridge computes, besides its weights."""
-    config, flags = bridge.cfg, ("attn_result", "split_qkv_input", "attn_in", "hook_mlp_in")
-    wrapped = getattr(bridge.original_model, "config", None)  # TransformerLens's own have none
-    return (
-        bridge.compatibility_mode,
-        getattr(wrapped, "_attn_implementation", None),
-        *(getattr(config, f"use_{flag}", None) for flag in flags),
-        next(iter(bridge.parameters())).dtype,
-    )
 
 
 @contextmanager

@@ -147,4 +147,4 @@ def _storage_bytes(tensor: torch.Tensor) -> int:
 
 def is_hooked(bridge: Any) -> bool:
     """Whether somebody's forward hooks may change what a run of `bridge` computes."""
-    return bool(Inventory(bridge).hooks())
+    return bool(Inventory.of(bridge).hooks())

@@ -1,0 +1,124 @@
+"""Whole runs and resumed ones through direct blocks, on models on which they were tried.
+
+A model's direct blocks are trusted after one run that its own code has recorded comes out again:
+every block by itself, and a patch at every site. That is tried once per model, way of running it
+and length; one block is tried again before each use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+
+from headscope.model import recorded as by_hooks
+from headscope.model.direct import DirectBlock, Write, direct_blocks
+from headscope.model.inventory import Inventory
+from headscope.model.recorded import Patch, Place, RecordedRuns
+from headscope.model.runs import is_hooked
+from headscope.model.sites import PatchSite
+
+TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5}
+"""How far a stream may be off, relative to its largest value. In half precision rounding would hide
+a different computation, so nothing is trusted there."""
+_TRUSTED: WeakKeyDictionary[Any, dict[tuple[Any, ...], tuple[int, bool]]] = WeakKeyDictionary()
+"""Per model and way of running it: up to which length, and whether its blocks hand on tuples."""
+
+
+def way_of_running(bridge: Any) -> tuple[Any, ...]:
+    """What decides how a bridge computes, besides its weights and the hooks on it."""
+    config, flags = bridge.cfg, ("attn_result", "split_qkv_input", "attn_in", "hook_mlp_in")
+    wrapped = getattr(bridge.original_model, "config", None)  # TransformerLens's own have none
+    return (
+        bridge.compatibility_mode,
+        getattr(wrapped, "_attn_implementation", None),
+        *(getattr(config, f"use_{flag}", None) for flag in flags),
+        next(iter(bridge.parameters())).dtype,
+        Inventory.of(bridge).kinds(),
+    )
+
+
+def trusted_blocks(
+    bridge: Any, length: int, way: tuple[Any, ...] | None = None
+) -> list[DirectBlock] | None:
+    """Direct blocks for runs of `length`, if they may be used; nobody may have hooked the bridge.
+
+    Args:
+        bridge: The model.
+        length: Positions of the runs.
+        way: `way_of_running(bridge)`, where it is known already.
+    """
+    known, _ = _TRUSTED.get(bridge, {}).get(way or way_of_running(bridge), (0, False))
+    return direct_blocks(bridge, length) if length <= known else None
+
+
+def trust(bridge: Any, way: tuple[Any, ...], recorded: RecordedRuns) -> None:
+    """Note that runs as long as `recorded` came out right."""
+    _TRUSTED.setdefault(bridge, {})[way] = recorded.length, recorded.tuples
+
+
+def agrees(blocks: Sequence[DirectBlock], recorded: RecordedRuns, layers: Iterable[int]) -> bool:
+    """Whether blocks take a recorded stream to the next as the model did."""
+    bound = TOLERANCE.get(recorded.streams.dtype)
+    if bound is None or recorded.edits:
+        return False
+    with torch.no_grad():
+        for layer in layers:
+            before, after = recorded.streams[:1, layer], recorded.streams[:1, layer + 1]
+            found, _ = blocks[layer].through(before)
+            if not (found - after).abs().max() <= bound * after.abs().max():
+                return False
+    return True
+
+
+def record(
+    bridge: Any,
+    token_ids: Sequence[Sequence[int]],
+    places: Iterable[Place] = (),
+    *,
+    edits: Sequence[Patch] = (),
+    embedding_noise: torch.Tensor | None = None,
+) -> RecordedRuns:
+    """As `recorded.record`, through direct blocks where they may be used."""
+    way = way_of_running(bridge)
+    blocks = trusted_blocks(bridge, len(token_ids[0]), way)
+    if blocks is None or is_hooked(bridge):
+        return by_hooks.record(
+            bridge, token_ids, places, edits=edits, embedding_noise=embedding_noise
+        )
+    ids = torch.tensor([list(row) for row in token_ids], device=next(bridge.parameters()).device)
+    wanted, kept, caches = set(places), dict[Place, torch.Tensor](), []
+    with torch.no_grad():
+        x = bridge(ids, stop_at_layer=0)
+        if embedding_noise is not None:
+            x = x + embedding_noise.to(x)
+        streams = []
+        for layer, block in enumerate(blocks):
+            write = _watching(layer, wanted, edits, kept)
+            write("resid_pre", x)
+            streams.append(x.clone())
+            x, cache = block.through(x, write)
+            caches.append(cache)
+        streams.append(x)
+    _, tuples = _TRUSTED[bridge][way]
+    return RecordedRuns(
+        ids, torch.stack(streams, 1), caches, kept, tuple(edits), embedding_noise, tuples
+    )
+
+
+def _watching(
+    layer: int, wanted: set[Place], edits: Sequence[Patch], kept: dict[Place, torch.Tensor]
+) -> Write:
+    """Applies edits to all runs, then keeps what is wanted."""
+
+    def write(site: PatchSite, activation: torch.Tensor) -> None:
+        for edit in edits:
+            if (edit.site, edit.layer) == (site, layer):
+                for run in activation:
+                    edit.apply(run)
+        if (site, layer) in wanted:
+            kept[site, layer] = activation.clone()
+
+    return write
