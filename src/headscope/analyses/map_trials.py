@@ -159,8 +159,10 @@ class MapTrials(Trials):
         """
         held = sum(contrast.nbytes for group in self._groups for contrast in group.contrasts)
         held += sum(kept.nbytes for group in self._groups for kept in group.kept)
-        engines = [group.engine(index) for group, index in self._every()]
-        in_a_group = max(engine.most_tokens * engine._token_bytes for engine in engines)
+        in_a_group = max(
+            group.engine(index).group_bytes(group.kept[index].shape[:2].numel())
+            for group, index in self._every()
+        )
         return held + max(in_a_group, self._estimate_bytes())
 
     def compute(self) -> Iterator[float]:

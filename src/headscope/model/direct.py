@@ -3,8 +3,8 @@
 A bridge's blocks pass every activation by a hook and write norms, activations and attention out in
 many passes over memory: half of a block's time. The common kinds of block (LayerNorm or RMSNorm,
 learned or rotary positions, shared key-value heads, gated or plain MLP, attention and MLP one after
-the other or side by side) are a few fused products instead. What is not of these kinds has no direct
-blocks; whether what is computes the same as the model is for the caller to try
+the other or side by side) are a few fused products instead. What is not of these kinds has no
+direct blocks; whether what is computes the same as the model is for the caller to try
 (`model/direct_runs.py`), never read off a name.
 """
 

@@ -125,7 +125,7 @@ class PatchingEngine:
         self._recorded = recorded
         self._n_layers = int(bridge.cfg.n_layers)
         self._d_model = int(bridge.cfg.d_model)
-        self._token_bytes = _token_bytes(bridge, recorded, whole=not self.shortcuts.layers)
+        self._token_bytes = _token_bytes(bridge, self._resumption)
         self.work = Work()
 
     @property
@@ -233,6 +233,10 @@ class PatchingEngine:
         most = min(max(in_time, _FULL_SPEED * fixed), _GROUP_BYTES / self._token_bytes)
         return max(1, int(most))
 
+    def group_bytes(self, n_runs: int) -> int:
+        """Most memory that one group of `n_runs` runs takes at a time."""
+        return min(self.most_tokens, n_runs * self._recorded.length) * self._token_bytes
+
     def _tokens(self, run: PatchedRun) -> int:
         return self._recorded.length - run.position
 
@@ -306,9 +310,12 @@ class PatchingEngine:
         return bins
 
 
-def _token_bytes(bridge: Any, recorded: RecordedRuns, *, whole: bool) -> int:
-    """A generous guess at the memory that a token takes inside a block, or in a `whole` run."""
-    config = bridge.cfg
-    width = 16 * int(config.d_model) + 3 * int(config.d_mlp or 4 * config.d_model)
-    width += int(config.d_vocab) if whole else 0
-    return (width + 4 * int(config.n_heads) * recorded.length) * recorded.streams.element_size()
+def _token_bytes(bridge: Any, resumption: Resumption) -> int:
+    """A generous guess at the memory that a token takes inside a block, or in a whole run."""
+    config, recorded = bridge.cfg, resumption.recorded
+    d_model, d_mlp = int(config.d_model), int(config.d_mlp or 4 * config.d_model)
+    vectors, neurons, scores = (10, 2, 3) if resumption.direct else (16, 3, 4)
+    width = vectors * d_model + neurons * d_mlp
+    width += 0 if resumption.shortcuts.layers else int(config.d_vocab)
+    heads = int(config.n_heads) * recorded.length
+    return (width + scores * heads) * recorded.streams.element_size()

@@ -217,8 +217,9 @@ class Resumption:
         return hidden
 
     def _behind_attention(self, runs: Sequence[PatchedRun], layer: int) -> int:
-        """How many of the runs that join at `layer`, the last ones, are changed only behind its
-        attention: its heads put out what was recorded.
+        """How many of the runs that join at `layer`, the last ones, its attention does not change.
+
+        Their heads put out what was recorded.
         """
         if ("z", layer) not in self.recorded.activations or self.recorded.edits:
             return 0
