@@ -19,7 +19,7 @@ import { useMarks } from "./graph/marks";
 import { MinimalityPanel } from "./graph/minimality";
 import { readGraph } from "./graph/model";
 import { rankNodes } from "./graph/order";
-import { makePruner, onlyNodes, type Threshold } from "./graph/prune";
+import { makePruner, onlyNodes, type Threshold, withPinned } from "./graph/prune";
 import { baseScene, drawnLinks } from "./graph/scene";
 import { SearchBox } from "./graph/search-box";
 import { Suggestions } from "./graph/suggestions";
@@ -45,7 +45,11 @@ export function GraphView(props: ViewProps<CircuitGraph>): JSX.Element {
   const pruner = useMemo(() => makePruner(graph), [graph]);
   const computed = useMemo(() => pruner.prune({}).edgeCount, [pruner]);
   const threshold = preview ?? marks.threshold;
-  const kept = useMemo(() => pruner.prune(threshold), [pruner, threshold.nodes, threshold.edges]);
+  const left = useMemo(() => pruner.prune(threshold), [pruner, threshold.nodes, threshold.edges]);
+  const kept = useMemo(
+    () => withPinned(graph, left, new Set(marks.pinned)),
+    [graph, left, marks.pinned],
+  );
   const onlyPinned = options.graph_only_pinned === true && marks.pinned.length > 0;
   const pruned = useMemo(
     () => (onlyPinned ? onlyNodes(graph, kept, new Set(marks.pinned)) : kept),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { readGraph } from "../../src/views/graph/model";
-import { cutoff, makePruner, onlyNodes } from "../../src/views/graph/prune";
+import { cutoff, makePruner, onlyNodes, withPinned } from "../../src/views/graph/prune";
 import type { CircuitGraph } from "../../src/wire/types";
 import { goldenGraph, makeGraph, randomGraph } from "./graphs";
 
@@ -137,4 +137,18 @@ it("narrows to nodes by name, with the edges between them", () => {
   const all = makePruner(graph).prune({});
   const some = onlyNodes(graph, all, new Set(["L0F12@1", "L1F12@3", "nobody"]));
   expect([some.nodeCount, some.edgeCount]).toEqual([2, 1]);
+});
+
+it("keeps pinned nodes at any threshold, with the edges between them and one each way", () => {
+  const graph = readGraph(goldenGraph());
+  const none = makePruner(graph).prune({ nodes: 0.01, edges: 0.01 });
+  const name = "L0F7@3";
+  expect(none.nodes[graph.names.indexOf(name)]).toBe(0);
+  const some = withPinned(graph, none, new Set([name, "token@3", "L1F12@3"]));
+  const edges = [...some.edges.keys()].filter((edge) => some.edges[edge] && !none.edges[edge]);
+  const ends = edges.map((e) => [graph.source[e], graph.target[e]].map((n) => graph.names[n ?? 0]));
+  expect(ends).toContainEqual(["token@3", name]);
+  expect(ends).toContainEqual([name, "L1F12@3"]);
+  expect(some.nodes[graph.names.indexOf(name)]).toBe(1);
+  expect(withPinned(graph, some, new Set([name]))).toBe(some);
 });

@@ -186,6 +186,34 @@ export function makePruner(graph: Graph): Pruner {
   };
 }
 
+/** With the pinned nodes, whatever the threshold: the edges between them, and of each the strongest one
+ * from and to what is shown. */
+export function withPinned(graph: Graph, pruned: Pruned, names: ReadonlySet<string>): Pruned {
+  const pinned = graph.names.flatMap((name, node) => (names.has(name) ? [node] : []));
+  if (pinned.every((node) => pruned.nodes[node])) return pruned;
+  const isPinned = new Set(pinned);
+  const nodes = pruned.nodes.slice();
+  const edges = pruned.edges.slice();
+  const size = (edge: number): number => Math.abs(graph.weight[edge] ?? 0);
+  for (const node of pinned) nodes[node] = 1;
+  for (const node of pinned) {
+    for (const [near, far] of [
+      [graph.incoming, graph.source],
+      [graph.outgoing, graph.target],
+    ] as const) {
+      const around = near.edges.subarray(near.start[node], near.start[node + 1]);
+      let best = -1;
+      for (const edge of around) {
+        const other = far[edge] ?? 0;
+        if (isPinned.has(other)) edges[edge] = 1;
+        if (nodes[other] && (best < 0 || size(edge) > size(best))) best = edge;
+      }
+      if (!pruned.nodes[node] && best >= 0) edges[best] = 1;
+    }
+  }
+  return { nodes, edges, nodeCount: count(nodes), edgeCount: count(edges) };
+}
+
 /** Only some of the nodes, by name, and the edges between them. */
 export function onlyNodes(graph: Graph, pruned: Pruned, names: ReadonlySet<string>): Pruned {
   const nodes = pruned.nodes.map((kept, node) =>

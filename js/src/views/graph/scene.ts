@@ -35,6 +35,10 @@ const WIDTHS = [0.7, 1.2, 2, 3, 4.4];
 const OPACITIES = [0.3, 0.42, 0.6, 0.78, 0.9];
 /** From so many links on they are thinner and fainter. */
 const CROWDED = 1_500;
+/** Links this steep and this long swing out, at most so far. */
+const NEARLY_ABOVE = 12;
+const LONG = 60;
+const MOST_BOW = 150;
 const DASHES = [
   [2, 2],
   [3, 2.5],
@@ -70,6 +74,12 @@ export const shapeOf = (naming: Naming, item: Item): Shape =>
 
 export const r1 = (value: number): string => String(Math.round(value * 10) / 10);
 
+/** How far a link swings out, so that what is straight above each other does not hide it. */
+function bow(dx: number, dy: number, toTheRight: boolean): number {
+  if (Math.abs(dx) > NEARLY_ABOVE || dy < LONG) return 0;
+  return Math.min(MOST_BOW, 0.3 * dy) * (toTheRight ? 1 : -1);
+}
+
 /** The links' path data, one for each sign and width; `only` some of them. */
 export function linkPaths(
   picture: Picture,
@@ -97,8 +107,9 @@ export function linkPaths(
     if (!path) continue;
     const middle = r1((y1 + y2) / 2);
     const end = `${r1(x2)},${r1(y2)}`;
+    const aside = bow(x2 - x1, y1 - y2, (from + to) % 2 === 0);
     path[share < 0 ? 1 : 0] +=
-      `M${r1(x1)},${r1(y1)}${curved ? `C${r1(x1)},${middle} ${r1(x2)},${middle} ${end}` : `L${end}`}`;
+      `M${r1(x1)},${r1(y1)}${curved ? `C${r1(x1 + aside)},${middle} ${r1(x2 + aside)},${middle} ${end}` : `L${end}`}`;
   }
   return paths.flatMap((pair, at) =>
     pair.flatMap((d, negative): Mark[] =>
