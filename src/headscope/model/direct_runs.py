@@ -28,7 +28,10 @@ _TRUSTED: WeakKeyDictionary[Any, dict[tuple[Any, ...], tuple[int, bool]]] = Weak
 
 
 def way_of_running(bridge: Any) -> tuple[Any, ...]:
-    """What decides how a bridge computes, besides its weights and the hooks on it."""
+    """What decides how a bridge computes, besides its weights and the hooks on it.
+
+    The last is None if a module of it has been given a `forward` of its own.
+    """
     config, flags = bridge.cfg, ("attn_result", "split_qkv_input", "attn_in", "hook_mlp_in")
     wrapped = getattr(bridge.original_model, "config", None)  # TransformerLens's own have none
     return (

@@ -79,9 +79,12 @@ class Inventory:
             if self._registered == before:
                 self._registered = RemovableHandle.next_id
 
-    def kinds(self) -> int:
-        """Another number when a module is of another class, or computes something of its own."""
-        return hash(tuple((type(m), "forward" in m.__dict__) for _, m, _ in self._list.modules))
+    def kinds(self) -> int | None:
+        """Another number when a module is of another class; None if one has its own forward."""
+        modules = [module for _, module, _ in self._list.modules]
+        if any("forward" in module.__dict__ for module in modules):
+            return None
+        return hash(tuple(map(type, modules)))
 
     def is_training(self) -> bool:
         """Whether any module is in training mode."""

@@ -102,7 +102,8 @@ class Resumption:
         self.direct: list[DirectBlock] | None = None
         way = way_of_running(bridge)
         self.shortcuts = self._verified(way)
-        if self.shortcuts == Shortcuts(layers=True, prefix=True, unread=True):
+        everything = Shortcuts(layers=True, prefix=True, unread=True)
+        if self.shortcuts == everything and way[-1] is not None:
             self.direct = self._directly(way)
 
     def streams(
