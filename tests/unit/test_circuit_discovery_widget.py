@@ -151,3 +151,22 @@ async def _asks(widget: hs.CircuitDiscovery) -> None:
     ]
     assert "no threshold 'share'" in page.reply(6)["error"]["message"]
     assert state_of(widget._model.bridge) == before
+
+
+def test_edges_by_position_are_asked_for_like_others(llama: Any) -> None:
+    widget = hs.CircuitDiscovery(
+        llama, CLEAN, CORRUPTED, answer=" cat", wrong=" dog", n_edges=60, ig_steps=2, positions=True
+    )
+    graph = widget.run()
+    edge = int(np.abs(graph["eap_ig_inputs"]).argmax())
+    source, target = (graph.names[ends[edge]] for ends in (graph.edges.source, graph.edges.target))
+    letter = ("", "q", "k", "v")[graph.edges.input[edge]]
+    exact = widget.exact_edge(source, target, letter)
+    assert widget.result["exact"][edge] == pytest.approx(exact)
+    outcome = widget.circuit()
+    assert outcome.kept == graph.edges.kept.sum()
+    points = {point.requested: point for point in graph.faithfulness}
+    assert outcome.faithfulness == pytest.approx(points[60].faithfulness)
+    assert len(widget.minimality()) == outcome.kept
+    assert widget.circuit({"edges": 5}).requested == 5
+    widget.close()

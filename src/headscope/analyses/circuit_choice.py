@@ -1,6 +1,7 @@
 """Which edges make a circuit: the best by score, those that lead to the logits, none that dangle.
 
-Everything is bool or float `[writer, reader]`, in the order of an `EdgeMap`.
+Everything is bool or float `[writer, reader]`, or `[writer, reader, position]`, in the order of an
+`EdgeMap`.
 """
 
 from __future__ import annotations
@@ -54,11 +55,19 @@ def greedy(edges: EdgeMap, scores: Scores, n: int, *, signed: bool = False) -> K
 
 
 def pruned(edges: EdgeMap, kept: Kept) -> Kept:
-    """Without edges from a component that nothing is kept into, or into one that leads nowhere."""
+    """Without edges from a component that nothing is kept into, or into one that leads nowhere.
+
+    At positions, what is kept into keys and values leads to every later position of their head.
+    """
     while True:
-        fed = kept.any(0) @ edges.feeds
+        filled: Kept = np.logical_or.reduce(kept, 0)
+        used: Kept = edges.feeds @ kept.any(1)
+        if edges.length is not None:
+            some = edges.attended
+            filled[some] = np.logical_or.accumulate(filled[some], 1)
+            used[some] = np.logical_or.accumulate(used[some, ::-1], 1)[:, ::-1]
+        fed = edges.feeds.T @ filled
         fed[0] = True  # the embedding reads the tokens
-        used = edges.feeds @ kept.any(1)
         used[-1] = True
         left = kept & fed[:, None] & used[None, :]
         if (left == kept).all():

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from headscope.analyses import effects
-from headscope.analyses.circuit_choice import Kept, Scores
+from headscope.analyses.circuit_choice import Kept, Scores, top_n
 from headscope.analyses.circuit_study import CircuitStudy
 from headscope.analyses.metrics import TITLES, UNITS
 from headscope.components import Component, Layout
@@ -37,21 +38,29 @@ _TAKEN = {
     "embedding, with its output going from ablated to clean",
     "clean_corrupted": "as the mean over the clean and the corrupted run",
 }
+MOST_EDGES = 100_000
+"""Edges of a graph by position; those of the circuit first, then those with the largest scores."""
+
+Indices = tuple[npt.NDArray[np.intp], ...]
+"""Where edges stand in scores: writers, readers and, by position, positions."""
 
 
 def graph(study: CircuitStudy) -> CircuitGraph:
-    """The graph of all edges, the circuit's own being the kept ones."""
-    request = study.request
-    nodes, made = _graph(study.edges, study.kept)
+    """The graph of all edges (by position, of the best), the circuit's own being the kept ones."""
+    request, edges = study.request, study.edges
+    shown = _shown(study)
+    nodes, made = _graph(edges, study.kept, shown)
+    n_components = len(_components(edges))
     # The ends of the curve: what they give is known.
     full, empty = study.runner.ends
     return CircuitGraph(
         title=f"Circuit: {TITLES[request.metric].lower()}, {request.method}"
-        + (", ACDC" if request.rule == "acdc" else ""),
+        + (", ACDC" if request.rule == "acdc" else "")
+        + (", by position" if request.positions else ""),
         family="components",
         nodes=nodes,
         edges=made,
-        measures=_measures(study),
+        measures=_measures(study, shown),
         pruning=Pruning(
             request.rule,
             request.least if request.rule in ("threshold", "acdc") else float(request.n_edges),
@@ -64,26 +73,63 @@ def graph(study: CircuitStudy) -> CircuitGraph:
         ),
         baselines=(Term("full", full), Term("empty", empty)),
         next_tokens=study.next_tokens,
-        nodes_in_all=len(nodes),
-        edges_in_all=len(made),
+        nodes_in_all=n_components
+        if edges.length is None
+        # The logits are read at one position.
+        else 1 + (n_components - 1) * edges.length,
+        edges_in_all=int(edges.possible.sum()),
     )
 
 
-def _graph(edges: EdgeMap, kept: Kept) -> tuple[Nodes, Edges]:
-    nodes = {writer: _node(edges.layout, writer) for writer in edges.writers}
-    nodes |= {reader: _node(edges.layout, reader) for reader in edges.readers}
-    index = {node: i for i, node in enumerate(dict.fromkeys(nodes.values()))}
+def places(edges: EdgeMap, graph: CircuitGraph) -> Indices:
+    """Where the edges of a graph stand in scores."""
+    layout, inputs = edges.layout, range(len(EDGE_INPUTS))
+    writers = {_node(layout, writer): i for i, writer in enumerate(edges.writers)}
+    readers = {
+        (_node(layout, reader), EDGE_INPUTS.index(reader.input or "")): i
+        for i, reader in enumerate(edges.readers)
+    }
+    nodes = [replace(node, position=None) for node in graph.nodes]
+    writer_of = np.array([writers.get(node, -1) for node in nodes])
+    reader_of = np.array([[readers.get((node, i), -1) for i in inputs] for node in nodes])
+    source, target = graph.edges.source, graph.edges.target
+    found = writer_of[source], reader_of[target, graph.edges.input]
+    return found if edges.length is None else (*found, graph.nodes.position[source].astype(np.intp))
+
+
+def _shown(study: CircuitStudy) -> Indices:
+    edges = study.edges
+    if edges.length is None:
+        return np.nonzero(edges.possible)
+    ranked = np.where(study.kept, np.inf, np.abs(study.scores))
+    return np.nonzero(top_n(edges, ranked, MOST_EDGES, signed=True) & (ranked > 0))
+
+
+def _components(edges: EdgeMap) -> list[GraphNode]:
+    both = (*edges.writers, *edges.readers)
+    return list(dict.fromkeys(_node(edges.layout, component) for component in both))
+
+
+def _graph(edges: EdgeMap, kept: Kept, shown: Indices) -> tuple[Nodes, Edges]:
+    nodes = _components(edges)
+    index = {node: i for i, node in enumerate(nodes)}
     inputs = [EDGE_INPUTS.index(reader.input or "") for reader in edges.readers]
-    writers, readers = np.nonzero(edges.possible)
-    sources = np.array([index[nodes[writer]] for writer in edges.writers], np.int32)
-    targets = np.array([index[nodes[reader]] for reader in edges.readers], np.int32)
+    sources = np.array([index[_node(edges.layout, writer)] for writer in edges.writers])[shown[0]]
+    targets = np.array([index[_node(edges.layout, reader)] for reader in edges.readers])[shown[1]]
+    if edges.length is not None:
+        ends = np.stack([sources, targets]) * edges.length + shown[2]
+        used, (sources, targets) = np.unique(ends, return_inverse=True)
+        nodes = [
+            replace(nodes[i], position=position)
+            for i, position in zip(*np.divmod(used, edges.length), strict=True)
+        ]
     made = Edges(
-        sources[writers],
-        targets[readers],
-        np.array(inputs, np.uint8)[readers],
-        kept[writers, readers].astype(np.uint8),
+        sources.astype(np.int32),
+        targets.astype(np.int32),
+        np.array(inputs, np.uint8)[shown[1]],
+        kept[shown].astype(np.uint8),
     )
-    return Nodes.of(list(index)), made
+    return Nodes.of(nodes), made
 
 
 def _node(layout: Layout, component: Component) -> GraphNode:
@@ -96,22 +142,24 @@ def _node(layout: Layout, component: Component) -> GraphNode:
     return GraphNode(component.kind, component.layer, unit=component.head, kv_head=kv_head)
 
 
-def _measures(study: CircuitStudy) -> tuple[EdgeMeasure, ...]:
+def _measures(study: CircuitStudy, shown: Indices) -> tuple[EdgeMeasure, ...]:
     request = study.request
-    found = [_measure(study, request.method, "Score", _score_definition(study), study.scores)]
+    scores = study.scores[shown]
+    found = [_measure(study, request.method, "Score", _score_definition(study), scores)]
     if request.method == "flow_routes":
         found = [replace(found[0], title="Flow", unit="share")]
     if study.acdc is not None:
-        found.append(_measure(study, "acdc", "ACDC", _acdc_definition(study), study.acdc.losses))
-    if not np.isnan(study.exact).all():
-        found.append(_exact(study))
+        losses = study.acdc.losses[shown]
+        found.append(_measure(study, "acdc", "ACDC", _acdc_definition(study), losses))
+    if not np.isnan(study.exact[shown]).all():
+        found.append(_exact(study, study.exact[shown]))
     return tuple(found)
 
 
 def with_exact(graph: CircuitGraph, study: CircuitStudy, edge: int, value: float) -> CircuitGraph:
     """The graph with the exact value of one more edge."""
     by_name = {measure.name: measure for measure in graph.measures}
-    known = by_name.get("exact") or _exact(study)
+    known = by_name.get("exact") or _exact(study, np.full(len(graph.edges), np.nan))
     values = known.values.copy()
     values[edge] = value
     by_name["exact"] = replace(known, values=values)
@@ -122,16 +170,15 @@ def _measure(
     study: CircuitStudy, name: str, title: str, definition: str, values: Scores
 ) -> EdgeMeasure:
     unit = UNITS[study.request.metric]
-    own = values[study.edges.possible].astype(np.float32)
-    return EdgeMeasure(name, title, unit, definition, own)
+    return EdgeMeasure(name, title, unit, definition, values.astype(np.float32))
 
 
-def _exact(study: CircuitStudy) -> EdgeMeasure:
+def _exact(study: CircuitStudy, values: Scores) -> EdgeMeasure:
     definition = (
         f"What the {_metric(study)} loses when this edge alone is ablated and everything else runs "
         f"on, mean over pairs. {_sign(study)}"
     )
-    return _measure(study, "exact", "Exact value", definition, study.exact)
+    return _measure(study, "exact", "Exact value", definition, values)
 
 
 def _score_definition(study: CircuitStudy) -> str:
@@ -144,9 +191,13 @@ def _score_definition(study: CircuitStudy) -> str:
         )
     return (
         f"Clean less ablated output, times the gradient of the {_metric(study)} with respect to "
-        f"what the reader reads, taken {_TAKEN[request.method].format(m=request.ig_steps)}; summed "
-        f"over positions, mean over pairs. {_sign(study)}"
+        f"what the reader reads, taken {_TAKEN[request.method].format(m=request.ig_steps)}; "
+        f"{_summed(study)}, mean over pairs. {_sign(study)}"
     )
+
+
+def _summed(study: CircuitStudy) -> str:
+    return "at this position" if study.request.positions else "summed over positions"
 
 
 def _acdc_definition(study: CircuitStudy) -> str:
@@ -174,6 +225,11 @@ def _provenance(study: CircuitStudy) -> Provenance:
             f"{study.edges.layout.group} query heads share each key-value head: keys and values "
             "are read for all of them (L0KV0.k)."
         )
+    if request.positions:
+        notes.append(
+            "An edge at a position is what the writer writes there, as it is read there: keys and "
+            "values at the position that is attended to, not at the one that attends."
+        )
     return study.model.provenance(
         "circuit_discovery",
         effects.prompts(study),
@@ -184,6 +240,7 @@ def _provenance(study: CircuitStudy) -> Provenance:
             "metric": request.metric,
             **effects.answers(study),
             "position": request.position,
+            "positions": request.positions,
             "rule": request.rule,
             "n_edges": request.n_edges,
             "least": request.least,

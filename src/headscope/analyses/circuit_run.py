@@ -13,8 +13,10 @@ dropped:
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +25,7 @@ import torch
 from headscope.analyses.circuit_choice import Kept, Scores, pruned, top_n
 from headscope.analyses.edge_scores import EdgeStudy
 from headscope.errors import RequestError
+from headscope.jobs.steps import part
 from headscope.model.circuit_runs import CircuitRuns
 from headscope.model.memory import refuse_if_too_large
 from headscope.results import FaithfulnessPoint
@@ -31,6 +34,12 @@ FRACTIONS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 """The sizes of circuits that MIB evaluates."""
 
 Metrics = npt.NDArray[np.float64]
+Edge = tuple[int, ...]
+"""Writer and reader as indices, and the position where edges are told apart by it."""
+
+_MOST_KNOWN = 256
+_TOGETHER = 32
+"""Circuits less an edge that are made at a time."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +90,8 @@ class CircuitRunner:
              CircuitRuns(study.wiring, contrast.base, study.ablated(contrast), contrast.read))
             for members, contrast in study.contrasts()
         ]  # fmt: skip
-        self._known: dict[bytes, Metrics] = {}
+        self._known: OrderedDict[bytes, Metrics] = OrderedDict()
+        self._ends = [self._key(kept) for kept in (self.full, self.empty)]
         most = max(self._batches, key=lambda batch: batch[2].bytes_each)
         n_tokens = most[1].base.token_ids.numel()
         what = f"A circuit of {study.model.name} on {n_tokens} tokens"
@@ -101,7 +111,7 @@ class CircuitRunner:
         """The metric of circuits on every pair, `[circuit, pair]`; yields the share done.
 
         Args:
-            circuits: The edges of each that are kept, bool `[writer, reader]`.
+            circuits: The edges of each that are kept, bool `[writer, reader]` or with positions.
         """
         circuits = [circuit & self.full for circuit in circuits]
         keys = [self._key(circuit) for circuit in circuits]
@@ -113,10 +123,20 @@ class CircuitRunner:
         if new:
             found = yield from self.fresh(np.stack(list(new.values())))
             self._known |= dict(zip(new, found, strict=True))
-        return np.stack([self._known[key] for key in keys])
+        values = np.stack([self._known[key] for key in keys])
+        self._forget([*keys, *self._ends])
+        return values
+
+    def _forget(self, used: Sequence[bytes]) -> None:
+        """Of what is known, leave what was used last."""
+        for key in used:
+            if key in self._known:
+                self._known.move_to_end(key)
+        while len(self._known) > _MOST_KNOWN:
+            self._known.popitem(last=False)
 
     def fresh(self, circuits: Kept) -> Generator[float, None, Metrics]:
-        """As `metrics`, of bool `[circuit, writer, reader]`, with nothing looked up or kept."""
+        """As `metrics`, of bool `[circuit, writer, ...]`, with nothing looked up or kept."""
         found = np.zeros((len(circuits), len(self._study.experiments)))
         kept = torch.from_numpy(circuits)
         for number, (members, contrast, runs) in enumerate(self._batches):
@@ -135,12 +155,12 @@ class CircuitRunner:
     @property
     def ends(self) -> tuple[float, float]:
         """The metric with all edges and with none, mean over pairs; both must have run."""
-        full, empty = (self._known[self._key(kept)].mean() for kept in (self.full, self.empty))
+        full, empty = (self._known[key].mean() for key in self._ends)
         return float(full), float(empty)
 
     @staticmethod
     def _key(circuit: Kept) -> bytes:
-        return np.packbits(circuit).tobytes()
+        return blake2b(np.packbits(circuit).tobytes()).digest()
 
     def faithfulness(
         self, circuits: Sequence[Kept]
@@ -182,21 +202,29 @@ class CircuitRunner:
         points = yield from self.faithfulness(circuits)
         return Curve(tuple(fractions), points, *self.ends)
 
-    def exact(self, chosen: Sequence[tuple[int, int]]) -> Generator[float, None, Metrics]:
+    def exact(self, chosen: Sequence[Edge]) -> Generator[float, None, Metrics]:
         """What the metric really loses when an edge alone is ablated, `[edge]`.
 
         Everything else runs on. Mean over pairs; the sign is that of the scores.
-
-        Args:
-            chosen: Writer and reader of each edge, as indices.
         """
-        without = []
+        return (yield from self.losses(self.full, chosen))
+
+    def losses(self, circuit: Kept, chosen: Sequence[Edge]) -> Generator[float, None, Metrics]:
+        """What a circuit's metric loses without each of some edges, `[edge]`; mean over pairs.
+
+        Raises:
+            RequestError: An edge is not in the circuit.
+        """
         for edge in chosen:
-            kept = self.full.copy()
-            if not kept[edge]:
+            if not circuit[edge]:
                 raise RequestError(f"There is no edge {edge}.", "Choose one from edges.possible.")
-            kept[edge] = False
-            without.append(kept)
-        values = yield from self.metrics([self.full, *without])
-        lost: Metrics = (values[0] - values[1:]).mean(1)
-        return lost
+        found = np.zeros(len(chosen))
+        for first in range(0, len(chosen), _TOGETHER):
+            some = chosen[first : first + _TOGETHER]
+            without = np.repeat(circuit[None], len(some), 0)
+            for i, edge in enumerate(some):
+                without[(i, *edge)] = False
+            running = self.metrics([circuit, *without])
+            values = yield from part(running, first / len(chosen), len(some) / len(chosen))
+            found[first : first + len(some)] = (values[0] - values[1:]).mean(1)
+        return found

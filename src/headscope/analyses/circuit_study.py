@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from headscope.analyses.acdc import Acdc
 from headscope.analyses.circuit_choice import Kept, Scores, greedy, pruned, threshold, top_n
-from headscope.analyses.circuit_run import CircuitRunner
+from headscope.analyses.circuit_run import CircuitRunner, Edge
 from headscope.analyses.edge_scores import EdgeScoresRequest, EdgeStudy
 from headscope.errors import RequestError
 from headscope.model.live import LiveModel
@@ -52,6 +52,11 @@ class CircuitDiscoveryRequest(EdgeScoresRequest):
         super().__post_init__()
         if self.rule not in RULES:
             raise RequestError(f"There is no rule {self.rule!r}.", f"Choose from {RULES}.")
+        if self.positions and self.rule in ("acdc", "greedy"):
+            raise RequestError(
+                f"{self.rule} chooses no edges by position.",
+                "Choose rule='top_n' or 'threshold', or positions=False.",
+            )
         if self.rule == "acdc" and self.least <= 0:
             raise RequestError("ACDC keeps nothing apart with tau = 0.", "Pass least=0.01, say.")
 
@@ -84,7 +89,6 @@ class CircuitStudy(EdgeStudy):
         ready: Whether a circuit is there.
         chosen: The edges that the rule chooses, bool `[writer, reader]`.
         kept: Those of them that do not dangle.
-        exact: Exact values, float64 `[writer, reader]`; NaN where none was computed.
         acdc: The search, where that is the rule.
         points: The circuit and those of other sizes, run.
     """
@@ -93,10 +97,14 @@ class CircuitStudy(EdgeStudy):
 
     def __init__(self, model: LiveModel, request: CircuitDiscoveryRequest) -> None:
         super().__init__(model, request)
-        self.exact: Scores = np.full(self.edges.possible.shape, np.nan)
         self.ready = False
         self.acdc: Acdc | None = None
         self.points: tuple[FaithfulnessPoint, ...] = ()
+
+    @cached_property
+    def exact(self) -> Scores:
+        """Exact values, float64 like the scores; NaN where none was computed."""
+        return np.full(self.edges.possible.shape, np.nan)
 
     @cached_property
     def runner(self) -> CircuitRunner:
@@ -125,13 +133,13 @@ class CircuitStudy(EdgeStudy):
         self.kept: Kept = pruned(self.edges, chosen)
         self.ready = True
 
-    def best(self, n: int) -> list[tuple[int, int]]:
+    def best(self, n: int) -> list[Edge]:
         """The `n` kept edges with the largest scores."""
         ranked = np.where(self.kept, np.abs(self.scores), -np.inf)
         order = np.argsort(-ranked, axis=None, kind="stable")[: min(n, int(self.kept.sum()))]
-        return [divmod(int(i), ranked.shape[1]) for i in order]
+        return _edges(np.unravel_index(order, ranked.shape))
 
-    def patch(self, edges: Sequence[tuple[int, int]]) -> Generator[float, None, None]:
+    def patch(self, edges: Sequence[Edge]) -> Generator[float, None, None]:
         """Compute the exact values of edges; yields the share done."""
         lost = yield from self.runner.exact(edges)
         self.exact[tuple(np.transpose(edges))] = lost
@@ -149,18 +157,14 @@ class CircuitStudy(EdgeStudy):
         )  # fmt: skip
 
     def losses(self, kept: Kept) -> Generator[float, None, npt.NDArray[np.float64]]:
-        """What a circuit's metric loses without each of its edges, float64 `[writer, reader]`.
+        """What a circuit's metric loses without each of its edges, float64 like the scores.
 
         NaN for other edges. Mean over pairs; the sign is that of the scores.
         """
-        members = list(zip(*np.nonzero(kept), strict=True))
-        without = []
-        for edge in members:
-            one = kept.copy()
-            one[edge] = False
-            without.append(one)
-        values = yield from self.runner.metrics([kept, *without])
         found = np.full(kept.shape, np.nan)
-        if members:
-            found[tuple(np.transpose(members))] = (values[0] - values[1:]).mean(1)
+        found[kept] = yield from self.runner.losses(kept, _edges(np.nonzero(kept)))
         return found
+
+
+def _edges(indices: tuple[npt.NDArray[np.intp], ...]) -> list[Edge]:
+    return list(zip(*(index.tolist() for index in indices), strict=True))

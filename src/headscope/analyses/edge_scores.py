@@ -17,6 +17,9 @@ the gradient is taken makes the method:
                          is k/m clean + (1 - k/m) ablated, k = 1 to m.
     clean_corrupted      mean of the gradients at both ends.
 
+With `positions` each position is an edge of its own, what the writer writes there as the reader
+reads it there, and its score is that position's term: they sum to the plain scores.
+
 `flow_routes` takes no gradient and compares nothing: the share of what the logits read in the clean
 run that came by the edge (`model.flow_routes`; Ferrando & Voita 2024). It is never negative.
 
@@ -29,7 +32,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
@@ -47,6 +50,7 @@ from headscope.model.edge_gradients import EdgeProducts, reader_gradients
 from headscope.model.edges import EdgeMap, Wiring, Written
 from headscope.model.flow_routes import flow_routes
 from headscope.model.live import LiveModel
+from headscope.model.memory import refuse_if_too_large
 from headscope.model.paths import outputs
 from headscope.model.recorded import Place
 
@@ -56,6 +60,8 @@ EDGE_METHODS: tuple[EdgeMethod, ...] = (
 )  # fmt: skip
 Ablation = Literal["patch", "zero", "mean", "mean_position"]
 ABLATIONS: tuple[Ablation, ...] = ("patch", "zero", "mean", "mean_position")
+_BYTES_PER_CELL = 40
+"""Scores of edges by position: what summing and ranking them takes."""
 _CHECKED: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 """Per bridge its state when it was found to compute as its wiring says."""
 
@@ -73,6 +79,7 @@ class EdgeScoresRequest:
             prompts at each position.
         metric: What runs are judged by.
         position: Where the metric is read; negative counts from the end.
+        positions: Whether edges are told apart by token position; for prompts of equal length.
     """
 
     pairs: tuple[Pair, ...]
@@ -81,6 +88,7 @@ class EdgeScoresRequest:
     ablation: Ablation = "patch"
     metric: MetricName = "logit_diff"
     position: int = -1
+    positions: bool = False
 
     def __post_init__(self) -> None:
         for name, value, choices in (
@@ -94,6 +102,11 @@ class EdgeScoresRequest:
             raise RequestError(f"ig_steps is {self.ig_steps}.", "Pass 1 or more.")
         if self.metric == "rank":
             raise RequestError("A rank has no gradient.", "Choose metric='logit_diff'.")
+        if self.method == "flow_routes" and self.positions:
+            raise RequestError(
+                "Flow routes have no edges by position.", "Choose positions=False or a method "
+                "with gradients, such as 'eap_ig_inputs'.",
+            )  # fmt: skip
         if self.method == "clean_corrupted" and self.ablation != "patch":
             raise RequestError(
                 f"clean_corrupted has no corrupted run with ablation={self.ablation!r}.",
@@ -119,13 +132,34 @@ class EdgeStudy(Trials):
         )
         self.wiring = Wiring(model.bridge, model.layout)
 
-    @property
+    @cached_property
     def edges(self) -> EdgeMap:
-        """The writers, readers and edges there are."""
-        return self.wiring.map
+        """The writers, readers and edges there are; by position once the pairs are prepared."""
+        if not self.request.positions:
+            return self.wiring.map
+        first = self.experiments[0]
+        if any(
+            (e.base_length, e.position) != (first.base_length, first.position)
+            for e in self.experiments
+        ):
+            raise RequestError(
+                "The prompts differ in length, so their positions are not the same.",
+                "Pass prompts of equal length, or positions=False.",
+            )
+        if any(len(end) for e in self.experiments for end in e.metric.continuations):
+            raise RequestError(
+                "An answer of several tokens is read at several positions.",
+                "Pass an answer of one token, or positions=False.",
+            )
+        whole = self.wiring.map
+        n_edges = whole.possible.size * first.base_length
+        what = f"Edges at each of {first.base_length} positions"
+        refuse_if_too_large({"cpu": n_edges * _BYTES_PER_CELL}, what)
+        return EdgeMap(whole.layout, first.base_length, (first.position,))
 
     def record(self) -> Iterator[float]:
         """Run both prompts of every pair; yields the share done."""
+        _ = self.edges  # refused before anything is run
         bridge = self.model.bridge
         if _CHECKED.get(bridge) != self._begun_on:
             first = self.experiments[0].clean.token_ids
@@ -166,7 +200,7 @@ class EdgeStudy(Trials):
     def score(self) -> Iterator[float]:
         """Score all edges; yields the share done. Then `scores` is there.
 
-        float64 `[writer, reader]`, 0 where there is no edge.
+        float64 `[writer, reader]`, or `[writer, reader, position]`; 0 where there is no edge.
         """
         if self.request.method == "flow_routes":
             yield from self._follow()
@@ -176,7 +210,7 @@ class EdgeStudy(Trials):
         for done, (members, contrast) in enumerate(batches):
             change = Written.of(self.wiring, contrast.base) - self.ablated(contrast)
             points = list(self._points(change))
-            products = EdgeProducts(self.wiring, change)
+            products = EdgeProducts(self.wiring, change, by_position=self.request.positions)
             for number, (weight, shift) in enumerate(points, 1):
                 gradients = reader_gradients(
                     self.wiring,

@@ -77,7 +77,8 @@ class CircuitRuns:
         """The final stream of circuits, `[circuit, run, read, d_model]`, in portions.
 
         Args:
-            kept: bool `[circuit, writer, reader]`: the edges of each.
+            kept: bool `[circuit, writer, reader]`, or with a last axis of positions: the edges of
+                each.
         """
         for portion in kept.split(self.at_a_time):
             with torch.no_grad():
@@ -93,8 +94,13 @@ class CircuitRuns:
 
         def view(n: int, columns: slice, base: torch.Tensor) -> torch.Tensor:
             """Of readers that `n` writers precede, `[reader, circuit run position, d_model]`."""
-            summed = torch.bmm(kept[:, :n, columns].mT, found[:, :n].flatten(2))
-            views: torch.Tensor = summed.view(*summed.shape[:2], *base.shape) + base
+            among = kept[:, :n, columns]
+            if among.ndim == 3:
+                summed = torch.bmm(among.mT, found[:, :n].flatten(2))
+            else:
+                seen = found[:, :n].unflatten(2, (n_runs, length))
+                summed = torch.einsum("cwrp,cwnpd->crnpd", among, seen)
+            views: torch.Tensor = summed.reshape(*summed.shape[:2], *base.shape) + base
             return views.transpose(0, 1).flatten(1, 2)
 
         def put(layer: int, letter: Input) -> Any:

@@ -7,9 +7,9 @@ That is what TransformerLens's split inputs give, with no flag touched and group
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Union
 
 import torch
 
@@ -19,6 +19,9 @@ from headscope.model.recorded import Place, leaving_no_trace, unread_hooks
 from headscope.model.sites import hook_name
 
 _BLOCK_BYTES = 64 * 2**20
+
+Part = Union[slice, torch.Tensor]
+"""Some of all positions of all runs in a row."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,19 +141,22 @@ class EdgeProducts:
     Args:
         wiring: The model's readers and writers.
         change: By how much every writer's output changes, in the runs of the gradients.
+        by_position: Whether sums are over runs alone, with a last axis of positions.
 
     Cost: a product of `[writer, n d_model]` with `[n d_model, reader]` per block of n positions; no
     more than about 64 MB of writers are spelt out at a time, however long the prompts.
     """
 
-    def __init__(self, wiring: Wiring, change: Written) -> None:
+    def __init__(self, wiring: Wiring, change: Written, *, by_position: bool = False) -> None:
         self._wiring = wiring
         self._change = change
-        n_tokens, width = change.embed.shape[:2].numel(), change.embed.shape[-1]
+        (n_runs, length), width = change.embed.shape[:2], change.embed.shape[-1]
         size = max(1, _BLOCK_BYTES // (4 * len(wiring.map.writers) * width))
-        self._parts = [slice(first, first + size) for first in range(0, n_tokens, size)]
-        self._only = change.vectors(wiring) if len(self._parts) == 1 else None
-        self._along = torch.zeros(wiring.map.possible.shape, dtype=torch.float64)
+        self._parts = list(_parts(n_runs, length, size, by_position=by_position))
+        self._only = change.vectors(wiring) if len(self._parts) == 1 and not by_position else None
+        shape = (*wiring.map.possible.shape, length if by_position else 1)
+        self._by_position = by_position
+        self._along = torch.zeros(shape, dtype=torch.float64)
         self._heads: dict[tuple[Input, int], torch.Tensor] = {}
         self._mlps: dict[int, torch.Tensor] = {}
         self._logits: torch.Tensor | None = None
@@ -179,38 +185,67 @@ class EdgeProducts:
             logits = weight * _flat(gradients.logits)
             self._logits = logits if self._logits is None else self._logits + logits
             normed = [layer for layer in layers if wiring.norm(layer).normalises]
-            for part in self._parts if normed else ():
+            for slots, part in self._parts if normed else ():
                 # Every writer's change along every block's unit, `[n, writer, layer]`.
                 stack = torch.stack([units[layer][part] for layer in normed], -1)
                 moved = torch.bmm(self._vectors(part).transpose(0, 1), stack)
                 for i, layer in enumerate(normed):
                     n = edges.written_before(layer)
                     for letter in INPUTS:
-                        product = moved[:, :n, i].T @ along[letter, layer][part]
-                        self._along[:n, edges.columns(layer, letter)] += product.cpu()
+                        seen = along[letter, layer][part].T[..., None]
+                        product = _by_slot(moved[:, :n, i].T[..., None], seen, slots)
+                        self._along[:n, edges.columns(layer, letter), slots] += product
 
     def total(self) -> torch.Tensor:
-        """float64 `[writer, reader]` on the CPU; 0 where there is no edge."""
+        """float64 `[writer, reader]`, by position or not, on the CPU; 0 where there is no edge."""
         wiring, edges = self._wiring, self._wiring.map
         found = -self._along
         with torch.no_grad():
-            for part in self._parts:
-                vectors = self._vectors(part).flatten(1)
+            pulled = {key: wiring.pulled(key[1], key[0]) for key in self._heads}
+            for slots, part in self._parts:
+                vectors = self._vectors(part)
                 for (letter, layer), gradient in self._heads.items():
                     n = edges.written_before(layer)
-                    pulled = wiring.pulled(layer, letter).to(vectors)
-                    views = torch.bmm(gradient[part].transpose(0, 1), pulled).flatten(1)
-                    found[:n, edges.columns(layer, letter)] += (vectors[:n] @ views.T).cpu()
+                    own = pulled[letter, layer].to(vectors)
+                    views = torch.bmm(gradient[part].transpose(0, 1), own)
+                    product = _by_slot(vectors[:n], views, slots)
+                    found[:n, edges.columns(layer, letter), slots] += product
                 for layer, view in self._mlps.items():
                     n = edges.written_before(layer, mlp=True)
-                    product = vectors[:n] @ view[part].to(vectors).flatten()
-                    found[:n, edges.columns(layer, None)] += product[:, None].cpu()
+                    product = _by_slot(vectors[:n], view[None, part].to(vectors), slots)
+                    found[:n, edges.columns(layer, None), slots] += product
                 if self._logits is not None:
-                    found[:, -1] += (vectors @ self._logits[part].to(vectors).flatten()).cpu()
-        return found
+                    view = self._logits[None, part].to(vectors)
+                    found[:, -1:, slots] += _by_slot(vectors, view, slots)
+        return found if self._by_position else found[..., 0]
 
-    def _vectors(self, part: slice) -> torch.Tensor:
+    def _vectors(self, part: Part) -> torch.Tensor:
         return self._change.vectors(self._wiring, part) if self._only is None else self._only
+
+
+def _parts(
+    n_runs: int, length: int, size: int, *, by_position: bool
+) -> Iterator[tuple[slice, Part]]:
+    """Portions of about `size` of all positions of all runs in a row, and which sums each is for.
+
+    By position, a portion has all runs' first position, then all runs' second, and so on.
+    """
+    if not by_position:
+        for first in range(0, n_runs * length, size):
+            yield slice(0, 1), slice(first, first + size)
+        return
+    every = torch.arange(n_runs * length).view(n_runs, length)
+    step = max(1, size // n_runs)
+    for first in range(0, length, step):
+        slots = slice(first, min(first + step, length))
+        yield slots, every[:, slots].T.flatten()
+
+
+def _by_slot(vectors: torch.Tensor, views: torch.Tensor, slots: slice) -> torch.Tensor:
+    """Products of `[writer, n, d]` with `[reader, n, d]`, `[writer, reader, slot]`, on the CPU."""
+    n = slots.stop - slots.start
+    a, b = (x.reshape(len(x), n, -1).transpose(0, 1) for x in (vectors, views))
+    return torch.bmm(a, b.mT).permute(1, 2, 0).cpu()
 
 
 def _flat(activation: torch.Tensor) -> torch.Tensor:

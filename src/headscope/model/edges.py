@@ -10,6 +10,7 @@ the norm is linear once its scale is given, and the scale is that of the run its
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,17 +29,27 @@ from headscope.model.sites import hook_name
 class EdgeMap:
     """The writers, readers and possible edges of a layout.
 
+    Args:
+        layout: The components.
+        length: Of a prompt, where an edge at every position counts as one of its own: what the
+            writer writes there, as the reader reads it there.
+        read: The positions whose logits are read then.
+
     Attributes:
         layout: The components.
+        length: As above.
         writers: embed, then of every block its heads and its MLP.
         readers: Of every block its queries, keys and values and its MLP; then the logits.
-        possible: bool `[writer, reader]`.
+        possible: bool `[writer, reader]`, or `[writer, reader, position]`.
         feeds: bool `[reader, writer]`: whether what the reader makes of its view goes into what
             the writer writes. A shared key-value head feeds several heads.
+        attended: bool `[reader]`: keys and values, which feed what is written at later positions
+            too; queries and what an MLP reads feed what is written where they are.
     """
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, length: int | None = None, read: Sequence[int] = ()) -> None:
         self.layout = layout
+        self.length = length
         writers, readers = [Component("embed")], list[Component]()
         for layer in range(layout.n_layers):
             writers += [Component("head", layer, head) for head in range(layout.n_heads)]
@@ -54,6 +65,12 @@ class EdgeMap:
         self.possible: npt.NDArray[np.bool_] = np.less.outer(
             [layout.written_at(writer) for writer in self.writers],
             [layout.read_at(reader) for reader in self.readers],
+        )
+        if length is not None:
+            self.possible = np.repeat(self.possible[..., None], length, -1)
+            self.possible[:, -1] &= np.isin(np.arange(length), read)
+        self.attended: npt.NDArray[np.bool_] = np.array(
+            [reader.input in ("k", "v") for reader in self.readers]
         )
         self.feeds: npt.NDArray[np.bool_] = np.array(
             [[_feeds(layout, reader, writer) for writer in writers] for reader in self.readers]
@@ -301,7 +318,7 @@ class Written:
     def __sub__(self, other: Written) -> Written:
         return self.map(torch.sub, other)
 
-    def vectors(self, wiring: Wiring, part: slice = slice(None)) -> torch.Tensor:
+    def vectors(self, wiring: Wiring, part: slice | torch.Tensor = slice(None)) -> torch.Tensor:
         """What each writer wrote, `[writer, n, d_model]`, at a part of all positions of all runs.
 
         In float32 at least. Costs `n_writers * d_model` numbers per position: take parts.

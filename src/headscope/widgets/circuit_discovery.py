@@ -14,7 +14,7 @@ import traitlets as t
 from headscope.analyses import circuit_discovery
 from headscope.analyses.circuit_choice import Kept, Scores, pruned, top_n
 from headscope.analyses.circuit_discovery import CircuitDiscoveryRequest, CircuitStudy
-from headscope.analyses.circuit_result import with_exact
+from headscope.analyses.circuit_result import places, with_exact
 from headscope.analyses.circuit_run import Curve
 from headscope.analyses.circuit_study import RULES, CircuitOutcome, Rule
 from headscope.analyses.edge_profiles import alike
@@ -77,6 +77,10 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
             prompt), `zero`, `mean` or `mean_position`.
         metric: `logit_diff`, `logit`, `log_prob`, `prob` or `kl`.
         position: Where the metric is read; negative counts from the end.
+        positions: Whether an edge at each token position is one of its own (`L0H2@3 -> MLP1@3`;
+            keys and values are read at the position that is attended to). The 100,000 best are
+            shown. For prompts of equal length and an answer of one token; by `top_n` or
+            `threshold`.
         rule: How the circuit is chosen: `top_n` (the best edges), `greedy` (the best that lead to
             what is in the circuit, from the logits on), `threshold`, or `acdc` (edges are ablated
             one after the other, for good where that hardly matters; a forward pass per edge).
@@ -106,6 +110,7 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
               when=[{"method": ["eap_ig_inputs", "eap_ig_activations"]}]),
         field("ablation", "Ablated to", "choice", "What comes in place of a component's output.",
               [(name, _ABLATIONS[name]) for name in ABLATIONS]),
+        field("positions", "By position", "flag", "Tell edges apart by token."),
         field("metric", "Metric", "choice", "What runs are judged by.",
               [(name, TITLES[name]) for name in METRICS if name != "rank"]),
         field("rule", "Circuit", "choice", "Which edges make the circuit.",
@@ -122,6 +127,7 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
     method: str = synced(t.Unicode("eap_ig_inputs"))
     ig_steps: int = synced(t.Int(5))
     ablation: str = synced(t.Unicode("patch"))
+    positions: bool = synced(t.Bool(False))
     rule: str = synced(t.Unicode("top_n"))
     n_edges: int = synced(t.Int(100))
     least: Any = synced(t.Any("0.0"))
@@ -140,6 +146,7 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         ablation: Ablation = "patch",
         metric: MetricName = "logit_diff",
         position: int = -1,
+        positions: bool = False,
         rule: Rule = "top_n",
         n_edges: int = 100,
         least: float = 0.0,
@@ -151,8 +158,8 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         self._asked: CircuitDiscoveryRequest  # whose circuit is shown
         super().__init__(
             model, clean, corrupted, answer=answer, wrong=wrong, selection=selection,
-            method=method, ig_steps=ig_steps, ablation=ablation, metric=metric, rule=rule,
-            n_edges=n_edges, least=str(least), signed=signed,
+            method=method, ig_steps=ig_steps, ablation=ablation, metric=metric, positions=positions,
+            rule=rule, n_edges=n_edges, least=str(least), signed=signed,
         )  # fmt: skip
 
     def exact_edge(self, source: str, target: str, input: str = "") -> float:
@@ -172,8 +179,8 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         graph = self._unchanged(self._shown())
         edge = _find(graph, source, target, input)
         study = self._studied()
-        writers, readers = np.nonzero(study.edges.possible)
-        (lost,) = _drained(study, study.runner.exact([(writers[edge], readers[edge])]))
+        where = tuple(int(index[edge]) for index in places(study.edges, graph))
+        (lost,) = _drained(study, study.runner.exact([where]))
         self._take_measured(with_exact(graph, study, edge, float(lost)))
         return float(lost)
 
@@ -216,14 +223,14 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         chosen = self._chosen(threshold)
         study, graph = self._studied(), self._shown()
         losses = _drained(study, study.losses(pruned(study.edges, chosen)))
-        found = losses[study.edges.possible]
+        found = losses[places(study.edges, graph)]
         order = [int(e) for e in np.argsort(-found, kind="stable") if not np.isnan(found[e])]
         return {_ends(graph, edge): float(found[edge]) for edge in order}
 
     def suggest_groups(self) -> tuple[Group, ...]:
         """As `GraphWidget.suggest_groups`, of the circuit at the threshold that is set."""
-        edges = self._edge_map()
-        return alike(self._shown(), pruned(edges, self._chosen(None))[edges.possible])
+        graph, edges = self._shown(), self._edge_map()
+        return alike(graph, pruned(edges, self._chosen(None))[places(edges, graph)])
 
     def close(self) -> None:
         """As `HeadscopeWidget.close`; the runs that questions are answered from are freed too."""
@@ -237,6 +244,7 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
             ig_steps=self.ig_steps,
             ablation=cast("Ablation", self.ablation),
             metric=cast("MetricName", self.metric),
+            positions=self.positions,
             rule=cast("Rule", self.rule),
             n_edges=self.n_edges,
             least=_least(self.least),
@@ -271,23 +279,29 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         return study
 
     def _edge_map(self) -> EdgeMap:
-        return EdgeMap(self._model.layout)
+        graph = self._shown()
+        if not graph.provenance.parameters["positions"]:
+            return EdgeMap(self._model.layout)
+        read = graph.nodes.position[graph.nodes.of_kind("logits")].tolist()
+        return EdgeMap(self._model.layout, len(graph.provenance.prompts[0].token_ids), read)
 
     def _scores(self) -> Scores:
-        """Of the first measure, as the page ranks by them, `[writer, reader]`."""
-        possible = self._edge_map().possible
-        scores = np.zeros(possible.shape)
-        scores[possible] = self._shown().measures[0].values
+        """Of the first measure, as the page ranks by them; 0 for edges that it was not sent."""
+        graph, edges = self._shown(), self._edge_map()
+        scores = np.zeros(edges.possible.shape)
+        scores[places(edges, graph)] = graph.measures[0].values
         return scores
 
     def _chosen(self, threshold: Mapping[str, float] | None) -> Kept:
         """The edges of a threshold, dangling ones included."""
         asked = self._checked("threshold", self.threshold if threshold is None else threshold)
-        edges = self._edge_map()
-        if asked:
-            return top_n(edges, self._scores(), int(asked["edges"]))
+        graph, edges = self._shown(), self._edge_map()
+        where = places(edges, graph)
         chosen = np.zeros(edges.possible.shape, bool)
-        chosen[edges.possible] = self._shown().edges.kept.astype(bool)
+        chosen[where] = True
+        if asked:
+            return chosen & top_n(edges, self._scores(), int(asked["edges"]))
+        chosen[where] = graph.edges.kept.astype(bool)
         return chosen
 
     def _take_measured(self, graph: CircuitGraph) -> None:
