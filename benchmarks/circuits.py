@@ -90,15 +90,17 @@ def _pair(length: int, seed: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
 def _scores(model: Any, pairs: Any, method: Any) -> None:
     from headscope.analyses.edge_scores import EdgeScoresRequest, EdgeStudy
     from headscope.analyses.prompt_pairs import Pair
+    from headscope.jobs.steps import unhurried
     from headscope.model import LiveModel
 
     live = LiveModel.of(model)
     live.forget_runs()
     asked = tuple(Pair(clean, other, ANSWER, WRONG) for clean, other in pairs)
     study = EdgeStudy(live, EdgeScoresRequest(asked, method=method))
-    for part in (study.prepare, study.record, study.score):
-        for _ in study.on_one_model(part()):
-            pass
+    with unhurried():  # as `run()` in a cell
+        for part in (study.prepare, study.record, study.score):
+            for _ in study.on_one_model(part()):
+                pass
 
 
 def _transformer_lens(model: Any) -> None:

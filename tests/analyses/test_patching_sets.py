@@ -142,7 +142,7 @@ def test_positions_that_some_pairs_lack_are_left_out_of_the_mean(gpt2):
 def test_portions_change_nothing(gpt2, monkeypatch):
     whole = patched(gpt2, SET, site="resid_mid")
     LiveModel.of(gpt2).forget_runs()
-    monkeypatch.setattr(trials, "_TOKENS_IN_GROUP", 5)
+    monkeypatch.setattr(trials, "TOKENS_IN_GROUP", 5)
     parts = patched(gpt2, SET, site="resid_mid")
     assert np.allclose(parts["metric"], whole["metric"], atol=1e-5)
 
@@ -151,7 +151,7 @@ def test_samples_of_noise_are_told_apart_in_portions(gpt2, monkeypatch):
     fields = {"site": "mlp_out", "source": "noise", "samples": 4, "metric": "prob"}
     whole = patched(gpt2, **fields)
     LiveModel.of(gpt2).forget_runs()
-    monkeypatch.setattr(trials, "_TOKENS_IN_GROUP", 10)
+    monkeypatch.setattr(trials, "TOKENS_IN_GROUP", 10)
     parts = patched(gpt2, **fields)
     assert np.allclose(parts["metric"], whole["metric"], atol=1e-6)
     assert len({parts["metric"][i].tobytes() for i in range(1, 5)}) == 4

@@ -25,7 +25,7 @@ import torch
 from headscope.analyses.circuit_choice import Kept, Scores, pruned, top_n
 from headscope.analyses.edge_scores import EdgeStudy
 from headscope.errors import RequestError
-from headscope.jobs.steps import part
+from headscope.jobs.steps import part, patience
 from headscope.model.circuit_runs import CircuitRuns
 from headscope.model.memory import refuse_if_too_large
 from headscope.results import FaithfulnessPoint
@@ -37,6 +37,7 @@ Metrics = npt.NDArray[np.float64]
 Edge = tuple[int, ...]
 """Writer and reader as indices, and the position where edges are told apart by it."""
 
+_TOKENS_PER_STEP = 64
 _MOST_KNOWN = 256
 _TOGETHER = 32
 """Circuits less an edge that are made at a time."""
@@ -115,17 +116,14 @@ class CircuitRunner:
         """
         circuits = [circuit & self.full for circuit in circuits]
         keys = [self._key(circuit) for circuit in circuits]
-        new = {
-            key: circuit
-            for key, circuit in zip(keys, circuits, strict=True)
-            if key not in self._known
-        }
+        known = {key: self._known[key] for key in keys if key in self._known}
+        new = {k: one for k, one in zip(keys, circuits, strict=True) if k not in known}
         if new:
             found = yield from self.fresh(np.stack(list(new.values())))
-            self._known |= dict(zip(new, found, strict=True))
-        values = np.stack([self._known[key] for key in keys])
+            known |= dict(zip(new, found, strict=True))
+        self._known |= known
         self._forget([*keys, *self._ends])
-        return values
+        return np.stack([known[key] for key in keys])
 
     def _forget(self, used: Sequence[bytes]) -> None:
         """Of what is known, leave what was used last."""
@@ -141,7 +139,7 @@ class CircuitRunner:
         kept = torch.from_numpy(circuits)
         for number, (members, contrast, runs) in enumerate(self._batches):
             first = 0
-            for streams in runs.streams(kept):
+            for streams in runs.streams(kept, int(_TOKENS_PER_STEP * patience())):
                 part = slice(first, first := first + len(streams))
                 with torch.no_grad():
                     values = [

@@ -44,8 +44,9 @@ from headscope.analyses.contrast import Contrast, Experiment
 from headscope.analyses.experiments import experiment
 from headscope.analyses.metrics import MetricName
 from headscope.analyses.prompt_pairs import Pair
-from headscope.analyses.trials import Trials
+from headscope.analyses.trials import TOKENS_IN_GROUP, Trials
 from headscope.errors import RequestError
+from headscope.jobs.steps import patience
 from headscope.model.edge_gradients import EdgeProducts, reader_gradients
 from headscope.model.edges import EdgeMap, Wiring, Written
 from headscope.model.flow_routes import flow_routes
@@ -282,6 +283,9 @@ class EdgeStudy(Trials):
             for pair, stream in zip(members, streams, strict=True)
         )
         return torch.cat([*parts])
+
+    def _tokens_in_group(self) -> int:
+        return int(TOKENS_IN_GROUP * patience())
 
     def _experiments(self, pair: Pair) -> Iterator[Experiment]:
         request = self.request

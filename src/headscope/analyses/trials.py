@@ -26,8 +26,7 @@ from headscope.model.patching import PatchingEngine
 from headscope.model.resumed import PatchedRun
 from headscope.model.runs import LOGITS, Site
 
-_TOKENS_IN_GROUP = 128
-"""Of base and source together: experiments of one group are patched side by side."""
+TOKENS_IN_GROUP = 128
 _READ_OUT: WeakSet[Any] = WeakSet()
 """Bridges whose logits were found to be final norm and unembedding of the last stream."""
 
@@ -95,6 +94,10 @@ class Trials:
         """The runs of experiments of equal shape."""
         raise NotImplementedError
 
+    def _tokens_in_group(self) -> int:
+        """Of base and source together: experiments of one group run side by side."""
+        return TOKENS_IN_GROUP
+
     # Public.
 
     def prepare(self) -> Iterator[float]:
@@ -148,7 +151,7 @@ class Trials:
 
     def record(self) -> Iterator[float]:
         """Run both prompts of every pair; yields the share done."""
-        parts = _parts(self.experiments)
+        parts = _parts(self.experiments, self._tokens_in_group())
         for begun, members in enumerate(parts):
             chosen = [self.experiments[i] for i in members]
             n = len(chosen[0].metric.continuations)
@@ -244,8 +247,8 @@ class Trials:
             )
 
 
-def _parts(experiments: Sequence[Experiment]) -> list[list[int]]:
-    """Numbers of experiments that can run side by side, in portions."""
+def _parts(experiments: Sequence[Experiment], n_tokens: int) -> list[list[int]]:
+    """Numbers of experiments that can run side by side, in portions of about `n_tokens`."""
     alike: dict[tuple[object, ...], list[int]] = {}
     for i, e in enumerate(experiments):
         ends = tuple(len(end) for end in e.metric.continuations)
@@ -254,7 +257,7 @@ def _parts(experiments: Sequence[Experiment]) -> list[list[int]]:
     parts = []
     for members in alike.values():
         first = experiments[members[0]]
-        size = max(1, _TOKENS_IN_GROUP // (first.base_length + len(first.source.token_ids)))
+        size = max(1, n_tokens // (first.base_length + len(first.source.token_ids)))
         parts += [members[k : k + size] for k in range(0, len(members), size)]
     return parts
 

@@ -68,19 +68,16 @@ class CircuitRuns:
         vectors = len(edges.writers) + 3 * layout.n_heads + 8
         return vectors * self._embed.numel() * self._embed.element_size()
 
-    @property
-    def at_a_time(self) -> int:
-        """How many circuits run side by side within about 256 MB."""
-        return max(1, _BYTES // self.bytes_each)
-
-    def streams(self, kept: torch.Tensor) -> Iterator[torch.Tensor]:
+    def streams(self, kept: torch.Tensor, most_tokens: int) -> Iterator[torch.Tensor]:
         """The final stream of circuits, `[circuit, run, read, d_model]`, in portions.
 
         Args:
             kept: bool `[circuit, writer, reader]`, or with a last axis of positions: the edges of
                 each.
+            most_tokens: How many run side by side, within about 256 MB; but always one circuit.
         """
-        for portion in kept.split(self.at_a_time):
+        at_a_time = max(1, min(_BYTES // self.bytes_each, most_tokens // self._ids.numel()))
+        for portion in kept.split(at_a_time):
             with torch.no_grad():
                 yield self._run(portion.to(self._embed))
 

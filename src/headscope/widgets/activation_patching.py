@@ -18,7 +18,7 @@ from headscope.errors import RequestError
 from headscope.jobs import Steps
 from headscope.model.sites import SITES, PatchSite
 from headscope.results import Grid
-from headscope.widgets.asks import Answer, Params
+from headscope.widgets.asks import Answer, Answering, Params
 from headscope.widgets.page import synced
 from headscope.widgets.pairs import DIRECTION, METRIC, PROMPT_FIELDS, field
 from headscope.widgets.study import StudyWidget
@@ -207,7 +207,7 @@ class ActivationPatching(StudyWidget[Study]):
     def _steps_of(self, study: Study) -> Steps[Grid]:
         return activation_patching.steps(study)
 
-    def _questions(self) -> dict[str, Callable[[Params], Answer]]:
+    def _questions(self) -> dict[str, Callable[[Params], Answering]]:
         return super()._questions() | {
             "joint": lambda params: Answer(joint(self._studied(), params["indices"])),
             "pin": self._answer_pin,

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from headscope.analyses import attention
 from headscope.jobs import Steps
 from headscope.results import Patterns, Prompt
-from headscope.widgets.asks import Answer, Params
+from headscope.widgets.asks import Answer, Answering, Params
 from headscope.widgets.base import HeadscopeWidget
 
 
@@ -66,7 +66,7 @@ class AttentionPatterns(HeadscopeWidget[Patterns]):
     def _analyse(self, request: attention.AttentionRequest) -> Steps[Patterns]:
         return attention.run(self._model, request)
 
-    def _questions(self) -> dict[str, Callable[[Params], Answer]]:
+    def _questions(self) -> dict[str, Callable[[Params], Answering]]:
         return super()._questions() | {
             "head": self._answer_head,
             "row": self._answer_row,

@@ -20,7 +20,7 @@ from headscope.analyses.feature_view import FeatureRequest, FeatureView
 from headscope.errors import RequestError
 from headscope.jobs import Steps
 from headscope.results import CircuitGraph
-from headscope.widgets.asks import Answer, Params
+from headscope.widgets.asks import Answer, Answering, Params
 from headscope.widgets.graph import GraphWidget
 from headscope.widgets.page import synced
 from headscope.widgets.pairs import field
@@ -200,7 +200,7 @@ class AttributionGraph(GraphWidget):
             self._keep(study)
         return _KEPT[self]
 
-    def _questions(self) -> dict[str, Callable[[Params], Answer]]:
+    def _questions(self) -> dict[str, Callable[[Params], Answering]]:
         return super()._questions() | {
             "feature": lambda params: Answer(self.feature(str(params["node"]))),
             "intervene": self._answer_intervene,

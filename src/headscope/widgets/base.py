@@ -14,7 +14,7 @@ from headscope.jobs import Job, JobRunner, Step, Steps
 from headscope.model import LiveModel
 from headscope.model.runs import POOL
 from headscope.results import CircuitGraph, Grid, Patterns, Prompt
-from headscope.widgets.asks import Answer, Params
+from headscope.widgets.asks import Answer, Answering, Params
 from headscope.widgets.failure import describe
 from headscope.widgets.late import at_next_cell
 from headscope.widgets.prompted import Closed, PromptedPage
@@ -114,7 +114,7 @@ class HeadscopeWidget(PromptedPage, Generic[R]):
         """The analysis."""
         raise NotImplementedError
 
-    def _questions(self) -> dict[str, Callable[[Params], Answer]]:
+    def _questions(self) -> dict[str, Callable[[Params], Answering]]:
         return super()._questions() | {
             "extend": self._answer_extend,
             "ping": lambda _: Answer(),

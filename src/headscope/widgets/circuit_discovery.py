@@ -22,9 +22,10 @@ from headscope.analyses.edge_scores import ABLATIONS, EDGE_METHODS, Ablation, Ed
 from headscope.analyses.metrics import METRICS, TITLES, MetricName
 from headscope.errors import RequestError
 from headscope.jobs import Steps
+from headscope.jobs.steps import unhurried
 from headscope.model.edges import EdgeMap
 from headscope.results import EDGE_INPUTS, CircuitGraph, Group
-from headscope.widgets.asks import Answer, Params
+from headscope.widgets.asks import Answer, Answering, Params
 from headscope.widgets.graph import GraphWidget
 from headscope.widgets.page import synced
 from headscope.widgets.pairs import PROMPT_FIELDS, PromptPairs, field
@@ -180,7 +181,7 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         edge = _find(graph, source, target, input)
         study = self._studied()
         where = tuple(int(index[edge]) for index in places(study.edges, graph))
-        (lost,) = _drained(study, study.runner.exact([where]))
+        (lost,) = _drained(_on(study, study.runner.exact([where])))
         self._take_measured(with_exact(graph, study, edge, float(lost)))
         return float(lost)
 
@@ -193,7 +194,7 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         """
         chosen = self._chosen(threshold)
         study = self._studied()
-        return _drained(study, study.outcome(chosen))
+        return _drained(_on(study, study.outcome(chosen)))
 
     def curve(self) -> tuple[Curve, Curve]:
         """Faithfulness of circuits of growing size, ranked by magnitude and by signed score.
@@ -201,11 +202,7 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         The first one's `cmd` and the second one's `cpr` are those of MIB. Costs a forward pass per
         circuit that has not run yet.
         """
-        study, scores = self._studied(), self._scores()
-        return (
-            _drained(study, study.runner.curve(scores, signed=False)),
-            _drained(study, study.runner.curve(scores, signed=True)),
-        )
+        return _drained(self._curves())
 
     def minimality(
         self, threshold: Mapping[str, float] | None = None
@@ -220,12 +217,7 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         Returns:
             By source, target and input of the edge, largest loss first.
         """
-        chosen = self._chosen(threshold)
-        study, graph = self._studied(), self._shown()
-        losses = _drained(study, study.losses(pruned(study.edges, chosen)))
-        found = losses[places(study.edges, graph)]
-        order = [int(e) for e in np.argsort(-found, kind="stable") if not np.isnan(found[e])]
-        return {_ends(graph, edge): float(found[edge]) for edge in order}
+        return _drained(self._losses(threshold))
 
     def suggest_groups(self) -> tuple[Group, ...]:
         """As `GraphWidget.suggest_groups`, of the circuit at the threshold that is set."""
@@ -308,13 +300,29 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         """A result with one more value in it."""
         self._value, self._result = graph, {**encode(graph)}
 
-    def _questions(self) -> dict[str, Callable[[Params], Answer]]:
+    def _questions(self) -> dict[str, Callable[[Params], Answering]]:
         return super()._questions() | {
             "edge": self._answer_edge,
-            "circuit": lambda params: Answer(asdict(self.circuit(params["threshold"]))),
+            "circuit": self._answer_circuit,
             "curve": self._answer_curve,
             "minimality": self._answer_minimality,
         }
+
+    def _curves(self) -> Generator[float, None, tuple[Curve, Curve]]:
+        study, scores = self._studied(), self._scores()
+        by_size = yield from _on(study, study.runner.curve(scores, signed=False))
+        by_score = yield from _on(study, study.runner.curve(scores, signed=True))
+        return by_size, by_score
+
+    def _losses(
+        self, threshold: Mapping[str, float] | None
+    ) -> Generator[float, None, dict[tuple[str, str, str], float]]:
+        chosen = self._chosen(threshold)
+        study, graph = self._studied(), self._shown()
+        losses = yield from _on(study, study.losses(pruned(study.edges, chosen)))
+        found = losses[places(study.edges, graph)]
+        order = [int(e) for e in np.argsort(-found, kind="stable") if not np.isnan(found[e])]
+        return {_ends(graph, edge): float(found[edge]) for edge in order}
 
     def _answer_edge(self, params: Params) -> Answer:
         ends = str(params["source"]), str(params["target"]), str(params["input"])
@@ -324,31 +332,47 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         estimate = float(score.values[_find(graph, *ends)])
         return Answer({"exact": exact, "estimate": estimate, "unit": score.unit})
 
-    def _answer_curve(self, _params: Params) -> Answer:
-        by_size, by_score = self.curve()
+    def _answer_circuit(self, params: Params) -> Answer:
+        return Answer(asdict(self.circuit(params["threshold"])))
+
+    def _answer_curve(self, _params: Params) -> Generator[float, None, Answer]:
+        by_size, by_score = yield from self._curves()
         points = [
             {"fraction": fraction, **asdict(point)}
             for fraction, point in zip(by_size.fractions, by_size.points, strict=True)
         ]
         return Answer({"points": points, "cpr": by_score.cpr, "cmd": by_size.cmd})
 
-    def _answer_minimality(self, params: Params) -> Answer:
+    def _answer_minimality(self, params: Params) -> Generator[float, None, Answer]:
+        losses = yield from self._losses(params["threshold"])
         edges = [
             {"source": source, "target": target, "input": letter, "loss": loss}
-            for (source, target, letter), loss in self.minimality(params["threshold"]).items()
+            for (source, target, letter), loss in losses.items()
         ]
         return Answer({"edges": edges})
 
 
-def _drained(study: CircuitStudy, work: Generator[float, None, T]) -> T:
+def _on(study: CircuitStudy, work: Generator[float, None, T]) -> Generator[float, None, T]:
+    """The work, each step of it on the model as it was recorded."""
+    found: list[T] = []
+
+    def outer() -> Generator[float, None, None]:
+        found.append((yield from work))
+
+    yield from study.on_one_model(outer())
+    return found[0]
+
+
+def _drained(work: Generator[float, None, T]) -> T:
     """Do all of the work now."""
     found: list[T] = []
 
     def outer() -> Generator[float, None, None]:
         found.append((yield from work))
 
-    for _ in study.on_one_model(outer()):
-        pass
+    with unhurried():
+        for _ in outer():
+            pass
     return found[0]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from headscope.analyses.edge_profiles import alike
 from headscope.results import CircuitGraph, Group
-from headscope.widgets.asks import Answer, Params
+from headscope.widgets.asks import Answer, Answering, Params
 from headscope.widgets.base import HeadscopeWidget
 from headscope.widgets.marks import MarkedGraph
 
@@ -33,7 +33,7 @@ class GraphWidget(MarkedGraph, HeadscopeWidget[CircuitGraph]):
         """
         return alike(self._shown())
 
-    def _questions(self) -> dict[str, Callable[[Params], Answer]]:
+    def _questions(self) -> dict[str, Callable[[Params], Answering]]:
         return super()._questions() | {"suggest": self._answer_suggest}
 
     def _answer_suggest(self, _params: Params) -> Answer:

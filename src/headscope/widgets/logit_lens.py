@@ -12,7 +12,7 @@ from headscope.analyses import logit_lens
 from headscope.analyses.logit_lens import ReadOutPoint, Track
 from headscope.jobs import Steps
 from headscope.results import Grid
-from headscope.widgets.asks import Answer, Params
+from headscope.widgets.asks import Answer, Answering, Params
 from headscope.widgets.base import HeadscopeWidget
 from headscope.widgets.page import synced
 from headscope.wire.messages import FieldSpec
@@ -86,7 +86,7 @@ class LogitLens(HeadscopeWidget[Grid]):
     def _analyse(self, request: logit_lens.LogitLensRequest) -> Steps[Grid]:
         return logit_lens.run(self._model, request)
 
-    def _questions(self) -> dict[str, Callable[[Params], Answer]]:
+    def _questions(self) -> dict[str, Callable[[Params], Answering]]:
         return super()._questions() | {"cell": self._answer_cell, "track": self._answer_track}
 
     def _answer_cell(self, params: Params) -> Answer:

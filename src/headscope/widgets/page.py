@@ -10,7 +10,7 @@ import anywidget
 import traitlets as t
 
 from headscope.jobs import Home
-from headscope.widgets.asks import Answer, Desk, Params, unknown
+from headscope.widgets.asks import Answering, Desk, Params, unknown
 from headscope.widgets.core import Bundle, front_end, shared_core
 from headscope.widgets.selection import NOTHING, normalise, within
 from headscope.wire.messages import ErrorInfo, FieldSpec, JobStatus, Selection
@@ -97,7 +97,7 @@ class PageWidget(anywidget.AnyWidget):
         """How many there are of each field of a selection."""
         raise NotImplementedError
 
-    def _questions(self) -> dict[str, Callable[[Params], Answer]]:
+    def _questions(self) -> dict[str, Callable[[Params], Answering]]:
         """What the page may ask, by name."""
         return {}
 
@@ -140,7 +140,7 @@ class PageWidget(anywidget.AnyWidget):
             return cast("Selection", proposal["value"])
         return normalise(proposal["value"], self._limits())
 
-    def _answer(self, what: str, params: Params) -> Answer:
+    def _answer(self, what: str, params: Params) -> Answering:
         questions = self._questions()
         if what not in questions:
             raise unknown(what, questions)

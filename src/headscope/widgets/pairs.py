@@ -14,7 +14,7 @@ from headscope.analyses.prompt_pairs import Pair, pairs_of
 from headscope.errors import PromptError
 from headscope.model import LiveModel
 from headscope.results import Grid
-from headscope.widgets.asks import Answer, Params
+from headscope.widgets.asks import Answer, Answering, Params
 from headscope.widgets.base import HeadscopeWidget, R
 from headscope.widgets.page import synced
 from headscope.widgets.prompt import PromptSource
@@ -162,7 +162,7 @@ class PairWidget(PromptPairs[Grid]):
     def _aligned(self) -> tuple[int, ...] | None:
         return None if self.alignment is None else tuple(self.alignment)
 
-    def _questions(self) -> dict[str, Callable[[Params], Answer]]:
+    def _questions(self) -> dict[str, Callable[[Params], Answering]]:
         return super()._questions() | {"align": self._answer_align}
 
     def _answer_align(self, params: Params) -> Answer:

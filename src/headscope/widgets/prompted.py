@@ -9,7 +9,7 @@ import traitlets as t
 
 from headscope.errors import PromptError, ResultError
 from headscope.model import LiveModel
-from headscope.widgets.asks import Answer, Params
+from headscope.widgets.asks import Answer, Answering, Params
 from headscope.widgets.failure import describe
 from headscope.widgets.page import PageWidget, synced
 from headscope.widgets.prompt import PromptSource
@@ -54,7 +54,7 @@ class PromptedPage(PageWidget):
         self._model = cast("LiveModel", Closed())
         self._prompts = PromptSource(self._model)
 
-    def _questions(self) -> dict[str, Callable[[Params], Answer]]:
+    def _questions(self) -> dict[str, Callable[[Params], Answering]]:
         return super()._questions() | {"tokenize": self._answer_tokenize}
 
     def _limits(self) -> dict[str, int]:

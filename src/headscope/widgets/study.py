@@ -12,7 +12,7 @@ from headscope.analyses.patch_outcome import Outcome, outcome
 from headscope.errors import RequestError
 from headscope.jobs import Steps
 from headscope.results import Grid
-from headscope.widgets.asks import Answer, Params
+from headscope.widgets.asks import Answer, Answering, Params
 from headscope.widgets.pairs import PairWidget
 
 S = TypeVar("S", bound=MapTrials)
@@ -97,7 +97,7 @@ class StudyWidget(PairWidget, Generic[S]):
         self._keep(study)
         return study
 
-    def _questions(self) -> dict[str, Callable[[Params], Answer]]:
+    def _questions(self) -> dict[str, Callable[[Params], Answering]]:
         return super()._questions() | {"cell": self._answer_cell}
 
     def _answer_cell(self, params: Params) -> Answer:
