@@ -7,6 +7,7 @@ Everything is bool or float `[writer, reader]`, or `[writer, reader, position]`,
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -24,11 +25,22 @@ def threshold(edges: EdgeMap, scores: Scores, least: float, *, signed: bool = Fa
 
 def top_n(edges: EdgeMap, scores: Scores, n: int, *, signed: bool = False) -> Kept:
     """The `n` edges with the highest score (`signed`) or magnitude; of equal ones the first."""
+    (kept,) = best(edges, scores, [n], signed=signed)
+    return kept
+
+
+def best(
+    edges: EdgeMap, scores: Scores, sizes: Sequence[int], *, signed: bool = False
+) -> list[Kept]:
+    """`top_n` of several sizes, ranked once."""
     ranked = np.where(edges.possible, _rank(scores, signed=signed), -np.inf)
-    best = np.argsort(-ranked, axis=None, kind="stable")[: max(n, 0)]
-    kept = np.zeros(edges.possible.shape, bool)
-    kept.flat[best] = True
-    return kept & edges.possible
+    order = np.argsort(-ranked, axis=None, kind="stable")
+    found = []
+    for n in sizes:
+        kept = np.zeros(edges.possible.shape, bool)
+        kept.flat[order[: max(n, 0)]] = True
+        found.append(kept & edges.possible)
+    return found
 
 
 def greedy(edges: EdgeMap, scores: Scores, n: int, *, signed: bool = False) -> Kept:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Generator
 from typing import TypeVar
 
-from headscope.analyses.circuit_choice import top_n
+from headscope.analyses.circuit_choice import best
 from headscope.analyses.circuit_result import graph
 from headscope.analyses.circuit_run import FRACTIONS
 from headscope.analyses.circuit_study import CircuitDiscoveryRequest, CircuitStudy
@@ -57,11 +57,11 @@ def steps(study: CircuitStudy) -> Steps[CircuitGraph]:
         yield Step(0.5 + 0.2 * done, "Trying edges", partial)
     edges, signed = study.edges, study.request.signed
     total = int(edges.possible.sum())
-    sizes = [top_n(edges, study.scores, int(x * total), signed=signed) for x in FRACTIONS]
-    running = study.runner.faithfulness([study.chosen, *sizes])
+    curve = best(edges, study.scores, [int(x * total) for x in FRACTIONS], signed=signed)
+    running = study.runner.faithfulness([study.chosen, *curve])
     study.points = yield from _stage(study, running, 0.7, 0.2, "Running circuits")
-    if best := study.best(study.request.n_exact):
-        yield from _stage(study, study.patch(best), 0.9, 0.1, "Patching edges")
+    if patched := study.best(study.request.n_exact):
+        yield from _stage(study, study.patch(patched), 0.9, 0.1, "Patching edges")
     return graph(study)
 
 

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from headscope.analyses.circuit_choice import Kept, Scores, pruned, top_n
+from headscope.analyses.circuit_choice import Kept, Scores, best, pruned
 from headscope.analyses.edge_scores import EdgeStudy
 from headscope.errors import RequestError
 from headscope.jobs.steps import part, patience
@@ -196,7 +196,7 @@ class CircuitRunner:
         """
         edges = self._study.edges
         total = int(edges.possible.sum())
-        circuits = [top_n(edges, scores, int(x * total), signed=signed) for x in fractions]
+        circuits = best(edges, scores, [int(x * total) for x in fractions], signed=signed)
         points = yield from self.faithfulness(circuits)
         return Curve(tuple(fractions), points, *self.ends)
 
