@@ -125,6 +125,30 @@ describe("pruning by number", () => {
   });
 });
 
+it("knows that keys and values at a position come out of their head there and later", () => {
+  const made = makeGraph(
+    "components",
+    [
+      ["embed", -1, 0, -1],
+      ["embed", -1, 2, -1],
+      ["head", 0, 0, 0],
+      ["head", 0, 1, 0],
+      ["head", 0, 2, 0],
+      ["logits", -1, 2, -1],
+    ],
+    [
+      [0, 2, 5, 3],
+      [1, 4, 4, 2],
+      [3, 5, 3],
+      [4, 5, 2],
+    ],
+  );
+  const kept = (edges: number): number[] => [...makePruner(readGraph(made)).prune({ edges }).edges];
+  // Values at 0 come out at 1; without what comes out at 2, queries at 2 are of no use.
+  expect(kept(3)).toEqual([1, 0, 1, 0]);
+  expect(kept(4)).toEqual([1, 1, 1, 1]);
+});
+
 it("keeps what was computed where no threshold is set", () => {
   const result = goldenGraph();
   const pruned = makePruner(readGraph(result)).prune({});

@@ -89,7 +89,6 @@ function dropDangling(graph: Graph, edges: Uint8Array, needsIn: (node: number) =
       left[graph.source[edge] ?? 0] = 1;
       entered[graph.target[edge] ?? 0] = 1;
     }
-    readersByKeyValueHead(graph, entered, left);
     for (let node = 0; node < graph.nodes; node++) {
       if (!alive[node] || isEnd(graph, node)) continue;
       if (left[node] && (entered[node] || !needsIn(node))) continue;
@@ -103,22 +102,69 @@ function dropDangling(graph: Graph, edges: Uint8Array, needsIn: (node: number) =
   }
 }
 
-/** Key-value heads write by the heads that share them, which read by them in turn. */
-function readersByKeyValueHead(graph: Graph, entered: Uint8Array, left: Uint8Array): void {
-  const shared = graph.result.nodes.kv_head.data;
-  const key = (node: number, head: number): string =>
-    `${graph.layer[node]} ${head} ${graph.position[node]}`;
-  const readers = new Map<string, number>();
+/** Which keys and values a node stands for: its own (a head, or a key-value head), and those that a head
+ * shares; numbers, -1 for none. */
+function readersOf(graph: Graph): { own: Int32Array; shared: Int32Array } {
+  const numbers = new Map<string, number>();
+  const numberOf = (key: string): number => {
+    if (!numbers.has(key)) numbers.set(key, numbers.size);
+    return numbers.get(key) ?? -1;
+  };
+  const sharedHeads = graph.result.nodes.kv_head.data;
+  const own = new Int32Array(graph.nodes).fill(-1);
+  const shared = new Int32Array(graph.nodes).fill(-1);
   graph.kinds.forEach((kind, node) => {
-    if (kind === "kv_head") readers.set(key(node, graph.unit[node] ?? 0), node);
+    if (kind !== "head" && kind !== "kv_head") return;
+    own[node] = numberOf(`${kind} ${graph.layer[node]} ${graph.unit[node]}`);
+    const head = sharedHeads[node] ?? -1;
+    if (kind === "head" && head >= 0)
+      shared[node] = numberOf(`kv_head ${graph.layer[node]} ${head}`);
   });
-  if (!readers.size) return;
-  const wasEntered = entered.slice();
-  for (let node = 0; node < graph.nodes; node++) {
-    const reader = readers.get(key(node, shared[node] ?? -1));
-    if (graph.kinds[node] !== "head" || reader === undefined) continue;
-    if (wasEntered[reader]) entered[node] = 1;
-    if (left[node]) left[reader] = 1;
+  return { own, shared };
+}
+
+/** `dropDangling` for components, edge by edge as in Python: what goes into keys or values at a position
+ * comes out of their heads there and later, what goes into queries or MLPs only there. */
+function dropDanglingComponents(graph: Graph, edges: Uint8Array): void {
+  const { own, shared } = readersOf(graph);
+  const at = (node: number): number => graph.position[node] ?? -1;
+  const readersAt = (node: number): number[] =>
+    [own[node] ?? -1, shared[node] ?? -1].filter((reader) => reader >= 0);
+  const isRead = (edge: number): boolean => (graph.result.edges.input.data[edge] ?? 0) > 1;
+  for (let changed = true; changed; ) {
+    changed = false;
+    const entered = new Uint8Array(graph.nodes);
+    const left = new Uint8Array(graph.nodes);
+    /** Where keys or values are first entered, and from where their heads are last left. */
+    const first = new Float64Array(2 * graph.nodes).fill(Number.POSITIVE_INFINITY);
+    const last = new Float64Array(2 * graph.nodes).fill(Number.NEGATIVE_INFINITY);
+    for (let edge = 0; edge < graph.edges; edge++) {
+      if (!edges[edge]) continue;
+      const source = graph.source[edge] ?? 0;
+      const target = graph.target[edge] ?? 0;
+      const read = own[target] ?? -1;
+      left[source] = 1;
+      for (const reader of readersAt(source)) {
+        last[reader] = Math.max(last[reader] ?? 0, at(source));
+      }
+      if (isRead(edge)) first[read] = Math.min(first[read] ?? 0, at(target));
+      else entered[target] = 1;
+    }
+    for (let edge = 0; edge < graph.edges; edge++) {
+      if (!edges[edge]) continue;
+      const source = graph.source[edge] ?? 0;
+      const target = graph.target[edge] ?? 0;
+      const fed =
+        isEnd(graph, source) ||
+        entered[source] ||
+        readersAt(source).some((reader) => (first[reader] ?? 0) <= at(source));
+      const used =
+        isEnd(graph, target) ||
+        (isRead(edge) ? (last[own[target] ?? 0] ?? 0) >= at(target) : left[target]);
+      if (fed && used) continue;
+      edges[edge] = 0;
+      changed = true;
+    }
   }
 }
 
@@ -157,7 +203,7 @@ export function makePruner(graph: Graph): Pruner {
     ranked ??= Int32Array.from(graph.weight.keys()).sort((a, b) => size(b) - size(a) || a - b);
     const edges = new Uint8Array(graph.edges);
     for (const edge of ranked.subarray(0, n)) edges[edge] = 1;
-    dropDangling(graph, edges, () => true);
+    dropDanglingComponents(graph, edges);
     return withEnds(edges);
   }
 
