@@ -102,9 +102,18 @@ function dropDangling(graph: Graph, edges: Uint8Array, needsIn: (node: number) =
   }
 }
 
+interface Readers {
+  own: Int32Array;
+  shared: Int32Array;
+}
+
+function leaveAt(reader: number, position: number, last: Float64Array): void {
+  if (reader >= 0) last[reader] = Math.max(last[reader] ?? 0, position);
+}
+
 /** Which keys and values a node stands for: its own (a head, or a key-value head), and those that a head
  * shares; numbers, -1 for none. */
-function readersOf(graph: Graph): { own: Int32Array; shared: Int32Array } {
+function readersOf(graph: Graph): Readers {
   const numbers = new Map<string, number>();
   const numberOf = (key: string): number => {
     if (!numbers.has(key)) numbers.set(key, numbers.size);
@@ -125,11 +134,8 @@ function readersOf(graph: Graph): { own: Int32Array; shared: Int32Array } {
 
 /** `dropDangling` for components, edge by edge as in Python: what goes into keys or values at a position
  * comes out of their heads there and later, what goes into queries or MLPs only there. */
-function dropDanglingComponents(graph: Graph, edges: Uint8Array): void {
-  const { own, shared } = readersOf(graph);
+function dropDanglingComponents(graph: Graph, edges: Uint8Array, { own, shared }: Readers): void {
   const at = (node: number): number => graph.position[node] ?? -1;
-  const readersAt = (node: number): number[] =>
-    [own[node] ?? -1, shared[node] ?? -1].filter((reader) => reader >= 0);
   const isRead = (edge: number): boolean => (graph.result.edges.input.data[edge] ?? 0) > 1;
   for (let changed = true; changed; ) {
     changed = false;
@@ -144,9 +150,8 @@ function dropDanglingComponents(graph: Graph, edges: Uint8Array): void {
       const target = graph.target[edge] ?? 0;
       const read = own[target] ?? -1;
       left[source] = 1;
-      for (const reader of readersAt(source)) {
-        last[reader] = Math.max(last[reader] ?? 0, at(source));
-      }
+      leaveAt(own[source] ?? -1, at(source), last);
+      leaveAt(shared[source] ?? -1, at(source), last);
       if (isRead(edge)) first[read] = Math.min(first[read] ?? 0, at(target));
       else entered[target] = 1;
     }
@@ -157,7 +162,8 @@ function dropDanglingComponents(graph: Graph, edges: Uint8Array): void {
       const fed =
         isEnd(graph, source) ||
         entered[source] ||
-        readersAt(source).some((reader) => (first[reader] ?? 0) <= at(source));
+        (first[own[source] ?? -1] ?? Number.POSITIVE_INFINITY) <= at(source) ||
+        (first[shared[source] ?? -1] ?? Number.POSITIVE_INFINITY) <= at(source);
       const used =
         isEnd(graph, target) ||
         (isRead(edge) ? (last[own[target] ?? 0] ?? 0) >= at(target) : left[target]);
@@ -186,6 +192,7 @@ export function makePruner(graph: Graph): Pruner {
     return measured ? found.map((value, node) => measured[node] || value) : found;
   };
   let ranked: Int32Array | undefined;
+  let readers: Readers | undefined;
   let influences: Float64Array | undefined;
 
   function withEnds(edges: Uint8Array): Pruned {
@@ -203,7 +210,8 @@ export function makePruner(graph: Graph): Pruner {
     ranked ??= Int32Array.from(graph.weight.keys()).sort((a, b) => size(b) - size(a) || a - b);
     const edges = new Uint8Array(graph.edges);
     for (const edge of ranked.subarray(0, n)) edges[edge] = 1;
-    dropDanglingComponents(graph, edges);
+    readers ??= readersOf(graph);
+    dropDanglingComponents(graph, edges, readers);
     return withEnds(edges);
   }
 
