@@ -76,6 +76,15 @@ def agrees(blocks: Sequence[DirectBlock], recorded: RecordedRuns, layers: Iterab
     return True
 
 
+def enters(bridge: Any, recorded: RecordedRuns) -> bool:
+    """Whether the embedding by itself gives what entered the first block of a plain run."""
+    if recorded.noise is not None or recorded.edits:
+        return False
+    with torch.no_grad():
+        found = bridge(recorded.token_ids[:1], stop_at_layer=0)
+    return torch.equal(found, recorded.streams[:1, 0])
+
+
 def record(
     bridge: Any,
     token_ids: Sequence[Sequence[int]],

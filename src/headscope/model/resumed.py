@@ -25,7 +25,7 @@ import torch
 
 from headscope.model.direct import DirectBlock, Write, direct_blocks
 from headscope.model.direct_runs import TOLERANCE as DIRECT_TOLERANCE
-from headscope.model.direct_runs import agrees, trust, trusted_blocks, way_of_running
+from headscope.model.direct_runs import agrees, enters, trust, trusted_blocks, way_of_running
 from headscope.model.recorded import (
     Patch,
     RecordedRuns,
@@ -280,7 +280,7 @@ class Resumption:
         found, self.direct = drain(self.streams(runs)), None
         if not (found - wanted).abs().max() <= DIRECT_TOLERANCE[wanted.dtype] * wanted.abs().max():
             return None
-        if self.recorded.length >= _LONG_ENOUGH_TO_TELL:
+        if self.recorded.length >= _LONG_ENOUGH_TO_TELL and enters(self.bridge, self.recorded):
             trust(self.bridge, way, self.recorded)
         return blocks
 
