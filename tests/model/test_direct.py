@@ -118,6 +118,29 @@ def test_hooks_of_the_users_are_run_through(tokenizer):
     torch.testing.assert_close(direct_runs.record(bridge, IDS).streams, plain)
 
 
+def test_a_changed_setting_or_class_ends_the_trust(tokenizer):
+    bridge = models.bridge(models.hf_llama(), tokenizer)
+    assert trusted(bridge)
+    attention = bridge.blocks[1].attn.original_component
+    attention.scaling *= 3
+    assert not trusted(bridge)
+    ours, theirs = (r(bridge, IDS).streams for r in (direct_runs.record, recorded.record))
+    assert torch.equal(ours, theirs)
+    attention.scaling /= 3
+    assert trusted(bridge)
+
+
+def test_a_class_that_is_patched_is_noticed(tokenizer, monkeypatch):
+    bridge = models.bridge(models.hf_gpt2(), tokenizer)
+    assert trusted(bridge)
+    kind = type(bridge.blocks[1].mlp.original_component)
+    own = kind.forward
+    monkeypatch.setattr(kind, "forward", lambda self, hidden: 1.1 * own(self, hidden))
+    assert not trusted(bridge)
+    ours, theirs = (r(bridge, IDS).streams for r in (direct_runs.record, recorded.record))
+    assert torch.equal(ours, theirs)
+
+
 def test_weights_are_read_as_they_are(tokenizer):
     bridge = models.bridge(models.hf_llama(), tokenizer)
     assert trusted(bridge)

@@ -228,6 +228,9 @@ def _block(bridge: Any, block: Any, rotation: _Rotation | None) -> DirectBlock:
         raise LookupError("norms behind attention and MLP")
     if getattr(config, "attn_scores_soft_cap", None) not in (None, -1.0):
         raise LookupError("soft cap")
+    wrapped = getattr(bridge.original_model, "config", None)
+    if getattr(wrapped, "clip_qkv", None) is not None:
+        raise LookupError("clipped queries, keys and values")
     parallel = bool(config.parallel_attn_mlp)
     attn, mlp = block.attn, block.mlp
     gated = bool(config.gated_mlp)

@@ -23,6 +23,7 @@ _SAMPLES_PER_PARAMETER = 64
 _GOLDEN_STEP = 2654435761
 #: Hooks of theirs on the wrapped modules only watch.
 _LIBRARIES = ("accelerate", "transformer_lens", "transformers")
+_PLAIN = (bool, int, float, str, type(None))
 _TRAINING = operator.attrgetter("training")
 
 _IN_USE: WeakValueDictionary[int, Inventory] = WeakValueDictionary()
@@ -79,12 +80,23 @@ class Inventory:
             if self._registered == before:
                 self._registered = RemovableHandle.next_id
 
-    def kinds(self) -> int | None:
-        """Another number when a module is of another class; None if one has its own forward."""
-        modules = [module for _, module, _ in self._list.modules]
-        if any("forward" in module.__dict__ for module in modules):
+    def settings(self) -> int | None:
+        """Another number when a module or a configuration has another class or plain attribute.
+
+        Training mode, window and scale are such attributes. None if a module has its own forward.
+        """
+        if any("forward" in module.__dict__ for _, module, _ in self._list.modules):
             return None
-        return hash(tuple(map(type, modules)))
+        found: list[Any] = [
+            (type(module), type(module).forward, *_plain(module))
+            for _, module, point in self._list.modules
+            if not point
+        ]
+        root = self._bridge.original_model
+        found += [
+            _plain(held) for held in (self._bridge.cfg, getattr(root, "config", None)) if held
+        ]
+        return hash(tuple(found))
 
     def is_training(self) -> bool:
         """Whether any module is in training mode."""
@@ -153,6 +165,11 @@ class _List:
             and _are_same(_present(self._parameters_of), self.parameters)
             and _addresses(self.parameters) == self._addresses
         )
+
+
+def _plain(holder: Any) -> tuple[Any, ...]:
+    """Names and values of the attributes that are numbers, flags or texts."""
+    return tuple(item for item in vars(holder).items() if type(item[1]) in _PLAIN)
 
 
 def _hooks_of(module: torch.nn.Module) -> dict[int, Any]:

@@ -126,6 +126,7 @@ class PatchingEngine:
         self._n_layers = int(bridge.cfg.n_layers)
         self._d_model = int(bridge.cfg.d_model)
         self._token_bytes = _token_bytes(bridge, self._resumption)
+        self._run_bytes = _run_bytes(bridge, recorded)
         self.work = Work()
 
     @property
@@ -235,7 +236,13 @@ class PatchingEngine:
 
     def group_bytes(self, n_runs: int) -> int:
         """Most memory that one group of `n_runs` runs takes at a time."""
-        return min(self.most_tokens, n_runs * self._recorded.length) * self._token_bytes
+        tokens = min(self.most_tokens, n_runs * self._recorded.length)
+        return tokens * self._token_bytes + min(n_runs, tokens, self._most_runs) * self._run_bytes
+
+    @property
+    def _most_runs(self) -> int:
+        """Runs of a group whose keys and values of earlier positions fit the memory."""
+        return max(1, _GROUP_BYTES // self._run_bytes)
 
     def _tokens(self, run: PatchedRun) -> int:
         return self._recorded.length - run.position
@@ -304,7 +311,7 @@ class PatchingEngine:
             found = sorted(
                 (i for p in positions[start:end] for i in at[p]), key=lambda i: runs[i].layer
             )
-            size = max(1, most // (length - positions[start]))
+            size = max(1, min(most // (length - positions[start]), self._most_runs))
             bins += [found[k : k + size] for k in range(0, len(found), size)]
             end = start
         return bins
@@ -319,3 +326,9 @@ def _token_bytes(bridge: Any, resumption: Resumption) -> int:
     width += 0 if resumption.shortcuts.layers else int(config.d_vocab)
     heads = int(config.n_heads) * recorded.length
     return (width + scores * heads) * recorded.streams.element_size()
+
+
+def _run_bytes(bridge: Any, recorded: RecordedRuns) -> int:
+    """Keys and values of all positions that a run may hold in a block, for every query head."""
+    width = int(bridge.cfg.n_heads) * int(bridge.cfg.d_head)
+    return 2 * width * recorded.length * recorded.streams.element_size()

@@ -302,8 +302,9 @@ class Resumption:
                 shape = (1, block.into.weight.shape[1] if site == "mlp_post" else d_model)
             value = torch.sin(torch.arange(1, 1 + math.prod(shape))).view(shape)
             value = value.to(self.recorded.streams)
-            value = value.softmax(-1) if site == "pattern" else value
-            runs.append(PatchedRun(0, (Patch(site, layer, (position,), value),)))
+            # Large ones too: what is clipped beyond a size shows only there.
+            values = [value.softmax(-1)] if site == "pattern" else [value, 100 * value]
+            runs += [PatchedRun(0, (Patch(site, layer, (position,), v),)) for v in values]
         return sorted(runs, key=lambda run: run.layer)
 
     def _entrance(
