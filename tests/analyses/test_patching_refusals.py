@@ -32,7 +32,8 @@ CASES = {
     ),
     "no counterpart": (
         {"pair": pair(corrupted=None)},
-        "There is no corrupted prompt. Pass corrupted=..., or source='zero', 'mean' or 'noise'.",
+        "There is no corrupted prompt. Pass corrupted=..., or an ablation that needs none, such as "
+        "'zero' or 'mean'.",
     ),
     "nothing in common": (
         {"pair": pair(corrupted=" dog dog")},
@@ -148,6 +149,9 @@ CASES = {
     ),
     "noise": (
         {"source": "noise", "noise_at": (9,)}, "noise_at has position 9. Positions are 0 to 4.",
+    ),
+    "noise at a word": (
+        {"source": "noise", "noise_at": (" cat",)}, "noise_at has position ' cat'. Positions are",
     ),
     "samples": ({"source": "noise", "samples": 0}, "samples is 0. Use at least 1."),
     "no pairs": ({"pair": ()}, r"There is no prompt pair. Pass clean=... and corrupted=...."),

@@ -80,9 +80,10 @@ def test_interval_is_the_bootstrap_over_pairs(gpt2):
     assert (grid["effect"][0] <= grid["high"][0] + 1e-6).all()
     again, other = (patched(gpt2, SET, site="mlp_out", seed=seed) for seed in (3, 4))
     # What runs side by side depends on the machine's speed, and so do the last bits of a sum.
-    same = {"atol": 1e-5 * np.nanmax(np.abs(grid["low"])), "rtol": 0.0, "equal_nan": True}
-    assert np.allclose(again["low"], grid["low"], **same)
-    assert not np.allclose(other["low"], grid["low"], **same)
+    largest = np.nanmax(np.abs(grid["low"]))
+    # The first run of a model is recorded by its own code, later ones by direct blocks.
+    assert np.allclose(again["low"], grid["low"], atol=1e-4 * largest, rtol=0, equal_nan=True)
+    assert not np.allclose(other["low"], again["low"], atol=1e-5 * largest, rtol=0, equal_nan=True)
     assert again.provenance.seed == 3
 
 

@@ -153,3 +153,10 @@ def test_a_template_whose_answer_is_said_of_a_word() -> None:
         " Austin",
     )
     assert (first.corrupted, first.wrong) == (second.clean, second.answer)
+
+
+@pytest.mark.parametrize("pairs", [TWO[0], TWO, [{"clean": "a"}]], ids=["one", "set", "rows"])
+@pytest.mark.parametrize("name", ["corrupted", "answer", "wrong"])
+def test_nothing_is_ignored_beside_pairs(pairs, name):
+    with pytest.raises(RequestError, match=f"{name} is given beside pairs"):
+        pairs_of(pairs, **{name: " c"})

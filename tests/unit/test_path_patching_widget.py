@@ -135,3 +135,10 @@ def test_lists_are_written_into_the_fields_and_a_set_runs_whole(llama: Any) -> N
         assert made.result.axes[0].name == "layer"  # an edited pair stands for itself
     finally:
         made.close()
+
+
+@pytest.mark.parametrize("given", [-1, [-1], "-1"])
+def test_one_position_needs_no_list(llama: Any, given: Any) -> None:
+    made = hs.PathPatching(llama, CLEAN, CORRUPTED, positions=given, answer=" cat", wrong=" dog")
+    assert made.run().provenance.parameters["positions"] == (-1,)
+    made.close()

@@ -53,7 +53,7 @@ def experiment(
         if pair.corrupted is None:
             raise RequestError(
                 "There is no corrupted prompt.",
-                "Pass corrupted=..., or source='zero', 'mean' or 'noise'.",
+                "Pass corrupted=..., or an ablation that needs none, such as 'zero' or 'mean'.",
             )
         corrupted = model.tokenize(pair.corrupted)
         if corrupted.token_ids == clean.token_ids:

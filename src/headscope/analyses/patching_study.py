@@ -212,7 +212,7 @@ class Study(MapTrials):
         if self._over != "layer_head" and len({e.base_length for e in self.experiments}) > 1:
             raise RequestError(
                 "The prompts patched into have different lengths, so positions have no mean.",
-                "Use prompts of equal length, or over='layer_head'.",
+                "Use prompts of equal length, or site='z'.",
             )
         tokens = _common_tokens([e.base.tokens for e in self.experiments])
         return patch_map(
@@ -336,9 +336,10 @@ def _noise_at(request: ActivationPatchingRequest, first: Experiment) -> Sequence
     if request.noise_at is None:
         return range(1, first.base_length) if first.base_length > 1 else (0,)
     for position in request.noise_at:
-        if not 0 <= position < first.base_length:
+        if position not in range(first.base_length):
             raise RequestError(
-                f"noise_at has position {position}.", f"Positions are 0 to {first.base_length - 1}."
+                f"noise_at has position {position!r}.",
+                f"Positions are 0 to {first.base_length - 1}.",
             )
     return request.noise_at
 

@@ -50,13 +50,15 @@ def pairs_of(
         wrong: One for all, or a list.
 
     Raises:
-        RequestError: Lists of different lengths, a missing column, no prompt at all, or something
-            that is neither text nor token ids.
+        RequestError: Something beside pairs that have it already, lists of different lengths, a
+            missing column, no prompt at all, or something that is neither text nor token ids.
     """
     if hasattr(clean, "to_dict") and hasattr(clean, "columns"):
         clean = clean.astype(object).where(clean.notna(), None).to_dict("records")
     clean = _plain(clean)
+    beside = {"corrupted": corrupted, "answer": answer, "wrong": wrong}
     if _is_pair(clean):
+        _refuse_beside(beside)
         return (_from(clean),)
     if isinstance(clean, str) or _is_ids(clean):
         return (_pair(clean, corrupted, answer, wrong),)
@@ -66,6 +68,7 @@ def pairs_of(
     if not rows:
         raise RequestError("There is no prompt pair.", "Pass at least one.")
     if all(map(_is_pair, rows)):
+        _refuse_beside(beside)
         return tuple(map(_from, rows))
     others = _spread("corrupted", corrupted, len(rows))
     answers = _spread("answer", answer, len(rows))
@@ -174,6 +177,17 @@ def _is_missing(given: Any) -> bool:
     if isinstance(given, float):
         return isnan(given)
     return given is None or (isinstance(given, str) and not given)
+
+
+def _refuse_beside(given: Mapping[str, Any]) -> None:
+    """Pairs bring all of it with them: what is passed as well would be ignored."""
+    for name, value in given.items():
+        if value is not None:
+            raise RequestError(
+                f"{name} is given beside pairs, which have their own.",
+                f"Put it into the pairs: hs.Pair(clean, corrupted, answer, wrong), or leave {name} "
+                "out.",
+            )
 
 
 def _is_pair(row: Any) -> bool:

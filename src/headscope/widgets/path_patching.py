@@ -87,7 +87,7 @@ class PathPatching(StudyWidget[PathStudy]):
         answer: Any = None,
         wrong: Any = None,
         freeze_mlps: bool = True,
-        positions: Sequence[int] | None = None,
+        positions: Sequence[int] | int | str | None = None,
         direction: Direction = "denoising",
         metric: MetricName = "logit_diff",
         position: int = -1,
@@ -99,7 +99,7 @@ class PathPatching(StudyWidget[PathStudy]):
         super().__init__(
             model, clean, corrupted, answer=answer, wrong=wrong, alignment=alignment,
             selection=selection, receivers=_line(receivers), sender=_line(sender),
-            freeze_mlps=freeze_mlps, positions=", ".join(map(str, positions or ())),
+            freeze_mlps=freeze_mlps, positions=_written(positions),
             direction=direction, metric=metric,
         )  # fmt: skip
 
@@ -125,6 +125,12 @@ class PathPatching(StudyWidget[PathStudy]):
 
 def _line(names: str | Iterable[str]) -> str:
     return names if isinstance(names, str) else ", ".join(names)
+
+
+def _written(positions: Sequence[int] | int | str | None) -> str:
+    if positions is None or isinstance(positions, str):
+        return positions or ""
+    return ", ".join(map(str, [positions] if isinstance(positions, int) else positions))
 
 
 def _positions(text: str) -> tuple[int, ...] | None:
