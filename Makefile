@@ -28,7 +28,7 @@ test: lint types .venv/.browser $(BUNDLE) ## Everything: lint, types, TypeScript
 	$(call say,TypeScript tests)
 	cd js && npm test
 	$(call say,Python and browser tests)
-	pytest
+	pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 bench: .venv/.bench .venv/.browser $(BUNDLE) ## Ratios beside CircuitsVis and BertViz, in one run
 	$(call say,Benchmarks)

@@ -18,6 +18,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything in this folder drives a browser, and runs last.
 
     Playwright keeps an event loop running in the main thread, in which others could not run theirs.
+    Workers take files in this order (`--no-loadscope-reorder`), so that it holds for each of them.
     """
     here = Path(__file__).parent
     items.sort(key=lambda item: here in item.path.parents)
