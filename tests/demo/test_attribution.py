@@ -42,8 +42,8 @@ def features() -> dict[str, list[str]]:
 
 def test_the_graph_adds_up_and_replaces_most_of_the_model(widget: hs.AttributionGraph) -> None:
     scores = {term.label: term.value for term in widget.result.scores}
-    assert scores["replacement score, whole graph"] > 0.8
-    assert scores["completeness score, whole graph"] > 0.9
+    assert scores["Replacement score, whole graph"] > 0.8
+    assert scores["Completeness score, whole graph"] > 0.9
     assert "within" in widget.result.provenance.notes[0]
 
 

@@ -74,7 +74,7 @@ def test_kinds_of_neuronpedia_are_understood(tmp_path):
     assert read.texts["L0bias1@1"] == "L0 Bias (mlp_bout)"
     assert read.texts["logit11@3"] == " c"
     assert [score.label for score in read.scores] == [
-        "replacement score, as in the file", "completeness score, as in the file",
+        "Replacement score, as in the file", "Completeness score, as in the file",
     ]  # fmt: skip
 
 

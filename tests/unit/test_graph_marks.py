@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -91,10 +93,41 @@ def test_the_page_writes_what_python_reads(widget: hs.CircuitDiscovery) -> None:
     assert widget.result.marks.groups == (Group("movers", ("L2H1", "L2H2")),)
 
 
-def test_names_that_a_new_graph_lacks_stay(widget: hs.CircuitDiscovery) -> None:
-    widget.pinned = ["L1H0"]
-    widget._value = None  # as if it was marked before
-    widget.pinned = ["L1H0", "L1H0@3"]
-    widget.run()
-    widget.pinned = [*widget.pinned, "MLP1"]
-    assert widget.pinned == ["L1H0", "L1H0@3", "MLP1"]
+def test_marks_of_nodes_that_are_gone_wait_until_they_are_back(
+    widget: hs.CircuitDiscovery,
+) -> None:
+    mark(widget)
+    here = widget.result.marks
+    widget.positions = True
+    assert "MLP1@3" in widget.result
+    assert widget.result.marks == Marks(threshold={"edges": 40})
+    widget.groups = [{"label": "both", "nodes": ["L2H1", "MLP1@3"]}]
+    assert widget.result.marks.groups == (Group("both", ("MLP1@3",)),)
+    assert widget.pinned == MARKED["pinned"]
+    widget.positions = False
+    assert widget.result.marks == replace(here, groups=(Group("both", ("L2H1",)),))
+
+
+def test_a_mark_changed_in_place_is_refused_in_a_line(widget: hs.CircuitDiscovery) -> None:
+    for change in (
+        lambda: widget.groups.append({"label": "x"}),  # of what was never assigned, too
+        lambda: widget.labels.update({"MLP0": "x"}),
+    ):
+        with pytest.raises(hs.RequestError, match="not changed in place"):
+            change()
+    mark(widget)
+    for change in (
+        lambda: widget.groups[0]["nodes"].append("L1H0"),
+        lambda: widget.groups[0].update(label="x"),
+        lambda: widget.labels.__setitem__("MLP0", 3),
+        lambda: widget.pinned.sort(),
+    ):
+        with pytest.raises(hs.RequestError, match="not changed in place"):
+            change()
+    assert {name: getattr(widget, name) for name in MARKED} == MARKED
+    page = Page(widget)
+    widget.pinned += ["MLP0"]
+    widget.labels |= {"MLP1": "next"}
+    assert page.state["pinned"] == [*MARKED["pinned"], "MLP0"]
+    assert page.state["labels"] == {"MLP0": "<b>lookup</b>", "MLP1": "next"}
+    assert type(copy.deepcopy(widget.groups)[0]) is dict

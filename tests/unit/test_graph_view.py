@@ -74,6 +74,7 @@ def test_a_question_is_answered_by_an_error_and_a_selection_may_be_linked(view):
     assert page.reply(1)["error"]["kind"] == "RequestError"
     page.send(type="cancel_job")
     page.send(type="run_job")
+    assert view.run().names == view.result.names
     page.write(selection={"layer": 1, "head": 7, "dest": None, "src": None, "token": 3})
     assert view.selection["head"] == 7
 
@@ -110,6 +111,7 @@ def test_marks_of_nodes_that_are_gone_are_kept(tmp_path):
     stale = dataclasses.replace(build.circuit_graph(), marks=Marks(("L9F9@9",)))
     view = hs.GraphView(stale)
     assert view.pinned == ["L9F9@9"]
+    assert view.result.marks == Marks()
     view.close()
 
 

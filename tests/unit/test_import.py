@@ -47,6 +47,17 @@ def test_a_saved_result_opens_without_torch(tmp_path: Path) -> None:
     assert in_a_fresh_python(code, str(path)) == ["Golden grid", False, False]
 
 
+def test_a_graph_is_shown_and_saved_without_torch(tmp_path: Path) -> None:
+    path = build.circuit_graph().save(tmp_path / "graph")
+    code = (
+        "import headscope as hs\n"
+        "view = hs.GraphView(sys.argv[1])\n"
+        "view.save_html(sys.argv[1] + '.html')\n"
+        "out = [view.run().title, 'torch' in sys.modules, 'pandas' in sys.modules]"
+    )
+    assert in_a_fresh_python(code, str(path)) == ["Golden graph", False, False]
+
+
 @pytest.mark.parametrize("name", hs.__all__)
 def test_every_public_name_exists_and_is_listed(name: str) -> None:
     assert getattr(hs, name) is not None

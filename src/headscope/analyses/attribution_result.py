@@ -54,7 +54,7 @@ def graph_of(
     minus = "" if targets.wrong is None else f" − {study.model.token_text(targets.wrong).strip()}"
     ends = range(influence.effects.targets.start, len(nodes))
     texts = {nodes[i].name: f"{name}{minus}" for i, name in zip(ends, names, strict=True)}
-    shown = ", ".join(repr(text) for text in list(texts.values())[:3])
+    shown = ", ".join(f"“{_visible(text)}”" for text in list(texts.values())[:3])
     return CircuitGraph(
         title=f"Attribution graph: {shown}{', ...' if len(texts) > 3 else ''}",
         family="attribution",
@@ -95,15 +95,21 @@ def graph_of(
         ),
         texts=texts,
         scores=(
-            Term("replacement score, whole graph", influence.replacement),
-            Term("completeness score, whole graph", influence.completeness),
-            Term("replacement score, pruned graph", left.replacement),
-            Term("completeness score, pruned graph", left.completeness),
+            Term("Replacement score, whole graph", influence.replacement),
+            Term("Completeness score, whole graph", influence.completeness),
+            Term("Replacement score, pruned graph", left.replacement),
+            Term("Completeness score, pruned graph", left.completeness),
         ),
         nodes_in_all=len(nodes) + study.replacement.n_active - len(found.rows) + len(texts),
         edges_in_all=int(np.count_nonzero(matrix)),
         next_tokens=study.model.next_tokens(study.run.logits(study.run.n_tokens - 1)),
     )  # fmt: skip
+
+
+def _visible(text: str) -> str:
+    """A token's text in a title; what no reader would see is escaped."""
+    bare = text.strip()
+    return bare if bare and bare.isprintable() else repr(text)[1:-1]
 
 
 def _edges(influence: Influence, pruned: Pruned) -> Edges:

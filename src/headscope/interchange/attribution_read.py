@@ -296,7 +296,10 @@ def _pruning(metadata: Json) -> Pruning:
 
 def _scores(metadata: Json) -> tuple[Term, ...]:
     return tuple(
-        Term(f"{name} score, as in the file", read.number(found, f"metadata.{name}_score"))
+        Term(
+            f"{name.capitalize()} score, as in the file",
+            read.number(found, f"metadata.{name}_score"),
+        )
         for name in ("replacement", "completeness")
         if (found := metadata.get(f"{name}_score")) is not None
     )

@@ -160,6 +160,10 @@ class CircuitGraph(ResultBase):
             )  # fmt: skip
         return self._by_name[name]
 
+    def __contains__(self, name: object) -> bool:
+        """Whether there is a node called `name`."""
+        return name in self._by_name
+
     @cached_property
     def _by_name(self) -> dict[str, int]:
         return {name: index for index, name in enumerate(self.names)}

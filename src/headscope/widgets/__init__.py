@@ -1,14 +1,23 @@
-"""The widgets: request traits, one analysis, one result; thin."""
+"""The widgets: request traits, one analysis, one result; thin.
 
-from headscope.widgets.activation_patching import ActivationPatching
-from headscope.widgets.attention import AttentionPatterns
-from headscope.widgets.attribution_graph import AttributionGraph
-from headscope.widgets.base import close_all
-from headscope.widgets.circuit_discovery import CircuitDiscovery
-from headscope.widgets.graph_view import GraphView
-from headscope.widgets.logit_attribution import LogitAttribution
-from headscope.widgets.logit_lens import LogitLens
-from headscope.widgets.path_patching import PathPatching
+Imported when first used, so that a graph or a saved result is shown with no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from headscope.widgets.activation_patching import ActivationPatching
+    from headscope.widgets.attention import AttentionPatterns
+    from headscope.widgets.attribution_graph import AttributionGraph
+    from headscope.widgets.base import close_all
+    from headscope.widgets.circuit_discovery import CircuitDiscovery
+    from headscope.widgets.graph_view import GraphView
+    from headscope.widgets.logit_attribution import LogitAttribution
+    from headscope.widgets.logit_lens import LogitLens
+    from headscope.widgets.path_patching import PathPatching
 
 __all__ = [
     "ActivationPatching",
@@ -21,3 +30,23 @@ __all__ = [
     "PathPatching",
     "close_all",
 ]
+
+_HOMES = {
+    "ActivationPatching": "activation_patching",
+    "AttentionPatterns": "attention",
+    "AttributionGraph": "attribution_graph",
+    "CircuitDiscovery": "circuit_discovery",
+    "GraphView": "graph_view",
+    "LogitAttribution": "logit_attribution",
+    "LogitLens": "logit_lens",
+    "PathPatching": "path_patching",
+    "close_all": "base",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'headscope.widgets' has no attribute {name!r}")
+    value = getattr(import_module(f"headscope.widgets.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

@@ -70,6 +70,10 @@ class GraphView(MarkedGraph):
             raise ResultError("This widget is closed.", "Make a new one.")
         return self._marked(self._value)
 
+    def run(self) -> CircuitGraph:
+        """As `result`: there is nothing to compute."""
+        return self.result
+
     def snapshot(self) -> Snapshot:
         """All that the widget shows, as a saved page holds it."""
         return {

@@ -13,6 +13,7 @@ from headscope.errors import RequestError, ResultError
 from headscope.results import CircuitGraph, Group, Marks, Place
 from headscope.widgets.core import Bundle
 from headscope.widgets.page import PageWidget, synced
+from headscope.widgets.read_only import ReadOnlyDict, ReadOnlyList, read_only
 
 #: What a threshold may name, and the greatest value of each, in graphs of each family.
 LIMITS: Mapping[str, Mapping[str, float]] = {
@@ -25,9 +26,9 @@ class MarkedGraph(PageWidget):
     """A page with a graph, and with what users mark in it.
 
     Marks never compute. They are read and assigned here or changed in the page, and go with the
-    result (`widget.result.marks`) into files and pages. Nodes are named as by `graph.names`; names
-    that a new result no longer has stay, in case they come back. Assign a new value: changes
-    within one, such as `widget.pinned.append(...)`, are not seen.
+    result (`widget.result.marks`) into files and pages. Nodes are named as by `graph.names`. Marks
+    of nodes that a new result does not have stay here, in case they come back, but are neither in
+    its `marks` nor shown. Assign a new value; changing one in place is refused.
     """
 
     marks: ClassVar[tuple[str, ...]] = ("pinned", "groups", "labels", "places", "threshold")
@@ -38,15 +39,15 @@ class MarkedGraph(PageWidget):
     _value: CircuitGraph | None = None
 
     #: Names of pinned nodes.
-    pinned: list[str] = synced(t.List())
+    pinned: list[str] = synced(t.Any(ReadOnlyList()))
     #: Nodes taken as one: `{"label": text, "nodes": [name, ...]}`.
-    groups: list[dict[str, Any]] = synced(t.List())
+    groups: list[dict[str, Any]] = synced(t.Any(ReadOnlyList()))
     #: What nodes are called, by name.
-    labels: dict[str, str] = synced(t.Dict())
+    labels: dict[str, str] = synced(t.Any(ReadOnlyDict()))
     #: Nodes that were moved: `{"node": name, "x": pixels, "y": pixels}`.
-    places: list[dict[str, Any]] = synced(t.List())
+    places: list[dict[str, Any]] = synced(t.Any(ReadOnlyList()))
     #: What is shown of the graph; empty: the circuit as computed.
-    threshold: dict[str, float] = synced(t.Dict())
+    threshold: dict[str, float] = synced(t.Any(ReadOnlyDict()))
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
         """Take what the page sent; marks that cannot be are not taken, and the page is told."""
@@ -65,7 +66,7 @@ class MarkedGraph(PageWidget):
 
     @t.validate("pinned", "groups", "labels", "places", "threshold")
     def _valid_mark(self, proposal: Any) -> Any:
-        return self._checked(proposal["trait"].name, proposal["value"])
+        return read_only(self._checked(proposal["trait"].name, proposal["value"]))
 
     def _checked(self, name: str, value: Any) -> Any:
         """The mark's value, copied.
@@ -104,11 +105,13 @@ class MarkedGraph(PageWidget):
                 raise RequestError(f"threshold[{key!r}] cannot be {number:g}.", hint)
 
     def _marked(self, graph: CircuitGraph) -> CircuitGraph:
+        """The graph with what is marked of it."""
+        groups = [Group(g["label"], _of(graph, g["nodes"])) for g in self.groups]
         marks = Marks(
-            tuple(self.pinned),
-            tuple(Group(group["label"], tuple(group["nodes"])) for group in self.groups),
-            dict(self.labels),
-            tuple(Place(**place) for place in self.places),
+            _of(graph, self.pinned),
+            tuple(group for group in groups if group.nodes),
+            {node: self.labels[node] for node in _of(graph, self.labels)},
+            tuple(Place(**place) for place in self.places if place["node"] in graph),
             dict(self.threshold),
         )
         return graph if marks == graph.marks else replace(graph, marks=marks)
@@ -155,6 +158,11 @@ _SHAPES = {
     "places": "Assign a list of {'node': name, 'x': pixels, 'y': pixels}.",
     "threshold": "Assign {} or numbers by name.",
 }
+
+
+def _of(graph: CircuitGraph, names: Iterable[str]) -> tuple[str, ...]:
+    """The names that the graph has."""
+    return tuple(name for name in names if name in graph)
 
 
 def _nodes(name: str, value: Any) -> Iterable[str]:
