@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from headscope.demo import load_demo, load_demo_transcoders
     from headscope.export.html import save_html
     from headscope.interchange import load_graph
+    from headscope.interventions import Interventions, Means, TokenDifference, Vector
     from headscope.model import load
     from headscope.model.dictionaries import load_transcoders
     from headscope.results import CircuitGraph, Grid, Patterns
@@ -56,8 +57,10 @@ __all__ = [
     "GraphView",
     "Grid",
     "HeadscopeError",
+    "Interventions",
     "LogitAttribution",
     "LogitLens",
+    "Means",
     "ModelError",
     "Pair",
     "PathPatching",
@@ -65,6 +68,8 @@ __all__ = [
     "PromptError",
     "RequestError",
     "ResultError",
+    "TokenDifference",
+    "Vector",
     "WireError",
     "__version__",
     "close_all",
@@ -87,11 +92,15 @@ _HOMES = {
     "CircuitGraph": "headscope.results",
     "GraphView": "headscope.widgets",
     "Grid": "headscope.results",
+    "Interventions": "headscope.interventions",
     "LogitAttribution": "headscope.widgets",
     "LogitLens": "headscope.widgets",
+    "Means": "headscope.interventions",
     "Pair": "headscope.analyses.prompt_pairs",
     "PathPatching": "headscope.widgets",
     "Patterns": "headscope.results",
+    "TokenDifference": "headscope.interventions",
+    "Vector": "headscope.interventions",
     "close_all": "headscope.widgets",
     "expand": "headscope.analyses.prompt_pairs",
     "load": "headscope.model",

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from headscope.analyses import activation_patching
-from headscope.analyses.alignment import align
 from headscope.analyses.patching_request import ActivationPatchingRequest
 from headscope.analyses.prompt_pairs import Pair
 from headscope.model import LiveModel
+from headscope.model.alignment import align
 from headscope.results import Grid
 from tests import models, naive
 from tests.analyses.steps import result_of

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headscope.analyses.alignment import UNMATCHED, align, checked
 from headscope.errors import RequestError
+from headscope.model.alignment import UNMATCHED, align, checked
 
 TOKENS = st.lists(st.integers(0, 4), min_size=1, max_size=12).map(tuple)
 

@@ -23,8 +23,9 @@ MAY_IMPORT = {
     "wire": {"errors", "results"},
     "export": {"errors", "results", "wire"},
     "interchange": {"errors", "results", "wire"},
-    "model": {"_version", "components", "errors", "results"},
-    "analyses": {"components", "errors", "jobs", "model", "results"},
+    "interventions": {"components", "errors"},
+    "model": {"_version", "components", "errors", "interventions", "results"},
+    "analyses": {"components", "errors", "interventions", "jobs", "model", "results"},
     "demo": {"errors", "model"},
     "widgets": {
         "analyses",
@@ -43,6 +44,7 @@ MAY_IMPORT = {
 DELIBERATE = {
     ("interchange.files", "analyses"): "a PyTorch file needs torch, any other must not",
     ("demo.transcoder_graphs", "analyses"): "the transcoders' card tells the scores of graphs",
+    ("interventions.stack", "model"): "applied() needs torch, the data must not",
     ("results.circuit_graph", "interchange"): "save_json() is a shorthand for interchange",
     ("results.base", "export"): "a result's to_plotly() is a shorthand for export.plotly.figure()",
     ("results.base", "wire"): "a result's save() is a shorthand for wire.files.save()",
@@ -67,7 +69,7 @@ RESERVED = {
 #: Heavy packages that are imported where they are used, so that importing the room stays light.
 LAZY = {"huggingface_hub", "pandas", "plotly", "transformer_lens", "transformers"}
 
-STANDARD_LIBRARY_ONLY = {"jobs", "errors", "components", "_version", "__init__"}
+STANDARD_LIBRARY_ONLY = {"jobs", "errors", "components", "interventions", "_version", "__init__"}
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from headscope.analyses.alignment import UNMATCHED
 from headscope.analyses.metrics import Metric
 from headscope.errors import RequestError
 from headscope.jobs.steps import patience
+from headscope.model.alignment import UNMATCHED
 from headscope.model.direct_runs import record
 from headscope.model.live import LiveModel
 from headscope.model.recorded import Patch, Place, RecordedRuns

@@ -7,11 +7,11 @@ from typing import Literal
 
 import numpy as np
 
-from headscope.analyses.alignment import UNMATCHED, align, checked
 from headscope.analyses.contrast import Experiment, Source
 from headscope.analyses.metrics import Metric, MetricName
 from headscope.analyses.prompt_pairs import Answer, Pair, answer_of
 from headscope.errors import ModelError, PromptError, RequestError
+from headscope.model.alignment import UNMATCHED, align, checked
 from headscope.model.live import LiveModel
 from headscope.model.runs import LOGITS, Site
 from headscope.results import Prompt

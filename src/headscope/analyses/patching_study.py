@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from headscope.analyses.alignment import UNMATCHED
 from headscope.analyses.attribution_patching import Estimator, estimate
 from headscope.analyses.contrast import Contrast, Experiment, Spot
 from headscope.analyses.experiments import ablation, experiment
@@ -26,6 +25,7 @@ from headscope.analyses.patching_request import ActivationPatchingRequest
 from headscope.analyses.prompt_pairs import Pair
 from headscope.analyses.trials import CellKey, Group
 from headscope.errors import RequestError
+from headscope.model.alignment import UNMATCHED
 from headscope.model.live import LiveModel
 from headscope.model.memory import recorded_bytes
 from headscope.model.recorded import Patch, Place

@@ -6,7 +6,6 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Union
 
-from headscope.analyses.alignment import UNMATCHED
 from headscope.analyses.contrast import Contrast, Experiment
 from headscope.analyses.experiments import DIRECTIONS, Direction, experiment
 from headscope.analyses.map_trials import NOT_APPLICABLE, MapTrials, paced
@@ -17,6 +16,7 @@ from headscope.analyses.trials import CellKey, Group
 from headscope.components import Component
 from headscope.errors import RequestError
 from headscope.jobs.steps import part
+from headscope.model.alignment import UNMATCHED
 from headscope.model.live import LiveModel
 from headscope.model.paths import HeldRuns, Received, outputs, positions_of
 from headscope.model.recorded import Patch, Place, RecordedRuns

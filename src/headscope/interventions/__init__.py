@@ -1,0 +1,7 @@
+"""Changes of how a model computes, as data: JSON in, JSON out, no torch."""
+
+from headscope.interventions.directions import Direction, Means, TokenDifference, Vector
+from headscope.interventions.kinds import Intervention
+from headscope.interventions.stack import Interventions
+
+__all__ = ["Direction", "Intervention", "Interventions", "Means", "TokenDifference", "Vector"]

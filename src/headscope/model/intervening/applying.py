@@ -1,0 +1,114 @@
+"""Interventions put on a model, and taken off again."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from headscope.errors import ModelError
+from headscope.interventions import Interventions
+from headscope.interventions import kinds as k
+from headscope.model.dictionaries import Transcoders
+from headscope.model.intervening import attention, edits, layers
+from headscope.model.intervening.building import Building, Hook
+from headscope.model.intervening.clock import Clock
+from headscope.model.live import LiveModel
+from headscope.model.recorded import forwards_replaced, record
+
+_BUILDERS: dict[type[k.Intervention], Any] = {
+    k.Zero: edits.zero, k.Mean: edits.mean, k.Patch: edits.patch, k.Scale: edits.scale,
+    k.Clamp: edits.clamp, k.Steer: edits.steer, k.KnockOut: attention.knock_out,
+    k.FreezePattern: attention.freeze_pattern, k.Skip: layers.skip, k.Swap: layers.swap,
+    k.Repeat: layers.repeat,
+}  # fmt: skip
+
+S = TypeVar("S")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What interventions come to on a model: nothing of it is installed.
+
+    Args:
+        model: The model.
+        hooks: Hook points and functions, in order.
+        forwards: Blocks that compute something else.
+        lowest: The first layer at which anything differs; the number of layers if nothing does.
+        clock: Which tokens a pass is about; whoever runs it from the middle sets it.
+    """
+
+    model: LiveModel
+    hooks: tuple[Hook, ...]
+    forwards: dict[Any, Any]
+    lowest: int
+    clock: Clock
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """The model computes with them within."""
+        bridge = self.model.bridge
+        with ExitStack() as stack:
+            handle = bridge.original_model.register_forward_pre_hook(
+                self.clock.see, with_kwargs=True
+            )
+            stack.callback(handle.remove)
+            stack.enter_context(bridge.hooks(fwd_hooks=list(self.hooks)))
+            stack.enter_context(forwards_replaced(self.forwards))
+            yield
+
+
+def plan(model: Any, interventions: Interventions, transcoders: Transcoders | None = None) -> Plan:
+    """Work out what interventions come to on a model.
+
+    Prompts that they name are run, in the model as it is.
+
+    Args:
+        model: A `TransformerBridge` or `LiveModel`.
+        interventions: Those that are on count.
+        transcoders: Whose features are clamped.
+
+    Raises:
+        HeadscopeError: The model lacks something that is named, or a prompt cannot run.
+    """
+    live = LiveModel.of(model)
+    live.ready()
+    build = Building(live, transcoders)
+    for item in interventions.active:
+        _BUILDERS[type(item)](build, item)
+    missing = [name for name, _ in build.hooks if name not in live.bridge.hook_dict]
+    if missing:
+        raise ModelError(
+            f"{live.name} has no {missing[0]}.", "Intervene on something that it computes."
+        )
+    own = [[layer] for layer in range(live.n_layers)]
+    forwards = {}
+    if build.slots != own:
+        tuples = record(live.bridge, [[live.bos_id or 0]]).tuples
+        forwards = layers.forwards(live.bridge.blocks, build.slots, tuples=tuples)
+    # A cache counts its tokens in the first layer, and holds one set for each block.
+    runs = [layer for slot in build.slots for layer in slot]
+    build.clock.can_cache = 0 in runs and len(runs) == len(set(runs))
+    return Plan(live, build.hooks, forwards, build.lowest, build.clock)
+
+
+@contextmanager
+def applied(
+    model: Any, interventions: Interventions, transcoders: Transcoders | None = None
+) -> Iterator[None]:
+    """See `Interventions.applied`."""
+    with plan(model, interventions, transcoders).installed():
+        yield
+
+
+def stepwise(plan: Plan, steps: Generator[S, None, R]) -> Generator[S, None, R]:
+    """An analysis whose every step runs under a plan; between steps the model is as it was."""
+    while True:
+        with plan.installed():
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+        yield step

@@ -1,0 +1,171 @@
+"""Activations that are replaced: ablated, patched, scaled, clamped, steered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+
+from headscope.errors import RequestError
+from headscope.interventions.kinds import Clamp, Mean, Patch, Positions, Scale, Steer, Zero
+from headscope.interventions.targets import Target, feature, target
+from headscope.model.alignment import UNMATCHED, align
+from headscope.model.intervening.building import Building
+from headscope.model.intervening.vectors import vector
+from headscope.model.recorded import replaceable
+from headscope.model.runs import Site
+from headscope.model.sites import PatchSite, hook_name
+
+#: New values `[row, position, (unit,) ...]` from those they replace, and the places in the pass.
+Change = Callable[[torch.Tensor, Any], torch.Tensor]
+
+
+def zero(build: Building, item: Zero) -> None:
+    """Zero ablation."""
+    _edit(build, _target(build, item.component), item.positions, lambda old, _: old * 0)
+
+
+def scale(build: Building, item: Scale) -> None:
+    """An activation times a factor."""
+    _edit(build, _target(build, item.component), item.positions, lambda old, _: old * item.factor)
+
+
+def mean(build: Building, item: Mean) -> None:
+    """The mean of an activation over texts."""
+    where = _target(build, item.component)
+    rows = []
+    for prompt in item.prompts:
+        ids = build.model.tokenize(prompt).token_ids
+        first = 1 if len(ids) > 1 and ids[0] == build.model.bos_id else 0
+        rows.append(_recorded(build, ids, where)[first:])
+    value = torch.cat(rows).mean(0)
+    _edit(build, where, item.positions, lambda old, _: value.to(old).expand_as(old))
+
+
+def patch(build: Building, item: Patch) -> None:
+    """An activation of another prompt's run, where tokens meet."""
+    where, ids = _target(build, item.component), build.model.tokenize(item.prompt).token_ids
+    source = _recorded(build, ids, where)
+    meets: dict[tuple[int, ...], torch.Tensor] = {}
+
+    def meeting(row: torch.Tensor) -> torch.Tensor:
+        key = tuple(row.tolist())
+        if key not in meets:
+            meets[key] = torch.as_tensor(align(key, ids), dtype=torch.long)
+        return meets[key]
+
+    def change(old: torch.Tensor, places: Any) -> torch.Tensor:
+        prompt = build.clock.prompt
+        if prompt is None:
+            raise RequestError(
+                "A patch needs the tokens of the run, and embeddings were given.",
+                "Run the model on token ids.",
+            )
+        new = old.clone()
+        n = build.clock.length
+        for row in range(len(old)):
+            aligned = meeting(prompt[min(row, len(prompt) - 1)])
+            for i, place in enumerate(places):
+                here = place + build.clock.offset
+                if here < n and (there := int(aligned[here])) != UNMATCHED:
+                    new[row, i] = source[there].to(old)
+        return new
+
+    _edit(build, where, item.positions, change)
+
+
+def clamp(build: Building, item: Clamp) -> None:
+    """A neuron's or a feature's activation."""
+    found = feature(item.unit)
+    if found is None:
+        where = _target(build, item.unit)
+        _edit(build, where, item.positions, lambda old, _: torch.full_like(old, item.value))
+    else:
+        _clamp_feature(build, item, *found)
+
+
+def steer(build: Building, item: Steer) -> None:
+    """A direction added to the residual stream."""
+    name = f"L{item.layer}.resid_pre"
+    where = _target(build, name)
+    added = item.strength * vector(build.model, item.direction, item.layer)
+    _edit(build, where, item.positions, lambda old, _: old + added.to(old))
+
+
+def _clamp_feature(build: Building, item: Clamp, layer: int, index: int) -> None:
+    transcoders = build.transcoders
+    if transcoders is None:
+        raise RequestError(
+            f"{item.unit} is a feature, and there are no transcoders.",
+            "Pass applied(model, transcoders).",
+        )
+    transcoders.check(build.model.bridge)
+    if layer >= len(transcoders):
+        raise RequestError(
+            f"There is no {item.unit}.", f"There are layers 0 to {len(transcoders) - 1}."
+        )
+    of = transcoders[layer]
+    chosen = torch.tensor([index])
+    of.encoder(chosen)  # refuses one that there is not
+    moved: dict[str, torch.Tensor] = {}
+
+    def look(x: torch.Tensor, hook: Any) -> None:
+        flat = x.reshape(-1, x.shape[-1])
+        moved["by"] = item.value - of.encode(flat)[:, index].reshape(x.shape[:-1])
+
+    def write(row: torch.Tensor) -> Callable[..., torch.Tensor]:
+        def add(out: torch.Tensor, hook: Any) -> torch.Tensor:
+            places = build.clock.local(item.positions, out.shape[1])
+            out = out.clone()
+            out[:, places] += (moved["by"][:, places, None] * row.to(out.device)).to(out)
+            return out
+
+        return add
+
+    build.watch(transcoders.reads(build.model.bridge, layer), look)
+    for to_layer in of.targets:
+        row = of.decoder(chosen, to_layer)[0]
+        build.change(transcoders.writes(to_layer), layer, write(row))
+
+
+def _target(build: Building, name: str) -> Target:
+    where = target(name, build.model.layout)
+    n = int(build.model.bridge.cfg.d_mlp or 0)
+    if where.site == "mlp_post" and where.units and where.units[0] >= n:
+        raise RequestError(f"There is no {name}.", f"Each MLP has neurons 0 to {n - 1}.")
+    return where
+
+
+def _hook(build: Building, where: Target) -> str:
+    return hook_name(build.model.bridge, cast("PatchSite", where.site), where.layer)
+
+
+def _recorded(build: Building, ids: tuple[int, ...], where: Target) -> torch.Tensor:
+    """The plain model's activation on `ids`, `[position, (unit,) ...]`."""
+    site = Site(_hook(build, where))
+    found = build.model.activations(ids, [site])[site]
+    return found if where.units is None else found[:, list(where.units)]
+
+
+def _edit(build: Building, where: Target, positions: Positions, change: Change) -> None:
+    """Hook `change` onto the target, at positions."""
+
+    def edit(activation: torch.Tensor, hook: Any) -> torch.Tensor:
+        n = activation.shape[1]
+        local = build.clock.local(positions, n)
+        places = list(range(n)) if isinstance(local, slice) else local
+        if not places:
+            return activation
+        out = replaceable(activation, cast("PatchSite", where.site))
+        units = slice(None) if where.units is None else list(where.units)
+        rows = out[:, places] if where.units is None else out[:, places][:, :, units]
+        new = change(rows, places).to(out)
+        if where.units is None:
+            out[:, places] = new
+        else:
+            for k, unit in enumerate(where.units):
+                out[:, places, unit] = new[:, :, k]
+        return out
+
+    build.change(_hook(build, where), where.layer, edit)
