@@ -150,5 +150,5 @@ def test_a_feature_is_looked_into_and_what_follows_its_change_is_measured(
     heads.get_by_role("button", name=f"QK of {head}").click()
     src = source.split("@")[1]
     score = told(notebook, f"w.qk({top['layer']}, {top['head']}, {dest}, {src}).score")
-    expect(root.get_by_label("Attention score").locator("h4")).to_contain_text(f"{score:.3g}")
+    expect(root.get_by_label("Attention score").locator("h3")).to_contain_text(f"{score:.3g}")
     notebook.page.close()

@@ -112,7 +112,7 @@ def test_hostile_text_stays_data(front_end: str, tmp_path: Path) -> None:
     text = saved(tmp_path, Shown(build.grid()), title=HOSTILE)
     parsed = Elements(text)
     assert {tag for tag, _ in parsed.tags} == {
-        "html", "head", "meta", "title", "body", "div", "script",
+        "html", "head", "meta", "title", "body", "main", "h1", "div", "script",
     }  # fmt: skip
     assert json.loads(parsed.scripts[0])["widgets"][0]["prompt"] == HOSTILE
     assert text.lower().count("</script>") == 2
@@ -195,9 +195,9 @@ def test_a_grid_figure_has_its_numbers_labels_and_scale() -> None:
 
 def test_repeated_tokens_keep_their_columns_and_glyphs() -> None:
     ticks = build.grid().to_plotly().layout.xaxis.ticktext
-    assert ticks.count("␣the") == 2
-    assert ticks[2] == "↵"
-    assert ticks[6] == "␣"
+    assert ticks.count("·the") == 2
+    assert ticks[2] == "⏎"
+    assert ticks[6] == "·"
     assert "<" not in "".join(ticks)
     assert "&lt;img" in ticks[3]
 
@@ -206,7 +206,7 @@ def test_hover_shows_labels_value_and_top_tokens() -> None:
     grid = build.grid()
     (heatmap,) = grid.to_plotly().data
     row, column, top, value = heatmap.customdata[1][4]
-    assert (row, column, value) == ("L1 resid_post", "␣the", grid.values[1, 4])
+    assert (row, column, value) == ("L1 resid_post", "·the", grid.values[1, 4])
     assert top.count("<br>") == 2
     assert "Probability %{customdata[3]:.4g}" in heatmap.hovertemplate
     assert heatmap.hoverongaps is False

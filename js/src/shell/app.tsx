@@ -1,7 +1,7 @@
 // The frame around every view: title, prompt, fields, status, result, provenance.
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import type { Host, HostState } from "../host/contract";
-import { tokenGlyphs } from "../state/tokens";
+import { visible } from "../state/tokens";
 import type { Island } from "../views/island";
 import type { Provenance, Result } from "../wire/types";
 import { ErrorBox } from "./error-box";
@@ -40,7 +40,7 @@ export function App({ host, islands }: { host: Host; islands: readonly Island[] 
   const second = fieldsInUse(state).find(({ type }) => type === "text");
 
   return (
-    <section class="hs-root" data-theme={theme} aria-label={result?.title ?? state.widget}>
+    <article class="hs-root" data-theme={theme} aria-label={visible(result?.title ?? state.widget)}>
       <header class="hs-row hs-head">
         <Title state={state} />
         {result && superseded ? <Previous result={result} /> : <span class="hs-spacer" />}
@@ -89,7 +89,7 @@ export function App({ host, islands }: { host: Host; islands: readonly Island[] 
       <div class="hs-hidden" role="status" aria-live="polite">
         {spoken}
       </div>
-    </section>
+    </article>
   );
 }
 
@@ -97,12 +97,12 @@ function Title({ state }: { state: HostState }) {
   const provenance = state.result?.provenance;
   return (
     <h2 class="hs-title">
-      {state.result?.title ?? state.widget}
+      {visible(state.result?.title ?? state.widget)}
       {provenance && (
         <span class="hs-muted">
           {" "}
           {[
-            provenance.model,
+            visible(provenance.model),
             // A file of another tool does not say these.
             ...(provenance.dtype ? [provenance.dtype, weights(provenance)] : []),
           ].join(" · ")}
@@ -119,7 +119,7 @@ const weights = ({ processed_weights }: Provenance): string =>
 function Previous({ result }: { result: Result }) {
   const ran = result.provenance.prompts[0];
   // There is no text where token ids were given.
-  const prompt = tokenGlyphs(ran?.text || ran?.tokens.join("") || "", Number.POSITIVE_INFINITY);
+  const prompt = visible(ran?.text || ran?.tokens.join("") || "");
   return (
     <span class="hs-previous hs-late" title={prompt}>
       Still shows <span class="hs-mono">{prompt}</span>

@@ -31,9 +31,9 @@ function Contained(props: { host: Host; islands: readonly Island[] }) {
 
 function Failure({ error }: { error: ErrorInfo }) {
   return (
-    <section class="hs-root" data-theme={useTheme()}>
+    <article class="hs-root" data-theme={useTheme()}>
       <ErrorBox error={error} />
-    </section>
+    </article>
   );
 }
 

@@ -1,7 +1,7 @@
 // What the model predicts after the prompt; a click appends it.
 import { useState } from "preact/hooks";
 import type { Host } from "../host/contract";
-import { tokenGlyphs } from "../state/tokens";
+import { tokenGlyphs, visible } from "../state/tokens";
 import type { NextToken } from "../wire/types";
 import { liveTitle } from "./notes";
 
@@ -44,7 +44,7 @@ export function NextTokens({ host, tokens, outdated }: NextTokensProps) {
         {tokens
           .filter(({ probability }, i) => i < LEAST || probability >= RARE)
           .map((token) => {
-            const full = tokenGlyphs(token.text, Number.POSITIVE_INFINITY);
+            const full = visible(token.text);
             const share = percent(token.probability);
             return (
               <li key={token.token_id}>
@@ -52,12 +52,12 @@ export function NextTokens({ host, tokens, outdated }: NextTokensProps) {
                   type="button"
                   class="hs-button hs-next-token"
                   title={liveTitle(host.live, `Append ${full} (id ${token.token_id}, ${share})`)}
-                  aria-label={`Append ${full}, ${share}`}
                   aria-disabled={waiting}
                   disabled={!host.live}
                   onClick={() => extend(token.token_id)}
                 >
-                  <span class="hs-next-text">{tokenGlyphs(token.text)}</span>
+                  <span class="hs-hidden">Append </span>
+                  <span class="hs-next-text">{tokenGlyphs(token.text)}</span>{" "}
                   <span class="hs-next-share">{share}</span>
                   <span class="hs-next-bar" style={{ width: `${100 * token.probability}%` }} />
                 </button>

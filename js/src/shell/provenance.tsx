@@ -1,5 +1,6 @@
 // Where the numbers come from: enough to run them again and to read their sign.
 import { useState } from "preact/hooks";
+import { visible } from "../state/tokens";
 import type { Provenance } from "../wire/types";
 import { Token } from "./token";
 
@@ -49,7 +50,7 @@ function Everything({ provenance: p }: { provenance: Provenance }) {
           {rows.map(([name, value], i) => (
             <tr key={i}>
               <th scope="row">{name}</th>
-              <td>{value}</td>
+              <td>{visible(value)}</td>
             </tr>
           ))}
         </tbody>

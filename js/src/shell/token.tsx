@@ -1,6 +1,6 @@
 // Tokens as text, with everything invisible made visible.
 import { useMemo } from "preact/hooks";
-import { tokenGlyphs } from "../state/tokens";
+import { tokenGlyphs, visible } from "../state/tokens";
 
 interface TokenProps {
   text: string;
@@ -9,7 +9,7 @@ interface TokenProps {
 }
 
 export function Token({ text, note }: TokenProps) {
-  const full = tokenGlyphs(text, Number.POSITIVE_INFINITY);
+  const full = visible(text);
   return (
     <span class="hs-token" title={note ? `${full}\n${note}` : full}>
       {tokenGlyphs(text)}

@@ -41,3 +41,6 @@ export function tokenGlyphs(text: string, limit = LIMIT): string {
   const head = Math.ceil((limit - 1) / 2);
   return `${glyphs.slice(0, head).join("")}…${glyphs.slice(head + 1 - limit).join("")}`;
 }
+
+/** All of a text, such as a title or the name of a model, with everything invisible made visible. */
+export const visible = (text: string): string => tokenGlyphs(text, Number.POSITIVE_INFINITY);

@@ -96,9 +96,9 @@ export function CellSums(props: { slice: Slice; cell: Cell; theme: Theme }): JSX
     <div class="hs-panel">
       {sums.map(({ axis, index, terms }) => (
         <section class="hs-panel-part" key={axis.name}>
-          <h4>
+          <h3>
             <span>Terms of</span> <AxisLabel axis={axis} index={index} />
-          </h4>
+          </h3>
           <Sums terms={terms} totals={[{ label: "Sum", value: total(terms) }]} theme={theme} />
         </section>
       ))}

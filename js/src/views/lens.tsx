@@ -67,11 +67,11 @@ export function Lens(props: LensProps): JSX.Element | null {
     <div class={beside ? "hs-panel hs-panel-beside" : "hs-panel"}>
       {cell && (
         <section class="hs-panel-part">
-          <h4>
+          <h3>
             <span>Top tokens</span>
             <AxisLabel axis={slice.rowAxis} index={slice.dataRow(cell.row)} />
             <AxisLabel axis={slice.columnAxis} index={cell.column} />
-          </h4>
+          </h3>
           <TopList best={best} tracked={track?.token} live={live} onTrack={trackToken} />
           {problem && <p role="alert">{problem}</p>}
           {!live && <p class="hs-muted">More tokens, and their logits, need a live kernel.</p>}

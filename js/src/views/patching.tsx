@@ -194,7 +194,7 @@ function CellRuns(props: PatchingProps & { cell: Cell; subject: string }): JSX.E
     .slice(0, MAX_TOKENS);
   return (
     <section class="hs-panel-part hs-runs">
-      <h4>
+      <h3>
         <AxisLabel axis={slice.rowAxis} index={slice.dataRow(row)} />
         <AxisLabel axis={slice.columnAxis} index={column} />
         {possible && !several && isPinnable(grid) && (
@@ -205,7 +205,7 @@ function CellRuns(props: PatchingProps & { cell: Cell; subject: string }): JSX.E
             onClick={() => order("pin", { indices: [index] })}
           />
         )}
-      </h4>
+      </h3>
       {possible ? (
         <>
           <p>
@@ -305,7 +305,7 @@ function Together(props: PatchingProps & { subject: string }): JSX.Element {
   if (answer) totals.push({ label: "Patched together", value: answer.joint });
   return (
     <section class="hs-panel-part">
-      <h4>
+      <h3>
         Patched together
         <OrderButton
           label="Patch these"
@@ -314,7 +314,7 @@ function Together(props: PatchingProps & { subject: string }): JSX.Element {
           onClick={() => order("pin", { indices })}
         />
         <Button label="Clear" onClick={() => setGroup([])} />
-      </h4>
+      </h3>
       <Sums terms={terms} totals={totals} theme={theme} />
       {!several && <p class="hs-muted">Shift-click (or Shift+Enter) adds more cells.</p>}
       {!live && <p class="hs-muted">Their joint effect needs a live kernel.</p>}

@@ -234,16 +234,16 @@ describe("selection", () => {
 describe("words", () => {
   it("describe a cell", () => {
     expect(describeCell(slice(lensGrid(3)), { row: 1, column: 1 })).toBe(
-      "L1 resid_post, position 1, token “ Mary”, Probability 0.375, top token “ and”",
+      "L1 resid_post, position 1, token “·Mary”, Probability 0.375, top token “·and”",
     );
     expect(describeCell(slice(attributionGrid()), { row: 0, column: 0 })).toBe(
       "embed, position 0, token “When”, Contribution not applicable",
     );
     const patched = slice(patchGrid());
     expect([0, 1, 2].map((row) => describeCell(patched, { row, column: 3 }))).toEqual([
-      "L0, position 3, token “ John”, Effect 0.25 (exact)",
-      "L1, position 3, token “ John”, Effect 0.5 (estimate)",
-      "L2, position 3, token “ John”, Effect waiting",
+      "L0, position 3, token “·John”, Effect 0.25 (exact)",
+      "L1, position 3, token “·John”, Effect 0.5 (estimate)",
+      "L2, position 3, token “·John”, Effect waiting",
     ]);
     expect(describeCell(slice(headGrid(3, 5), 0, false, [0]), { row: 2, column: 4 })).toBe(
       "layer 2, head 4, Score 24",

@@ -228,8 +228,8 @@ describe("tokens of the prompt", () => {
 describe("next tokens", () => {
   test("a click appends, once until the answer is there", async () => {
     const [fake, { button }] = await show();
-    await act(() => button("Append ·the, 50.0%").click());
-    await act(() => button("Append ⏎, 25.0%").click());
+    await act(() => button("Append ·the 50.0%").click());
+    await act(() => button("Append ⏎ 25.0%").click());
     expect(fake.asks("extend").map((ask) => ask.params)).toEqual([{ token_id: 5 }]);
     await act(() => fake.reply("extend", { prompt: "x the" }));
     await wait(0);
@@ -251,13 +251,13 @@ describe("next tokens", () => {
   test("cannot be appended to a prompt they do not belong to", async () => {
     const [fake, { button, find }] = await show();
     await type(find<HTMLTextAreaElement>("textarea"), "something else");
-    await act(() => button("Append ·the, 50.0%").click());
+    await act(() => button("Append ·the 50.0%").click());
     await press(find("textarea"), "Enter");
-    await act(() => button("Append ·the, 50.0%").click());
+    await act(() => button("Append ·the 50.0%").click());
     await act(() => fake.set("_status", running));
-    await act(() => button("Append ·the, 50.0%").click());
+    await act(() => button("Append ·the 50.0%").click());
     expect(fake.asks("extend")).toEqual([]);
-    expect(button("Append ·the, 50.0%").getAttribute("aria-disabled")).toBe("true");
+    expect(button("Append ·the 50.0%").getAttribute("aria-disabled")).toBe("true");
   });
 });
 

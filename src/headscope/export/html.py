@@ -28,6 +28,9 @@ _POLICY = (
     "img-src data: blob:; base-uri 'none'; form-action 'none'"
 )
 
+#: A heading that the first widget's own one would only repeat: for screen readers alone.
+_UNSEEN = ' style="position: absolute; clip-path: inset(50%)"'
+
 
 class FrozenPayload(TypedDict):
     """A payload whose buffers are base64."""
@@ -116,7 +119,10 @@ def page(snapshots: list[Snapshot], title: str = "") -> str:
 <title>{html.escape(heading)}</title>
 </head>
 <body>
+<main>
+<h1{"" if title else _UNSEEN}>{html.escape(heading)}</h1>
 {places}
+</main>
 <script type="application/json" id="headscope-data">{_escape_json(data)}</script>
 {scripts}
 </body>

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headscope.errors import ResultError
-from headscope.export.glyphs import GLYPHS
+from headscope.export.glyphs import in_plotly
 from headscope.export.plotly_graph import graph_figure
 from headscope.results import Axis, Grid, Measure, Patterns, Result, Scale
 
@@ -128,7 +128,7 @@ def _heatmap(
     return go.Figure(
         heatmap,
         layout={
-            "title": {"text": title.translate(GLYPHS).replace("␣", " ")},
+            "title": {"text": in_plotly(title)},
             "xaxis": {"title": {"text": columns.name}, **_ticks(column_labels)},
             "yaxis": {
                 "title": {"text": rows.name},
@@ -154,9 +154,7 @@ def _log_ticks(values: npt.NDArray[Any]) -> dict[str, Any]:
 
 
 def _labels(axis: Axis) -> list[str]:
-    if axis.tokens:
-        return [label.translate(GLYPHS) for label in axis.labels]
-    return [label.translate(GLYPHS).replace("␣", " ") for label in axis.labels]
+    return list(map(in_plotly, axis.labels))
 
 
 def _colours(scale: Scale) -> dict[str, Any]:
@@ -192,7 +190,7 @@ def _top_lines(grid: Grid, index: tuple[int, ...]) -> npt.NDArray[Any] | None:
     if grid.top is None:
         return None
     ids, values = grid.top.ids[index], grid.top.values[index]
-    texts = {int(token_id): text.translate(GLYPHS) for token_id, text in grid.top.texts.items()}
+    texts = {int(token_id): in_plotly(text) for token_id, text in grid.top.texts.items()}
     lines = np.empty(ids.shape[:2], dtype=object)
     for cell in np.ndindex(*lines.shape):
         best = zip(ids[cell][:_TOP_SHOWN].tolist(), values[cell].tolist(), strict=False)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headscope.errors import ResultError
-from headscope.export.glyphs import GLYPHS
+from headscope.export.glyphs import in_plotly
 from headscope.results import NODE_KINDS, CircuitGraph
 
 #: Positive blue, negative red, as in the heatmaps.
@@ -65,7 +65,7 @@ def graph_figure(graph: CircuitGraph, measure: str | None = None, *, kept: bool 
             text=[_words(graph, int(i)) for i in part], hovertemplate="%{text}<extra></extra>",
         )  # fmt: skip
     left_out = len(ranked) - len(chosen)
-    title = graph.title.translate(GLYPHS).replace("␣", " ") + (
+    title = in_plotly(graph.title) + (
         f" ({len(chosen):,} of {len(ranked):,} edges)" if left_out else ""
     )
     figure.update_layout(
@@ -100,7 +100,7 @@ def _ticks(graph: CircuitGraph, x: npt.NDArray[np.float64]) -> dict[str, Any]:
     if graph.nodes.position.max() < 0:
         return {"showticklabels": False}
     tokens = graph.provenance.prompts[0].tokens
-    shown = [token.translate(GLYPHS) for token in tokens]
+    shown = list(map(in_plotly, tokens))
     return {"tickvals": list(range(len(tokens))), "ticktext": shown}
 
 
@@ -112,4 +112,4 @@ def _words(graph: CircuitGraph, index: int) -> str:
         for measure in graph.node_measures
         if np.isfinite(measure.values[index])
     ]
-    return "<br>".join(line.translate(GLYPHS) for line in lines if line)
+    return "<br>".join(in_plotly(line) for line in lines if line)

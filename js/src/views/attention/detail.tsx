@@ -60,7 +60,7 @@ export function Detail(props: DetailProps): JSX.Element {
   const ramp = useMemo(() => attentionRamp(high, theme), [high, theme]);
   const several = options.mode !== "text" && enlarged.length > 1 && options.perHead;
   return (
-    <section aria-label="Enlarged heads">
+    <article aria-label="Enlarged heads">
       <div class="hs-toolbar">
         <Segmented
           label="View"
@@ -105,6 +105,6 @@ export function Detail(props: DetailProps): JSX.Element {
       {options.mode === "matrix" && <MatricesPanel {...props} />}
       {options.mode === "text" && <TextPanel {...props} />}
       {options.mode === "lines" && <LinesPanel {...props} />}
-    </section>
+    </article>
   );
 }

@@ -87,13 +87,13 @@ function Links(props: CardProps & { into: boolean }): JSX.Element {
   const [measure] = naming.graph.result.measures;
   return (
     <div class="hs-graph-links">
-      <h4>
+      <h3>
         {into ? "Inputs" : "Outputs"}{" "}
         <span class="hs-muted">
           {shown.length < all.length ? `${shown.length} of ${all.length}, ` : ""}
           {into ? "share of all that flows in" : "share of the target's inflow"}, {measure?.unit}
         </span>
-      </h4>
+      </h3>
       {all.length === 0 && <p class="hs-muted">none shown</p>}
       <table class="hs-table">
         <tbody>

@@ -30,7 +30,7 @@ export function CurvePanel({ asking, theme, width }: CurveProps): JSX.Element {
   const demand = useDemand<CurveAnswer>(asking, "curve", {});
   const { answer } = demand;
   return (
-    <section class="hs-graph-panel" aria-label="Faithfulness curve">
+    <article class="hs-graph-panel" aria-label="Faithfulness curve">
       <DemandButton
         label="Curve"
         help="Run circuits of growing size, each by itself"
@@ -38,7 +38,7 @@ export function CurvePanel({ asking, theme, width }: CurveProps): JSX.Element {
       />
       <Problem text={demand.problem} />
       {answer && <Drawn answer={answer} theme={theme} width={Math.min(MAX_WIDTH, width)} />}
-    </section>
+    </article>
   );
 }
 

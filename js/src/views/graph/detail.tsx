@@ -60,7 +60,7 @@ export function Detail(props: DetailProps): JSX.Element | null {
     return <HeadsButton asking={asking} ends={ends} shown={isShown} onShow={setEdge} />;
   };
   return (
-    <section class="hs-graph-detail" aria-label="Selected node">
+    <article class="hs-graph-detail" aria-label="Selected node">
       <ItemCard
         naming={naming}
         picture={picture}
@@ -100,6 +100,6 @@ export function Detail(props: DetailProps): JSX.Element | null {
         {isAsked && answer && <FeaturePanel feature={answer} theme={theme} />}
       </ItemCard>
       {edge && <HeadsPanel asking={asking} graph={graph} ends={edge} />}
-    </section>
+    </article>
   );
 }

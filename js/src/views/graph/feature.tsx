@@ -39,9 +39,9 @@ export function FeaturePanel({ feature, theme }: { feature: Feature; theme: Them
   const scene = useMemo(() => histogramScene(histogram, theme, WIDTH, HEIGHT), [histogram, theme]);
   const active = histogram.counts.reduce((sum, count) => sum + count, 0);
   return (
-    <section class="hs-graph-feature" aria-label="What it stands for">
+    <article class="hs-graph-feature" aria-label="What it stands for">
       <div>
-        <h4>Activations</h4>
+        <h3>Activations</h3>
         <SceneCanvas
           scene={scene}
           label={`Histogram of ${active} activations up to ${formatNumber(histogram.edges.at(-1) ?? 0)}`}
@@ -52,14 +52,14 @@ export function FeaturePanel({ feature, theme }: { feature: Feature; theme: Them
       <Tokens title="Suppressed" tokens={feature.suppressed} />
       <Examples examples={feature.examples} theme={theme} />
       <p class="hs-muted">{definition}</p>
-    </section>
+    </article>
   );
 }
 
 function Tokens({ title, tokens }: { title: string; tokens: readonly Weighted[] }): JSX.Element {
   return (
     <div>
-      <h4>{title}</h4>
+      <h3>{title}</h3>
       <table class="hs-table">
         <tbody>
           {tokens.map(({ text, value }, i) => (
@@ -90,7 +90,7 @@ function Examples({ examples, theme }: { examples: readonly Example[]; theme: Th
   }, [high, theme]);
   return (
     <div class="hs-graph-examples">
-      <h4>Where it is most active</h4>
+      <h3>Where it is most active</h3>
       {examples.length === 0 && <p class="hs-muted">Nowhere in these texts.</p>}
       <ol>
         {examples.map(({ tokens, values, token }, i) => (

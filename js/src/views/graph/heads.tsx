@@ -40,10 +40,10 @@ export function HeadsPanel({ asking, graph, ends }: HeadsProps): JSX.Element {
   const place = { dest: at(ends.target), src: at(ends.source) };
   const offered = isOffered(asking, "qk");
   return (
-    <section class="hs-graph-panel hs-graph-wide" aria-label="Heads that carry the edge">
-      <h4>
+    <article class="hs-graph-panel hs-graph-wide" aria-label="Heads that carry the edge">
+      <h3>
         {ends.source} → {ends.target}, by heads
-      </h4>
+      </h3>
       <Problem text={problem} />
       {!answer && !problem && <p class="hs-muted">…</p>}
       {answer && <p class="hs-muted">{answer.note}</p>}
@@ -84,7 +84,7 @@ export function HeadsPanel({ asking, graph, ends }: HeadsProps): JSX.Element {
         )}
         {answer && shown && <QkPanel asking={asking} of={shown} />}
       </div>
-    </section>
+    </article>
   );
 }
 

@@ -46,7 +46,7 @@ export function IntervenePanel({ asking, nodes, labels }: InterveneProps): JSX.E
     frozen,
   });
   return (
-    <section class="hs-graph-panel hs-graph-wide" aria-label="Intervene">
+    <article class="hs-graph-panel hs-graph-wide" aria-label="Intervene">
       <div class="hs-row">
         <label class="hs-control">
           <span class="hs-label">Intervene on</span>
@@ -95,7 +95,7 @@ export function IntervenePanel({ asking, nodes, labels }: InterveneProps): JSX.E
       </div>
       <Problem text={demand.problem} />
       {demand.answer && <Changes outcome={demand.answer} labels={labels} />}
-    </section>
+    </article>
   );
 }
 

@@ -35,7 +35,7 @@ export function EdgeList({ graph, kept }: { graph: CircuitGraph; kept: readonly 
         </p>
       )}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable */}
-      <section class="hs-graph-table" tabIndex={0} aria-label="Edges, table">
+      <article class="hs-graph-table" tabIndex={0} aria-label="Edges, table">
         <table class="hs-table">
           <thead>
             <tr>
@@ -67,7 +67,7 @@ export function EdgeList({ graph, kept }: { graph: CircuitGraph; kept: readonly 
             ))}
           </tbody>
         </table>
-      </section>
+      </article>
     </>
   );
 }

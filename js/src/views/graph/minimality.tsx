@@ -21,7 +21,7 @@ export function MinimalityPanel({ asking, threshold, onGo }: MinimalityProps): J
   const demand = useDemand<{ edges: Loss[] }>(asking, "minimality", { threshold });
   const edges = demand.answer?.edges;
   return (
-    <section class="hs-graph-panel" aria-label="Minimality">
+    <article class="hs-graph-panel" aria-label="Minimality">
       <DemandButton
         label="Minimality"
         help="Run the circuit without each of its edges in turn: a forward pass per edge"
@@ -30,7 +30,7 @@ export function MinimalityPanel({ asking, threshold, onGo }: MinimalityProps): J
       <Problem text={demand.problem} />
       {edges && (
         /* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable */
-        <section class="hs-graph-scroll" tabIndex={0} aria-label="Losses, table">
+        <article class="hs-graph-scroll" tabIndex={0} aria-label="Losses, table">
           <table class="hs-table">
             <thead>
               <tr>
@@ -57,8 +57,8 @@ export function MinimalityPanel({ asking, threshold, onGo }: MinimalityProps): J
               ))}
             </tbody>
           </table>
-        </section>
+        </article>
       )}
-    </section>
+    </article>
   );
 }

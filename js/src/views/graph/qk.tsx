@@ -40,11 +40,11 @@ export function QkPanel({ asking, of }: { asking: Asking; of: Attended }): JSX.E
     value,
   }));
   return (
-    <section class="hs-graph-panel" aria-label="Attention score">
-      <h4>
+    <article class="hs-graph-panel" aria-label="Attention score">
+      <h3>
         L{layer}H{head} attends from {dest} to {src}
         {answer && `: score ${formatNumber(answer.score)}`}
-      </h4>
+      </h3>
       <Problem text={problem} />
       {!answer && !problem && <p class="hs-muted">…</p>}
       {answer && (
@@ -57,7 +57,7 @@ export function QkPanel({ asking, of }: { asking: Asking; of: Attended }): JSX.E
           </div>
         </>
       )}
-    </section>
+    </article>
   );
 }
 

@@ -4,7 +4,7 @@ import { labelEvery } from "../../draw/layout";
 import { palette } from "../../draw/palette";
 import type { Mark, Scene } from "../../draw/scene";
 import { fitText, textWidth } from "../../draw/text";
-import { tokenGlyphs } from "../../state/tokens";
+import { tokenGlyphs, visible } from "../../state/tokens";
 import { boxPath, glyphPath, isHollow, SHAPES, type Shape } from "./glyphs";
 import type { Item, Picture } from "./groups";
 import { FOOT, GUTTER, LABELLED, type Layout } from "./layout";
@@ -300,7 +300,7 @@ export function baseScene(
   const { theme, width, height } = look;
   const window = { x: 0, y: 0, width, height: height - FOOT };
   return {
-    title: naming.graph.result.title,
+    title: visible(naming.graph.result.title),
     width,
     height,
     background: palette(theme).paper,

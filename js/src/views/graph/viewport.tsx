@@ -4,6 +4,7 @@ import type { JSX, TargetedKeyboardEvent, TargetedPointerEvent } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { paint } from "../../draw/canvas";
 import type { Theme } from "../../draw/colour";
+import { visible } from "../../state/tokens";
 import { Button } from "../parts/controls";
 import { type Anchor, Tooltip } from "../parts/tooltip";
 import { ItemCard } from "./card";
@@ -240,7 +241,7 @@ export function Viewport(props: ViewportProps): JSX.Element {
         tabIndex={0}
         role="application"
         aria-roledescription="graph"
-        aria-label={`${naming.graph.result.title}: ${picture.items.length} nodes. Up follows the strongest output, down the strongest input, left and right the row; Enter pins, Space selects, slash searches.`}
+        aria-label={`${visible(naming.graph.result.title)}: ${picture.items.length} nodes. Up follows the strongest output, down the strongest input, left and right the row; Enter pins, Space selects, slash searches.`}
         onPointerDown={onPointerDown}
         onPointerMove={onPointerMove}
         onPointerUp={onPointerUp}

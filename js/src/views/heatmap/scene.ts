@@ -5,7 +5,7 @@ import { rgbFromHex } from "../../draw/oklab";
 import { palette } from "../../draw/palette";
 import type { Mark, Scene } from "../../draw/scene";
 import { fitText, fixedFormat, formatNumber, textWidth } from "../../draw/text";
-import { tokenGlyphs } from "../../state/tokens";
+import { tokenGlyphs, visible } from "../../state/tokens";
 import type { Measure } from "../../wire/types";
 import { cellGrid, LABEL_SIZE, type Layout, NAME_SIZE, type Window } from "./layout";
 import type { Slice } from "./slice";
@@ -72,7 +72,7 @@ export function heatmapScene(slice: Slice, layout: Layout, window: Window, theme
     marks.push({ kind: "line", x1: left, y1: top - 0.5, x2: right, y2: top - 0.5, stroke: rule });
   }
   const { width, height } = window;
-  const title = `${slice.grid.title}: ${slice.measure.title}`;
+  const title = `${visible(slice.grid.title)}: ${slice.measure.title}`;
   return { title, width, height, background: paper, marks };
 }
 

@@ -1,6 +1,6 @@
 // The same numbers as a table, for reading without the picture.
 import type { JSX } from "preact";
-import { tokenGlyphs } from "../../state/tokens";
+import { tokenGlyphs, visible } from "../../state/tokens";
 import { type Slice, shownLabel } from "./slice";
 import { cellQuantity } from "./words";
 
@@ -21,10 +21,10 @@ export function Table({ slice }: { slice: Slice }): JSX.Element {
         </p>
       )}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable */}
-      <section class="hs-heatmap-table" tabIndex={0} aria-label={`${measure.title}, table`}>
+      <article class="hs-heatmap-table" tabIndex={0} aria-label={`${measure.title}, table`}>
         <table class="hs-table">
           <caption class="hs-hidden">
-            {grid.title}: {measure.title}
+            {visible(grid.title)}: {measure.title}
           </caption>
           <thead>
             <tr>
@@ -52,7 +52,7 @@ export function Table({ slice }: { slice: Slice }): JSX.Element {
             ))}
           </tbody>
         </table>
-      </section>
+      </article>
     </>
   );
 }

@@ -98,7 +98,7 @@ export function Toolbar(props: ToolbarProps): JSX.Element {
         )}
         {!rowAxis.tokens && rows > 1 && (
           <Button
-            label={`First ${rowAxis.name} at the bottom`}
+            title={`First ${rowAxis.name} at the bottom`}
             pressed={options.upward}
             onClick={() => set("upward", !options.upward)}
           >

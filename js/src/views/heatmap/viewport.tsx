@@ -6,6 +6,7 @@ import { paint } from "../../draw/canvas";
 import { makeRamp, type Theme } from "../../draw/colour";
 import { type Cell, cellBox } from "../../draw/hit";
 import { scrollTo } from "../../draw/layout";
+import { visible } from "../../state/tokens";
 import { type Anchor, Tooltip } from "../parts/tooltip";
 import { AxisLabel, CellCard } from "./card";
 import { moved } from "./keys";
@@ -205,7 +206,7 @@ export function Viewport(props: ViewportProps): JSX.Element {
 
   const { rows, columns } = layout;
   const label =
-    `${slice.grid.title}: ${slice.measure.title}, ${rows} rows (${slice.rowAxis.name}) ` +
+    `${visible(slice.grid.title)}: ${slice.measure.title}, ${rows} rows (${slice.rowAxis.name}) ` +
     `by ${columns} columns (${slice.columnAxis.name})`;
   return (
     <div class="hs-heatmap-viewport">

@@ -1,7 +1,7 @@
 // The heatmap in words and as text: for screen readers and the clipboard.
 import type { Cell } from "../../draw/hit";
 import { formatNumber } from "../../draw/text";
-import { tokenGlyphs } from "../../state/tokens";
+import { visible } from "../../state/tokens";
 import type { Axis, Measure } from "../../wire/types";
 import type { Slice } from "./slice";
 import { NOT_APPLICABLE, STATES, WAITING } from "./states";
@@ -30,11 +30,11 @@ export function cellQuantity(
 
 function place(axis: Axis, index: number): string {
   const label = axis.labels[index] ?? "";
-  if (axis.tokens) return `${axis.name} ${index}, token “${label}”`;
+  if (axis.tokens) return `${axis.name} ${index}, token “${visible(label)}”`;
   return /^\d+$/.test(label) ? `${axis.name} ${label}` : label;
 }
 
-/** "L3 resid_post, position 5, token “ Mary”, probability 0.82, top token “ John”" */
+/** "L3 resid_post, position 5, token “·Mary”, probability 0.82, top token “·John”" */
 export function describeCell(slice: Slice, cell: Cell): string {
   const { row, column } = cell;
   const { rowAxis, columnAxis, measure } = slice;
@@ -43,18 +43,16 @@ export function describeCell(slice: Slice, cell: Cell): string {
     place(columnAxis, column),
     `${measure.title} ${cellQuantity(slice, cell)}`,
   ];
-  if (slice.grid.top) parts.push(`top token “${slice.topText(row, column)}”`);
+  if (slice.grid.top) parts.push(`top token “${visible(slice.topText(row, column))}”`);
   return parts.join(", ");
 }
 
-/** A label that cannot break out of its field. */
-const field = (axis: Axis, index: number): string => {
+/** A label that cannot break out of its field, nor be taken for a formula by a spreadsheet. */
+function field(axis: Axis, index: number): string {
   const label = axis.labels[index] ?? "";
-  return (axis.tokens ? tokenGlyphs(label, Number.POSITIVE_INFINITY) : label).replace(
-    /[\t\r\n]/g,
-    " ",
-  );
-};
+  const text = axis.tokens ? visible(label) : label.replace(/[\t\r\n]/g, " ");
+  return /^[=+\-@]/.test(text) ? `'${text}` : text;
+}
 
 /** The whole slice as tab-separated values, in full precision, with labels; where some values are
  * estimates, a second table says which. */

@@ -51,11 +51,11 @@ export function TrackPanel(props: TrackPanelProps): JSX.Element {
     track.positions.length < MAX_POSITIONS;
   return (
     <section class="hs-panel-part">
-      <h4>
+      <h3>
         <span>Track a token</span>
         {tracked && <span class="hs-token">{tokenGlyphs(tracked.text)}</span>}
         {tracked && <span class="hs-muted">id {tracked.token_id}</span>}
-      </h4>
+      </h3>
       <div class="hs-track-form">
         <TokenForm
           live={live}

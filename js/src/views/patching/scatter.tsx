@@ -103,7 +103,7 @@ export function Agreement({ slice, cell, theme, onPin }: AgreementProps): JSX.El
             label={`Scatter of ${points.length} cells, ${r}; on the diagonal estimates are right`}
           />
           <div>
-            <h4>Worst disagreements</h4>
+            <h3>Worst disagreements</h3>
             <ol class="hs-worst">
               {worst(points, WORST).map((point) => (
                 <li key={`${point.row} ${point.column}`}>
