@@ -7,6 +7,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import torch
+
 from headscope.errors import ModelError
 from headscope.interventions import Interventions
 from headscope.interventions import kinds as k
@@ -47,14 +49,20 @@ class Plan:
     clock: Clock
 
     @contextmanager
-    def installed(self) -> Iterator[None]:
-        """The model computes with them within."""
+    def installed(self, token_ids: torch.Tensor | None = None) -> Iterator[None]:
+        """The model computes with them within.
+
+        Args:
+            token_ids: What runs, `[row, position]`, where the model is not given it but starts in
+                the middle; None to see it.
+        """
         bridge = self.model.bridge
         with ExitStack() as stack:
-            handle = bridge.original_model.register_forward_pre_hook(
-                self.clock.see, with_kwargs=True
-            )
-            stack.callback(handle.remove)
+            if token_ids is None:
+                see = bridge.original_model.register_forward_pre_hook
+                stack.callback(see(self.clock.see, with_kwargs=True).remove)
+            else:
+                self.clock.begin(token_ids)
             stack.enter_context(bridge.hooks(fwd_hooks=list(self.hooks)))
             stack.enter_context(forwards_replaced(self.forwards))
             yield

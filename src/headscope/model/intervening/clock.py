@@ -19,6 +19,8 @@ class Clock:
     def __init__(self) -> None:
         #: Whether a cache of keys and values may be gone on from.
         self.can_cache = True
+        #: The prompt `[row, position]` where texts grow beyond it; otherwise each text is one.
+        self.fixed: torch.Tensor | None = None
         self.offset = 0
         self.prompt: torch.Tensor | None = None
         self.length = 0
@@ -39,8 +41,8 @@ class Clock:
         """A pass over `ids` `[row, position]` begins, whose first position is `offset`."""
         self.offset = offset
         if offset == 0:
-            self.prompt = ids
-            self.length = 0 if ids is None else int(ids.shape[1])
+            self.prompt = ids if self.fixed is None else self.fixed
+            self.length = 0 if self.prompt is None else int(self.prompt.shape[1])
 
     def local(self, positions: Sequence[int] | None, n: int) -> list[int] | slice:
         """Where `positions` of the text are among the `n` of this pass.
