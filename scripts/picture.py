@@ -30,7 +30,7 @@ def main() -> None:
         for name, widget in (("attention", attention), ("graph", graph)):
             page = context.new_page()
             page.set_viewport_size({"width": 1000, "height": 900})
-            page.goto(hs.save_html(Path(folder) / f"{name}.html", widget).as_uri())
+            page.goto(widget.save_html(Path(folder) / f"{name}.html").as_uri())
             root = page.locator(".hs-root")
             root.locator("canvas").first.wait_for()
             page.wait_for_timeout(500)

@@ -1,33 +1,21 @@
-// The entry of a saved page: finds the page's data and draws every widget in its place.
-import { type FrozenWidget, frozenHost } from "./host/frozen";
+// The entry of a saved page: unpacks every widget and draws it in its place, one after the other, so that
+// the first can be used before the last is there.
+import { frozenHost } from "./host/frozen";
+import { unpack } from "./host/packed";
 import { errorInfo } from "./shell/error-box";
 import { mount, mountError } from "./shell/mount";
 import { islandsOfPage } from "./views/island";
-import { WireError } from "./wire/decode";
 
-interface FrozenPage {
-  version: number;
-  widgets: FrozenWidget[];
-}
-
-const PAGE_VERSION = 2;
-
-function readPage(): FrozenPage {
-  const page = JSON.parse(document.getElementById("headscope-data")?.textContent ?? "null");
-  if (page?.version !== PAGE_VERSION) {
-    throw new WireError(`This page holds no Headscope data of version ${PAGE_VERSION}.`);
-  }
-  return page;
-}
-
-let page: FrozenPage | undefined;
-for (const place of document.querySelectorAll<HTMLElement>(".headscope-frozen")) {
+async function draw(place: HTMLElement): Promise<void> {
   try {
-    page ??= readPage();
-    const widget = page.widgets[Number(place.dataset.index)];
-    if (!widget) throw new WireError(`The page holds no widget ${place.dataset.index}.`);
-    mount(place, frozenHost(widget), islandsOfPage());
+    const data = place.querySelector(".headscope-data")?.textContent ?? "";
+    mount(place, frozenHost(await unpack(data), place.dataset.link), islandsOfPage());
   } catch (failure) {
     mountError(place, errorInfo(failure));
   }
 }
+
+// The front end may be in a page more than once: what one has begun, the next leaves alone.
+const places = [...document.querySelectorAll<HTMLElement>(".headscope-frozen:not([data-begun])")];
+for (const place of places) place.dataset.begun = "";
+void places.reduce((before, place) => before.then(() => draw(place)), Promise.resolve());

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from headscope import demo
     from headscope.analyses.prompt_pairs import Pair, expand
     from headscope.demo import load_demo, load_demo_transcoders
-    from headscope.export.html import save_html
+    from headscope.export.html import save_page
     from headscope.interchange import load_graph
     from headscope.interventions import Interventions, Means, TokenDifference, Vector
     from headscope.model import load
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
         LogitLens,
         PathPatching,
         close_all,
+        link,
+        unlink,
     )
     from headscope.wire.files import load_result
 
@@ -75,13 +77,15 @@ __all__ = [
     "close_all",
     "demo",
     "expand",
+    "link",
     "load",
     "load_demo",
     "load_demo_transcoders",
     "load_graph",
     "load_result",
     "load_transcoders",
-    "save_html",
+    "save_page",
+    "unlink",
 ]
 
 _HOMES = {
@@ -103,13 +107,15 @@ _HOMES = {
     "Vector": "headscope.interventions",
     "close_all": "headscope.widgets",
     "expand": "headscope.analyses.prompt_pairs",
+    "link": "headscope.widgets",
     "load": "headscope.model",
     "load_demo": "headscope.demo",
     "load_demo_transcoders": "headscope.demo",
     "load_graph": "headscope.interchange",
     "load_result": "headscope.wire.files",
     "load_transcoders": "headscope.model.dictionaries",
-    "save_html": "headscope.export.html",
+    "save_page": "headscope.export.html",
+    "unlink": "headscope.widgets",
 }
 
 

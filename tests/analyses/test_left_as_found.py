@@ -259,7 +259,7 @@ def test_results_survive_the_wire(any_bridge, name, parameters, prompt):
         pytest.skip("a single token meets none of the other prompt")
     request = request_of(name, parameters, prompt)
     result, _ = drain(REGISTRY[name].run(LiveModel.of(any_bridge), request))
-    back = decode(encode(result, exact=True))
+    back = decode(encode(result, "exact"))
     assert back.provenance == result.provenance
     assert back.next_tokens == result.next_tokens
     assert back.to_dataframe().equals(result.to_dataframe())

@@ -71,7 +71,7 @@ def test_the_result_is_of_a_known_kind_and_survives_the_wire(
     assert type(result) in KINDS.values()
     header = json.loads(json.dumps(encode(result)["header"], allow_nan=False))
     assert header["kind"] == result.result_kind
-    assert_same(decode(encode(result, exact=True)), result)
+    assert_same(decode(encode(result, "exact")), result)
     assert_same(hs.load_result(result.save(tmp_path / "result")), result)
 
 

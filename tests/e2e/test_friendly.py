@@ -56,7 +56,7 @@ def widgets() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def plain(widgets: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return hs.save_html(tmp_path_factory.mktemp("plain") / "page", *widgets.values())
+    return hs.save_page(widgets.values(), tmp_path_factory.mktemp("plain") / "page")
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def hostile(plain: Path, widgets: dict[str, Any], tmp_path_factory: pytest.TempP
     """Made after `plain`, of the same widgets."""
     for i, widget in enumerate(widgets.values()):
         poison(widget, 11 * i)
-    return hs.save_html(tmp_path_factory.mktemp("hostile") / "page", *widgets.values())
+    return hs.save_page(widgets.values(), tmp_path_factory.mktemp("hostile") / "page")
 
 
 @pytest.fixture

@@ -83,7 +83,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
         hs.LogitLens(model, STORY),
         hs.LogitAttribution(model, STORY, answer=" Nicole", wrong=" John"),
     ]
-    return hs.save_html(tmp_path_factory.mktemp("keyboard") / "page.html", *widgets)
+    return hs.save_page(widgets, tmp_path_factory.mktemp("keyboard") / "page.html")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A page from `save_html`, opened from `file://` with the network off."""
+"""A page from `save_page`, opened from `file://` with the network off."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     for widget in widgets:
         widget.run()
-    return hs.save_html(tmp_path_factory.mktemp("saved") / "page.html", *widgets)
+    return hs.save_page(widgets, tmp_path_factory.mktemp("saved") / "page.html")
 
 
 @pytest.fixture

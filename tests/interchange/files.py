@@ -143,4 +143,4 @@ def wrote(folder: Path, found: Any, name: str = "graph.json") -> Path:
 
 def same(one: CircuitGraph, other: CircuitGraph) -> bool:
     """Whether every field is the same, bit by bit."""
-    return encode(one, exact=True) == encode(other, exact=True)
+    return encode(one, "exact") == encode(other, "exact")

@@ -122,7 +122,7 @@ def test_what_is_asked_of_a_closed_widget_is_answered_in_one_line(gpt2: Any) -> 
     widget = hs.AttentionPatterns(gpt2, PROMPT)
     widget.close()
     assert repr(widget) == "AttentionPatterns(closed)"
-    for ask in (widget.run, lambda: widget.result, lambda: widget.head(0, 0), widget.snapshot):
+    for ask in (widget.run, lambda: widget.result, lambda: widget.head(0, 0), widget.freeze):
         with pytest.raises(hs.ResultError, match=r"^This widget is closed\. Make a new one\.$"):
             ask()
     widget.selection |= {"layer": 1}  # as a widget linked to it does

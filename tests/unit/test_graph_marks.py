@@ -11,6 +11,7 @@ import pytest
 
 import headscope as hs
 from headscope.results import Group, Marks, Place
+from tests.pages import unpack
 from tests.unit.page import Page
 
 MARKED: dict[str, Any] = {
@@ -50,8 +51,7 @@ def test_marks_go_with_the_result_and_compute_nothing(
         (Place("logits", 3.5, -2),), {"edges": 40},
     )  # fmt: skip
     assert hs.load_result(widget.result.save(tmp_path / "graph")).marks == marks
-    snapshot = widget.snapshot()
-    assert snapshot["marks"] == MARKED
+    assert unpack(widget.freeze().text)[0]["marks"] == MARKED
     assert "<b>" not in widget.save_html(tmp_path / "page.html").read_text("utf-8")
     assert widget.run().marks == marks
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 
 import pytest
@@ -13,6 +12,7 @@ from headscope.results import Marks
 from headscope.wire import decode
 from tests.golden import build
 from tests.interchange import files
+from tests.pages import unpack
 from tests.unit.page import Page
 
 GROUP = {"label": "two", "nodes": ["L0F7@3", "L1F12@3"]}
@@ -117,9 +117,7 @@ def test_marks_of_nodes_that_are_gone_are_kept(tmp_path):
 
 def test_it_is_saved_with_its_marks_as_a_page(view, tmp_path):
     view.pinned = ["token@3"]
-    saved = view.snapshot()
-    buffers = [base64.b64decode(buffer) for buffer in saved["payload"]["buffers"]]
-    shipped = decode({"header": saved["payload"]["header"], "buffers": buffers})
+    saved, shipped = unpack(view.freeze().text)
     assert shipped.marks.pinned == ("token@3",)
     assert (saved["prompt"], saved["marks"]["pinned"]) == (None, ["token@3"])
     text = view.save_html(tmp_path / "graph").read_text(encoding="utf-8")

@@ -49,7 +49,7 @@ def payload(kind: str) -> dict[str, Any]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_exact_round_trip(kind: str) -> None:
     result = build.RESULTS[kind]()
-    assert_same(decode(encode(result, exact=True)), result)
+    assert_same(decode(encode(result, "exact")), result)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -94,7 +94,7 @@ def test_a_dtype_that_javascript_lacks_is_refused() -> None:
 def test_weights_travel_in_half_precision_only() -> None:
     arrays = encode(build.patterns())["header"]["arrays"]
     assert [a["dtype"] for a in arrays if a["shape"] == [7, 7]] == ["float16"]
-    exact = encode(build.patterns(), exact=True)["header"]["arrays"]
+    exact = encode(build.patterns(), "exact")["header"]["arrays"]
     assert [a["dtype"] for a in exact if a["shape"] == [7, 7]] == ["float32"]
 
 

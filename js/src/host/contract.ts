@@ -1,5 +1,13 @@
 // What a front end needs of whoever holds the data: a live kernel or a frozen page.
-import type { ErrorInfo, FieldSpec, JobStatus, NdArray, Result, Selection } from "../wire/types";
+import type {
+  Choice,
+  ErrorInfo,
+  FieldSpec,
+  JobStatus,
+  NdArray,
+  Result,
+  Selection,
+} from "../wire/types";
 
 /** The answer to a question: JSON plus any arrays. */
 export interface Answer {
@@ -44,6 +52,10 @@ export interface HostState {
   marks: Record<string, unknown>;
   /** What may be asked about the result. */
   asks: readonly string[];
+  /** Lines on what a frozen page lacks. */
+  notes: readonly string[];
+  /** What a frozen page lacks and would offer by name. */
+  missing: readonly Choice[];
 }
 
 export interface Host {

@@ -1,11 +1,12 @@
 // A saved page as a host: everything is in the page, nothing can be computed.
 import { merge, NOTHING } from "../state/selection";
 import { createStore } from "../state/store";
-import { decodeResult } from "../wire/decode";
-import type { ErrorInfo, FieldSpec, Header, JobStatus, Selection } from "../wire/types";
+import { type Bytes, decodeResult } from "../wire/decode";
+import type { Choice, ErrorInfo, FieldSpec, Header, JobStatus, Selection } from "../wire/types";
 import { type Host, type HostState, NeedsKernel } from "./contract";
+import { join } from "./linked";
 
-/** One widget in the page's JSON. */
+/** One widget of the page. */
 export interface FrozenWidget {
   widget: string;
   fields: FieldSpec[];
@@ -16,27 +17,20 @@ export interface FrozenWidget {
   selection: Partial<Selection>;
   view: Record<string, unknown>;
   marks: Record<string, unknown>;
-  /** Null if it was saved before it had a result. Buffers are base64. */
-  payload: { header: Header; buffers: string[] } | null;
+  /** Lines on what the page lacks. */
+  notes: string[];
+  /** What the page lacks and would offer by name. */
+  missing: Choice[];
+  payload: { header: Header; buffers: Bytes[] };
 }
 
-export function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
-  const binary = atob(base64);
-  const bytes = new Uint8Array(binary.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
-  return bytes;
-}
-
-export function frozenHost(saved: FrozenWidget): Host {
-  const { payload, ...rest } = saved;
-  const result = payload?.header
-    ? decodeResult({ header: payload.header, buffers: payload.buffers.map(bytesOf) })
-    : null;
+/** `group`: whose widgets share their selection; empty: this one shares it with nobody. */
+export function frozenHost({ payload, ...saved }: FrozenWidget, group = ""): Host {
   const store = createStore<HostState>({
-    ...rest,
+    ...saved,
     kernel: "none",
     asks: [],
-    result,
+    result: decodeResult(payload),
     resultId: 1,
     selection: merge(NOTHING, saved.selection),
   });
@@ -44,13 +38,19 @@ export function frozenHost(saved: FrozenWidget): Host {
   const refuse = (): never => {
     throw new NeedsKernel();
   };
+  const take = (change: Partial<Selection>): void =>
+    patch({ selection: merge(store.get().selection, change) });
+  const share = join(group, { result: () => store.get().result, take });
   return {
     live: false,
     get state() {
       return store.get();
     },
     subscribe: store.subscribe,
-    setSelection: (change) => patch({ selection: merge(store.get().selection, change) }),
+    setSelection(change) {
+      take(change);
+      share(change);
+    },
     setMark: (name, value) => patch({ marks: merge(store.get().marks, { [name]: value }) }),
     setView: (change) => patch({ view: merge(store.get().view, change) }),
     ask: () => Promise.reject(new NeedsKernel()),

@@ -87,6 +87,8 @@ export function liveHost(model: WidgetModel): LiveHost {
       view: model.get("view"),
       marks: named(model.get("_marks")),
       asks: model.get("_asks"),
+      notes: [],
+      missing: [],
     };
   }
 

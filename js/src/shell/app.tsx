@@ -54,6 +54,11 @@ export function App({ host, islands }: { host: Host; islands: readonly Island[] 
         <NextTokens host={host} tokens={result.next_tokens} outdated={superseded || editing} />
       )}
       <Fields host={host} state={state} />
+      {state.notes.map((note) => (
+        <p class="hs-note" key={note}>
+          {note}
+        </p>
+      ))}
       {state.error && <ErrorBox error={state.error} />}
       <div
         ref={stage}
@@ -78,6 +83,7 @@ export function App({ host, islands }: { host: Host; islands: readonly Island[] 
             width={width}
             announce={announce}
             asks={state.asks}
+            missing={state.missing}
             islands={islands}
             inSight={inSight}
           />

@@ -1,7 +1,7 @@
 // What every view gets: plain data and callbacks. A view never sees a widget model or a payload.
 import type { Theme } from "../draw/colour";
 import type { Answer } from "../host/contract";
-import type { Result, Selection } from "../wire/types";
+import type { Choice, Result, Selection } from "../wire/types";
 
 export interface ViewProps<R extends Result = Result> {
   result: R;
@@ -21,6 +21,8 @@ export interface ViewProps<R extends Result = Result> {
   /** What may be asked about the result, where `live`. */
   asks: readonly string[];
   ask(what: string, params: Record<string, unknown>, signal?: AbortSignal): Promise<Answer>;
+  /** Measures that a frozen page lacks. */
+  missing?: readonly Choice[];
   /** False on a frozen page: what needs a kernel is shown disabled and says so. */
   live: boolean;
   theme: Theme;

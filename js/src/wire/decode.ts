@@ -1,6 +1,6 @@
 // Payloads and replies to typed data. Everything is checked here, so that nothing behind it needs to.
 import { float16ToFloat32 } from "./float16";
-import { type ArrayHeader, type NdArray, type Result, VERSION } from "./types";
+import { type ArrayHeader, type NdArray, type Result, type Rounding, VERSION } from "./types";
 
 /** Bytes as they come: a DataView at any offset from a comm, an ArrayBuffer or an array elsewhere. */
 export type Bytes = ArrayBuffer | ArrayBufferView<ArrayBuffer>;
@@ -33,9 +33,19 @@ function isHeader(value: unknown): value is ArrayHeader {
     isFields(value) &&
     Object.hasOwn(ITEM_SIZE, String(value.dtype)) &&
     Array.isArray(value.shape) &&
-    value.shape.every((n) => Number.isSafeInteger(n) && n >= 0)
+    value.shape.every((n) => Number.isSafeInteger(n) && n >= 0) &&
+    (value.rounding === undefined || isRounding(value.rounding))
   );
 }
+
+const isRounding = (value: unknown): value is Rounding =>
+  isFields(value) && Number.isFinite(value.low) && Number.isFinite(value.step);
+
+const count = (shape: readonly number[]): number => shape.reduce((product, n) => product * n, 1);
+
+/** Bytes of an array as it travels. */
+export const byteLength = ({ dtype, shape }: ArrayHeader): number =>
+  count(shape) * ITEM_SIZE[dtype];
 
 function isBytes(value: unknown): value is Bytes {
   return value instanceof ArrayBuffer || ArrayBuffer.isView(value);
@@ -46,18 +56,21 @@ function decodeArray(header: unknown, bytes: unknown, index: number): NdArray {
     throw new WireError(`Array ${index} has an unknown dtype or shape: ${JSON.stringify(header)}.`);
   }
   if (!isBytes(bytes)) throw new WireError(`Array ${index} came without its bytes.`);
-  const { dtype, shape } = header;
-  const length = shape.reduce((product, n) => product * n, 1);
-  const size = ITEM_SIZE[dtype];
-  if (bytes.byteLength !== length * size) {
+  const { dtype, shape, rounding } = header;
+  if (bytes.byteLength !== byteLength(header)) {
     throw new WireError(
-      `Array ${index} (${dtype} [${shape.join(", ")}]) needs ${length * size} bytes, ` +
+      `Array ${index} (${dtype} [${shape.join(", ")}]) needs ${byteLength(header)} bytes, ` +
         `${bytes.byteLength} came.`,
     );
   }
-  const aligned = align(bytes, size);
-  return { dtype, shape: [...shape], data: typed(dtype, aligned.buffer, aligned.offset, length) };
+  const aligned = align(bytes, ITEM_SIZE[dtype]);
+  const data = typed(dtype, aligned.buffer, aligned.offset, count(shape));
+  if (!rounding) return { dtype, shape: [...shape], data };
+  return { dtype: "float32", shape: [...shape], data: restored(data, rounding) };
 }
+
+const restored = (numbers: NdArray["data"], { low, step }: Rounding): Float32Array =>
+  Float32Array.from(numbers, (number) => low + step * number);
 
 /** A buffer and an offset in it that is a multiple of `size`; copies only if it must. */
 function align(bytes: Bytes, size: number): { buffer: ArrayBuffer; offset: number } {

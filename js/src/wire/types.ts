@@ -2,7 +2,7 @@
 
 export const VERSION = 1;
 
-/** An array on the page: `data` in C order, float16 widened to float32. */
+/** An array on the page: `data` in C order, float16 and what was rounded widened to float32. */
 export interface NdArray {
   dtype: ArrayHeader["dtype"];
   shape: number[];
@@ -17,10 +17,18 @@ export interface Header {
   data: Record<string, unknown>;
 }
 
-/** dtype and shape of one buffer. */
+/** dtype and shape of one buffer; where it was rounded, what its numbers stand for. */
 export interface ArrayHeader {
   dtype: "float32" | "float16" | "int32" | "uint8";
   shape: number[];
+  rounding?: Rounding;
+}
+
+/** What a rounded array's numbers stand for: `low + step * number`, off by at most `bound`. */
+export interface Rounding {
+  low: number;
+  step: number;
+  bound: number;
 }
 
 /** Values over named axes. */

@@ -1,7 +1,10 @@
 import { expect, test, vi } from "vitest";
 import { NeedsKernel } from "../../src/host/contract";
 import { type FrozenWidget, frozenHost } from "../../src/host/frozen";
-import { frozenPayload } from "../wire/golden";
+import { readWidget } from "../../src/host/packed";
+import { decodeResult } from "../../src/wire/decode";
+import type { Provenance } from "../../src/wire/types";
+import { golden } from "../wire/golden";
 
 const saved = (): FrozenWidget => ({
   widget: "LogitLens",
@@ -13,7 +16,9 @@ const saved = (): FrozenWidget => ({
   selection: { layer: 1 },
   view: { measure: "rank" },
   marks: {},
-  payload: frozenPayload("grid"),
+  notes: [],
+  missing: [],
+  payload: golden("grid"),
 });
 
 test("holds what was saved", () => {
@@ -51,6 +56,33 @@ test("what needs a kernel says so", async () => {
   expect(host.state.prompt).toBe("the cat");
 });
 
-test("a page saved before the first result opens", () => {
-  expect(frozenHost({ ...saved(), payload: null }).state.result).toBeNull();
+test("widgets of a group share what is selected, positions where the tokens are the same", () => {
+  const [one, same, alone] = [
+    frozenHost(saved(), "a"),
+    frozenHost(saved(), "a"),
+    frozenHost(saved()),
+  ];
+  const other = saved();
+  const { header } = other.payload;
+  const [prompt] = (header.data.provenance as Provenance).prompts;
+  if (prompt) prompt.token_ids = [1];
+  const apart = frozenHost(other, "a");
+  one.setSelection({ layer: 2, head: 1, token: 3 });
+  expect(same.state.selection).toMatchObject({ layer: 2, head: 1, token: 3 });
+  expect(apart.state.selection).toMatchObject({ layer: 2, head: 1, token: null });
+  expect(alone.state.selection).toMatchObject({ layer: 1, head: null, token: null });
+});
+
+test("a packed widget is a line of JSON and the buffers that its header describes", () => {
+  const { header, buffers } = golden("grid");
+  const line = `${JSON.stringify({ version: 3, prompt: "a\nb", header })}\n`;
+  const parts = [
+    new TextEncoder().encode(line),
+    ...buffers.map((buffer) => new Uint8Array(buffer)),
+  ];
+  const widget = readWidget(Uint8Array.from(parts.flatMap((part) => [...part])));
+  expect(widget.prompt).toBe("a\nb");
+  expect(decodeResult(widget.payload)).toEqual(decodeResult(golden("grid")));
+  const newer = new TextEncoder().encode('{"version":4}\n');
+  expect(() => readWidget(newer)).toThrow("version 3");
 });

@@ -3,7 +3,7 @@ import { act } from "preact/test-utils";
 import { expect, test, vi } from "vitest";
 import { NOTHING } from "../../src/state/selection";
 import { FakeModel } from "../host/fake-model";
-import { frozenPayload } from "../wire/golden";
+import { golden } from "../wire/golden";
 import { open, opened } from "./open";
 
 vi.mock("../../src/views", () => import("./views"));
@@ -18,26 +18,35 @@ const widget = {
   selection: NOTHING,
   view: {},
   marks: {},
-  payload: frozenPayload("grid"),
+  notes: ["Not in this page: 3 of 4 measures."],
+  missing: [],
 };
+
+/** As Python packs it. */
+async function packed(): Promise<string> {
+  const { header, buffers } = golden("grid");
+  const line = `${JSON.stringify({ version: 3, ...widget, header })}\n`;
+  const stream = new Blob([line, ...buffers]).stream().pipeThrough(new CompressionStream("gzip"));
+  const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
+  return btoa(String.fromCharCode(...bytes));
+}
 
 test("every place of a saved page is drawn, its controls disabled with the reason", async () => {
   // The observers of a page with layout.
   (await open(new FakeModel())).close();
-  const data = document.createElement("script");
-  data.id = "headscope-data";
-  data.type = "application/json";
-  data.textContent = JSON.stringify({ version: 2, widgets: [widget] });
-  const places = ["0", "5"].map((index) => {
+  const places = [await packed(), "bm90aGluZw=="].map((text) => {
     const place = document.createElement("div");
     place.className = "headscope-frozen";
-    place.dataset.index = index;
+    const data = document.createElement("script");
+    data.type = "text/plain";
+    data.className = "headscope-data";
+    data.textContent = text;
+    place.append(data);
+    document.body.append(place);
     return place;
   });
-  document.body.append(data, ...places);
-  await act(async () => {
-    await import("../../src/frozen");
-  });
+  await import("../../src/frozen");
+  await act(() => vi.waitFor(() => expect(places[1]?.querySelector(".headscope")).not.toBeNull()));
   const [first, second] = places.map((place) => opened(place, () => {}));
 
   const controls = first?.all("button:not(.view), input, textarea, select") ?? [];
@@ -49,5 +58,6 @@ test("every place of a saved page is drawn, its controls disabled with the reaso
 
   await act(() => first?.find(".view").click());
   expect(first?.find(".view").textContent).toBe("grid Golden grid 1 800 light false");
-  expect(second?.find(".hs-error").textContent).toContain("The page holds no widget 5.");
+  expect(first?.find(".hs-note").textContent).toBe("Not in this page: 3 of 4 measures.");
+  expect(second?.all(".hs-error")).toHaveLength(1);
 });

@@ -2,7 +2,7 @@
 import circuit_graph from "../../../tests/golden/circuit_graph.json";
 import grid from "../../../tests/golden/grid.json";
 import patterns from "../../../tests/golden/patterns.json";
-import { bytesOf } from "../../src/host/frozen";
+import { bytesOf } from "../../src/host/packed";
 import type { Header } from "../../src/wire/types";
 
 export interface GoldenPayload {
@@ -15,9 +15,4 @@ const FILES = { grid, patterns, circuit_graph };
 export function golden(kind: keyof typeof FILES): GoldenPayload {
   const { header, buffers } = structuredClone(FILES[kind]);
   return { header: header as unknown as Header, buffers: buffers.map((b) => bytesOf(b).buffer) };
-}
-
-/** The same file as a frozen page holds it: buffers in base64. */
-export function frozenPayload(kind: keyof typeof FILES): { header: Header; buffers: string[] } {
-  return structuredClone(FILES[kind]) as unknown as { header: Header; buffers: string[] };
 }

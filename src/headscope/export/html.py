@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import base64
+import dataclasses
 import html
-import json
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Sequence
+from importlib import resources
 from pathlib import Path
-from typing import Any, Protocol, TypedDict
 
 from headscope.errors import ResultError
 from headscope.export.bundle import read_bundle
-from headscope.results import Result
-from headscope.wire import encode
-from headscope.wire.messages import ErrorInfo, FieldSpec, JobStatus, Selection
-
-#: Format of the page's data block.
-VERSION = 2
+from headscope.export.frozen import Freezable, Frozen, packed
 
 #: Views that are in a bundle of their own, by result kind.
 _VIEWS = {"patterns": "frozen-attention.js", "circuit_graph": "frozen-graph.js"}
@@ -27,87 +20,72 @@ _POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
     "img-src data: blob:; base-uri 'none'; form-action 'none'"
 )
+_UNPACK = resources.files(__package__).joinpath("unpack.js").read_text(encoding="utf-8")
+_STYLE = "figure{margin:0 0 24px}figcaption{margin:8px 0;font:600 16px system-ui,sans-serif}"
+_WHOLE_PAGE = "page"
 
 #: A heading that the first widget's own one would only repeat: for screen readers alone.
 _UNSEEN = ' style="position: absolute; clip-path: inset(50%)"'
 
 
-class FrozenPayload(TypedDict):
-    """A payload whose buffers are base64."""
-
-    header: Mapping[str, Any]
-    buffers: list[str]
-
-
-class Snapshot(TypedDict):
-    """All that a widget shows, without its kernel."""
-
-    widget: str
-    fields: list[FieldSpec]
-    values: dict[str, Any]
-    status: JobStatus
-    error: ErrorInfo | None
-    prompt: str | None
-    selection: Selection
-    view: dict[str, Any]
-    marks: dict[str, Any]
-    payload: FrozenPayload
-
-
-class Freezable(Protocol):
-    """Anything that can tell what it shows."""
-
-    def snapshot(self) -> Snapshot:
-        """What it shows now."""
-
-
-def freeze(result: Result) -> FrozenPayload:
-    """The payload of `result` as text."""
-    payload = encode(result)
-    buffers = [base64.b64encode(buffer).decode("ascii") for buffer in payload["buffers"]]
-    return {"header": payload["header"], "buffers": buffers}
-
-
-def save_html(path: str | Path, *widgets: Freezable, title: str = "") -> Path:
+def save_page(
+    widgets: Iterable[Freezable | Frozen],
+    path: str | Path,
+    *,
+    title: str = "",
+    captions: Sequence[str] = (),
+    link: bool = True,
+) -> Path:
     """Write widgets, in order, as one page that needs no network and no kernel.
 
-    Hover, zoom, head and layer choice among what was shipped, pins and figure export keep working.
-    The page holds the front end once and each result's payload (about 4/3 of its bytes).
+    All that needs no model keeps working: hover, zoom, pins, the choice among the heads and
+    measures that travel, thresholds, groups, tables, and figures to download. What does need one is
+    shown disabled. The page holds the front end once (about 45 kB, and 25 kB for each of attention
+    and graphs), and every widget packed.
 
     Args:
+        widgets: Widgets, as `widget.freeze()` packs them, or what `widget.freeze(...)` gave.
         path: Where to write; `.html` is added if there is no suffix.
-        widgets: What to show.
         title: Title of the page; the first result's own title if empty.
+        captions: A heading for each widget.
+        link: Whether a head or layer chosen in one widget is chosen in all, and tokens in those of
+            the same prompt. Otherwise only widgets that `hs.link` joined follow each other.
 
     Raises:
         HeadscopeError: There is no widget, one has no result yet, or the front end is not built.
     """
-    strangers = [widget for widget in widgets if not hasattr(widget, "snapshot")]
-    if strangers or not widgets:
-        kind = f"a {type(strangers[0]).__name__}" if strangers else "nothing"
+    shown = list(widgets) if isinstance(widgets, Iterable) else [widgets]
+    strangers = [one for one in shown if not isinstance(one, Frozen) and not hasattr(one, "freeze")]
+    if strangers or not shown or isinstance(widgets, (str, Path)):
+        what = f"a {type(strangers[0]).__name__}" if strangers else "nothing"
         raise ResultError(
-            f"A page is made of widgets, not of {kind}.",
-            "Pass the widgets: hs.save_html(path, widget, title=...).",
+            f"A page is made of widgets, not of {what}.",
+            "Pass them as a list: hs.save_page([widget], path).",
         )
+    if captions and len(captions) != len(shown):
+        raise ResultError(
+            f"There are {len(shown)} widgets and {len(captions)} captions.",
+            "Pass one for each; an empty one shows nothing.",
+        )
+    frozen = [one if isinstance(one, Frozen) else one.freeze() for one in shown]
+    if link and len(frozen) > 1:
+        frozen = [dataclasses.replace(one, group=_WHOLE_PAGE) for one in frozen]
     target = Path(path)
     if not target.suffix:
         target = target.with_suffix(".html")
-    target.write_text(page([widget.snapshot() for widget in widgets], title), encoding="utf-8")
+    target.write_text(page(frozen, title, captions), encoding="utf-8")
     return target
 
 
-def page(snapshots: list[Snapshot], title: str = "") -> str:
-    """The HTML text of a frozen page."""
-    data = json.dumps({"version": VERSION, "widgets": snapshots}, allow_nan=False)
-    places = "\n".join(
-        f'<div class="headscope-frozen" data-index="{i}"></div>' for i in range(len(snapshots))
+def page(frozen: Sequence[Frozen], title: str = "", captions: Sequence[str] = ()) -> str:
+    """The HTML text of a page."""
+    captions = captions or [""] * len(frozen)
+    figures = "\n".join(
+        f"<figure>{caption and f'<figcaption>{html.escape(caption)}</figcaption>'}{place(one)}"
+        "</figure>"
+        for one, caption in zip(frozen, captions, strict=True)
     )
-    kinds = {snapshot["payload"]["header"]["kind"] for snapshot in snapshots}
-    needed = [bundle for kind, bundle in _VIEWS.items() if kind in kinds]
-    scripts = "\n".join(
-        f"<script>{_escape_script(read_bundle(name))}</script>" for name in [*needed, "frozen.js"]
-    )
-    heading = title or (snapshots[0]["payload"]["header"]["data"]["title"] if snapshots else "")
+    heading = html.escape(title or frozen[0].title)
     return f"""\
 <!doctype html>
 <html lang="en">
@@ -116,24 +94,34 @@ def page(snapshots: list[Snapshot], title: str = "") -> str:
 <meta http-equiv="Content-Security-Policy" content="{_POLICY}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>{html.escape(heading)}</title>
+<title>{heading}</title>
+<style>{_STYLE}</style>
 </head>
 <body>
 <main>
-<h1{"" if title else _UNSEEN}>{html.escape(heading)}</h1>
-{places}
+<h1{"" if title else _UNSEEN}>{heading}</h1>
+{figures}
 </main>
-<script type="application/json" id="headscope-data">{_escape_json(data)}</script>
-{scripts}
+{front_end(frozen)}
 </body>
 </html>
 """
 
 
-def _escape_json(text: str) -> str:
-    # In JSON these characters occur inside strings only, where an escape means the same.
-    return text.replace("<", "\\u003c")
+def place(frozen: Frozen) -> str:
+    """The element of one widget; the page's `front_end` finds it and draws into it."""
+    group = frozen.group and f' data-link="{html.escape(frozen.group)}"'
+    data = f'<script type="text/plain" class="headscope-data">{frozen.text}</script>'
+    return f'<div class="headscope-frozen"{group}>{data}</div>'
 
 
-def _escape_script(code: str) -> str:
-    return re.sub("</(?=script)", r"<\\/", code, flags=re.IGNORECASE).replace("<!--", r"<\!--")
+def front_end(frozen: Iterable[Frozen]) -> str:
+    """The scripts that draw these widgets, for the end of a page that has their places."""
+    kinds = {one.kind for one in frozen}
+    names = [*(bundle for kind, bundle in _VIEWS.items() if kind in kinds), "frozen.js"]
+    codes = [
+        f'<script type="text/plain" class="headscope-code">{packed(read_bundle(name).encode())}'
+        "</script>"
+        for name in names
+    ]
+    return "\n".join([*codes, f"<script>{_UNPACK}</script>"])

@@ -35,7 +35,7 @@ def frame(graph: CircuitGraph, texts: Mapping[str, str], marks: Marks) -> Json:
         node_measures=tuple(dataclasses.replace(m, values=none) for m in graph.node_measures),
         texts=texts, marks=marks, remainder="",
     )  # fmt: skip
-    return {**encode(bare, exact=True)["header"]}
+    return {**encode(bare, "exact")["header"]}
 
 
 def framed(header: Any, where: str, family: str) -> CircuitGraph:

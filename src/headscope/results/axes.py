@@ -19,14 +19,17 @@ class ArraySpec:
     Args:
         dtype: The dtype in Python and in saved files.
         wire: The narrower dtype in which it travels to the browser, where that is enough to draw.
+        coarse: The dtype to which it may be rounded on a saved page that would be large otherwise.
     """
 
     dtype: str
     wire: str | None = None
+    coarse: Literal["uint8", "float16"] | None = None
 
 
 Float32 = Annotated[npt.NDArray[np.float32], ArraySpec("float32")]
-Weights = Annotated[npt.NDArray[np.float32], ArraySpec("float32", wire="float16")]
+Values = Annotated[npt.NDArray[np.float32], ArraySpec("float32", coarse="float16")]
+Weights = Annotated[npt.NDArray[np.float32], ArraySpec("float32", wire="float16", coarse="uint8")]
 Int32 = Annotated[npt.NDArray[np.int32], ArraySpec("int32")]
 UInt8 = Annotated[npt.NDArray[np.uint8], ArraySpec("uint8")]
 

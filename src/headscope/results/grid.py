@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 
 from headscope.errors import ResultError
-from headscope.results.axes import MEAN, Axis, Float32, Int32, Scale, UInt8, check_array
+from headscope.results.axes import MEAN, Axis, Float32, Int32, Scale, UInt8, Values, check_array
 from headscope.results.base import NextToken, ResultBase
 from headscope.results.provenance import Provenance
 
@@ -34,7 +34,7 @@ class Measure:
     title: str
     unit: str
     definition: str
-    values: Float32
+    values: Values
     scale: Scale
 
 
@@ -49,7 +49,7 @@ class TopTokens:
     """
 
     ids: Int32
-    values: Float32
+    values: Values
     texts: Mapping[str, str]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 
 from headscope.errors import ResultError
-from headscope.results.axes import Float32, UInt8, Weights, check_array
+from headscope.results.axes import Float32, UInt8, Values, Weights, check_array
 from headscope.results.base import NextToken, ResultBase
 from headscope.results.provenance import Provenance
 
@@ -80,8 +80,8 @@ class Patterns(ResultBase):
     causal: bool
     overview: UInt8
     overview_max: Float32
-    value_norm: Float32
-    output_norm: Float32
+    value_norm: Values
+    output_norm: Values
     scores: tuple[HeadScore, ...]
     heads: tuple[HeadPattern, ...]
     provenance: Provenance

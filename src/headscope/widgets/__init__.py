@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from headscope.widgets.base import close_all
     from headscope.widgets.circuit_discovery import CircuitDiscovery
     from headscope.widgets.graph_view import GraphView
+    from headscope.widgets.linking import link, unlink
     from headscope.widgets.logit_attribution import LogitAttribution
     from headscope.widgets.logit_lens import LogitLens
     from headscope.widgets.path_patching import PathPatching
@@ -29,6 +30,8 @@ __all__ = [
     "LogitLens",
     "PathPatching",
     "close_all",
+    "link",
+    "unlink",
 ]
 
 _HOMES = {
@@ -41,6 +44,8 @@ _HOMES = {
     "LogitLens": "logit_lens",
     "PathPatching": "path_patching",
     "close_all": "base",
+    "link": "linking",
+    "unlink": "linking",
 }
 
 

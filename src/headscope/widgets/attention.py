@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from headscope.analyses import attention
+from headscope.export.slices import Slices, slices_of
 from headscope.jobs import Steps
-from headscope.results import Patterns, Prompt
+from headscope.results import Patterns, Prompt, Result
 from headscope.widgets.asks import Answer, Answering, Params
 from headscope.widgets.base import HeadscopeWidget
 
@@ -66,6 +67,15 @@ class AttentionPatterns(HeadscopeWidget[Patterns]):
     def _analyse(self, request: attention.AttentionRequest) -> Steps[Patterns]:
         return attention.run(self._model, request)
 
+    def _slices(self, result: Result) -> Slices:
+        shown = cast("Patterns", result)
+        # Of a model that has changed since there are no more heads than the result holds.
+        changed = self._model.state() != self._valued_on
+        return slices_of(shown, self.view, self.selection, None if changed else self._ask_head)
+
+    def _ask_head(self, layer: int, head: int) -> npt.NDArray[np.float32]:
+        return attention.head_weights(self._model, self._shown_prompt(), layer, head)
+
     def _questions(self) -> dict[str, Callable[[Params], Answering]]:
         return super()._questions() | {
             "head": self._answer_head,
@@ -77,9 +87,7 @@ class AttentionPatterns(HeadscopeWidget[Patterns]):
         return self._unchanged(self._shown()).provenance.prompts[0]
 
     def _answer_head(self, params: Params) -> Answer:
-        weights = attention.head_weights(
-            self._model, self._shown_prompt(), int(params["layer"]), int(params["head"])
-        )
+        weights = self._ask_head(int(params["layer"]), int(params["head"]))
         return Answer(arrays=(weights.astype(np.float16),))
 
     def _answer_row(self, params: Params) -> Answer:

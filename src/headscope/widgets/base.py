@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Mapping
-from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar, cast
 from weakref import WeakSet
 
 from headscope.errors import Cancelled, ModelError, RequestError, ResultError
-from headscope.export.html import Snapshot, freeze, save_html
 from headscope.jobs import Job, JobRunner, Step, Steps
 from headscope.model import LiveModel
 from headscope.model.runs import POOL
 from headscope.results import CircuitGraph, Grid, Patterns, Prompt
 from headscope.widgets.asks import Answer, Answering, Params
 from headscope.widgets.failure import describe
+from headscope.widgets.freezing import FreezablePage
 from headscope.widgets.late import at_next_cell
 from headscope.widgets.prompted import Closed, PromptedPage
 from headscope.widgets.selection import within
 from headscope.wire import Payload, encode
-from headscope.wire.messages import JobStatus, Progress, Selection
+from headscope.wire.messages import JobStatus, Progress
 
 R = TypeVar("R", Grid, Patterns, CircuitGraph)
 
@@ -46,7 +45,7 @@ def close_all() -> None:
     POOL.clear()
 
 
-class HeadscopeWidget(PromptedPage, Generic[R]):
+class HeadscopeWidget(FreezablePage, PromptedPage, Generic[R]):
     """A live view of one analysis of one prompt.
 
     The first result is computed at once; any change of `prompt` or of a field, in the page or from
@@ -195,30 +194,6 @@ class HeadscopeWidget(PromptedPage, Generic[R]):
         if self._runner.job is not None:
             self._runner.job.resume()
             self._status = self._status_of(self._runner.job)
-
-    def snapshot(self) -> Snapshot:
-        """All that the widget shows, as a saved page holds it."""
-        result = self.result
-        return {
-            "widget": type(self).__name__,
-            "fields": list(self.fields),
-            "values": {field["name"]: getattr(self, field["name"]) for field in self.fields},
-            "status": self.status,
-            "error": None,
-            "prompt": self.prompt,
-            "selection": cast("Selection", dict(self.selection)),
-            "view": dict(self.view),
-            "marks": {name: getattr(self, name) for name in self.marks},
-            "payload": freeze(result),
-        }
-
-    def save_html(self, path: str | Path) -> Path:
-        """Write the widget as a page that works with no kernel and no network.
-
-        Raises:
-            ResultError: There is no result yet.
-        """
-        return save_html(path, self)
 
     def close(self) -> None:
         """Remove the widget from the page, stop its computation and let go of all it holds.

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from headscope.errors import ResultError
-from headscope.export.html import Snapshot, freeze, save_html
 from headscope.interchange import load_graph
 from headscope.results import CircuitGraph
+from headscope.widgets.freezing import FreezablePage
 from headscope.widgets.marks import LIMITS, MarkedGraph
-from headscope.widgets.selection import FIELDS, NOTHING
+from headscope.widgets.selection import FIELDS
 from headscope.wire import encode
 from headscope.wire.files import load_result
 from headscope.wire.messages import JobStatus
@@ -21,7 +21,7 @@ _DONE: JobStatus = {
 }  # fmt: skip
 
 
-class GraphView(MarkedGraph):
+class GraphView(FreezablePage, MarkedGraph):
     """A graph and what users mark in it; nothing is computed, so no model is needed.
 
     Pins, groups, labels, places and the threshold start as the graph's own; page and Python both
@@ -73,25 +73,6 @@ class GraphView(MarkedGraph):
     def run(self) -> CircuitGraph:
         """As `result`: there is nothing to compute."""
         return self.result
-
-    def snapshot(self) -> Snapshot:
-        """All that the widget shows, as a saved page holds it."""
-        return {
-            "widget": type(self).__name__,
-            "fields": [],
-            "values": {},
-            "status": _DONE,
-            "error": None,
-            "prompt": None,
-            "selection": NOTHING,
-            "view": dict(self.view),
-            "marks": {name: getattr(self, name) for name in self.marks},
-            "payload": freeze(self.result),
-        }
-
-    def save_html(self, path: str | Path) -> Path:
-        """Write the graph as a page that works with no kernel and no network."""
-        return save_html(path, self)
 
     def close(self) -> None:
         """Remove the widget from the page, and let go of its graph."""

@@ -5,7 +5,8 @@ line here, and `headscope.wire.codegen` writes the TypeScript types from the sam
 
 A payload is `{"header": {...}, "buffers": [bytes, ...]}`. The header holds `version`, `kind`,
 `arrays` (one `{dtype, shape}` per buffer, little-endian, C order) and `data`, in which an array is
-replaced by `{"$array": index}`. Not-a-number exists in buffers only, never in JSON.
+replaced by `{"$array": index}`. Not-a-number exists in buffers only, never in JSON. The entry of an
+array that was rounded for a saved page says what its numbers stand for and how far off they are.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import numpy.typing as npt
 from headscope.errors import WireError
 from headscope.results import CircuitGraph, Grid, Patterns, Result
 from headscope.results.axes import ArraySpec
+from headscope.wire.rounding import Rounding, restored, rounded
 
 VERSION = 1
 
@@ -36,11 +38,19 @@ _SCALARS = (str, bool, int, float)
 DTYPES = ("float32", "float16", "int32", "uint8")
 
 
-class ArrayHeader(TypedDict):
-    """dtype and shape of one buffer."""
+Precision = Literal["exact", "wire", "coarse"]
+"""In which of its dtypes an array travels; see `ArraySpec`."""
 
+
+class _Buffer(TypedDict):
     dtype: Literal["float32", "float16", "int32", "uint8"]
     shape: list[int]
+
+
+class ArrayHeader(_Buffer, total=False):
+    """dtype and shape of one buffer; where it was rounded, what its numbers stand for."""
+
+    rounding: Rounding
 
 
 class Header(TypedDict):
@@ -59,14 +69,28 @@ class Payload(TypedDict):
     buffers: list[bytes]
 
 
-def encode(result: Result, *, exact: bool = False) -> Payload:
+def encode(result: Result, precision: Precision = "wire") -> Payload:
     """Turn a result into a payload.
 
     Args:
         result: Any result kind.
-        exact: Keep every array's own dtype (saved files) instead of the narrower one in which it
-            travels to the browser.
+        precision: `exact` keeps every array's own dtype (saved files), `wire` takes the narrower
+            one in which it travels to the browser, `coarse` the narrowest (large saved pages).
     """
+    data, arrays, buffers = encode_part(result, precision)
+    header: Header = {
+        "version": VERSION,
+        "kind": result.result_kind,
+        "arrays": arrays,
+        "data": data,
+    }
+    return {"header": header, "buffers": buffers}
+
+
+def encode_part(
+    part: Any, precision: Precision = "wire"
+) -> tuple[Any, list[ArrayHeader], list[bytes]]:
+    """Any dataclass of a result as JSON, the headers of its arrays, and their buffers."""
     arrays: list[ArrayHeader] = []
     buffers: list[bytes] = []
 
@@ -75,8 +99,7 @@ def encode(result: Result, *, exact: bool = False) -> Payload:
             return None
         spec = _array_spec(_present(hint))
         if spec is not None:
-            dtype = spec.dtype if exact or spec.wire is None else spec.wire
-            header, buffer = pack_array(value, dtype)
+            header, buffer = _pack(value, spec, precision)
             arrays.append(header)
             buffers.append(buffer)
             return {"$array": len(buffers) - 1}
@@ -95,14 +118,19 @@ def encode(result: Result, *, exact: bool = False) -> Payload:
             raise WireError(f"{value} cannot be written as JSON: keep it in an array.")
         return value
 
-    data = pack(result, type(result))
-    header: Header = {
-        "version": VERSION,
-        "kind": result.result_kind,
-        "arrays": arrays,
-        "data": data,
-    }
-    return {"header": header, "buffers": buffers}
+    return pack(part, type(part)), arrays, buffers
+
+
+def _pack(
+    array: npt.NDArray[Any], spec: ArraySpec, precision: Precision
+) -> tuple[ArrayHeader, bytes]:
+    if precision == "coarse" and spec.coarse is not None:
+        found = rounded(array, spec.coarse)
+        if found is not None:
+            header, buffer = pack_array(found[0])
+            return {**header, "rounding": found[1]}, buffer
+    narrower = None if precision == "exact" else spec.wire
+    return pack_array(array, narrower or spec.dtype)
 
 
 def pack_array(array: npt.NDArray[Any], dtype: str | None = None) -> tuple[ArrayHeader, bytes]:
@@ -155,7 +183,8 @@ def _array(entry: ArrayHeader, buffer: bytes, index: int) -> np.ndarray[Any, Any
     expected = math.prod(entry["shape"]) * dtype.itemsize
     if len(buffer) != expected:
         raise WireError(f"Array {index} needs {expected} bytes, {len(buffer)} came.")
-    return np.frombuffer(buffer, dtype=dtype).reshape(entry["shape"])
+    array = np.frombuffer(buffer, dtype=dtype).reshape(entry["shape"])
+    return restored(array, entry["rounding"]) if "rounding" in entry else array
 
 
 def _unpack(value: Any, hint: Any, arrays: Sequence[np.ndarray[Any, Any]]) -> Any:

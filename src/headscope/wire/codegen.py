@@ -23,7 +23,7 @@ _HEAD = f"""\
 
 export const VERSION = {VERSION};
 
-/** An array on the page: `data` in C order, float16 widened to float32. */
+/** An array on the page: `data` in C order, float16 and what was rounded widened to float32. */
 export interface NdArray {{
   dtype: ArrayHeader["dtype"];
   shape: number[];
@@ -64,7 +64,10 @@ def _declare(cls: Any, written: dict[str, str]) -> None:
     names = (
         [f.name for f in dataclasses.fields(cls)] if dataclasses.is_dataclass(cls) else list(hints)
     )
-    fields = [f"  {name}: {_ts(hints[name], written)};" for name in names]
+    optional: frozenset[str] = getattr(cls, "__optional_keys__", frozenset())
+    fields = [
+        f"  {name}{'?' if name in optional else ''}: {_ts(hints[name], written)};" for name in names
+    ]
     doc = (cls.__doc__ or "").strip().splitlines()[0]
     written[cls.__name__] = "\n".join(
         [f"/** {doc} */", f"export interface {cls.__name__} {{", *fields, "}", ""]

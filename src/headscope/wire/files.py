@@ -21,7 +21,7 @@ def save(result: Result, path: str | Path) -> Path:
     target = Path(path)
     if not target.suffix:
         target = target.with_suffix(".safetensors")
-    payload = encode(result, exact=True)
+    payload = encode(result, "exact")
     tensors = {
         f"{i:06d}": np.frombuffer(buffer, dtype=entry["dtype"]).reshape(entry["shape"])
         for i, (entry, buffer) in enumerate(

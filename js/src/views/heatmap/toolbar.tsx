@@ -2,8 +2,9 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { textWidth } from "../../draw/text";
+import type { Choice } from "../../wire/types";
 import { copyText } from "../parts/clipboard";
-import { Button, Segmented, Select } from "../parts/controls";
+import { Button, type Option, Segmented, Select } from "../parts/controls";
 import type { HeatmapOptions, Zoom } from "./options";
 import { type Slice, shownLabel } from "./slice";
 import { toTsv } from "./words";
@@ -17,6 +18,8 @@ interface ToolbarProps {
   onZoom(factor: number): void;
   announce(text: string): void;
   width: number;
+  /** Measures that are not in this page. */
+  missing?: readonly Choice[];
 }
 
 const STEP = 1.25;
@@ -30,7 +33,19 @@ export function Toolbar(props: ToolbarProps): JSX.Element {
   const { slice, options, zoom, set, setZoom, onZoom, announce } = props;
   const { grid, rowAxis, rows, columns } = slice;
   const [copied, setCopied] = useState(false);
-  const measuresWidth = grid.measures.reduce(
+  const measures: Option[] = [
+    ...grid.measures.map(({ name, title, definition }) => ({
+      value: name,
+      title,
+      help: definition,
+    })),
+    ...(props.missing ?? []).map((one) => ({
+      ...one,
+      help: "Needs a live kernel",
+      disabled: true,
+    })),
+  ];
+  const measuresWidth = measures.reduce(
     (sum, { title }) => sum + textWidth(title, SEGMENT.size, false) + SEGMENT.padding,
     LABEL_WIDTH,
   );
@@ -44,14 +59,10 @@ export function Toolbar(props: ToolbarProps): JSX.Element {
   };
   return (
     <div class="hs-toolbar">
-      {grid.measures.length > 1 && (
+      {measures.length > 1 && (
         <Measures
           label="Colour"
-          options={grid.measures.map(({ name, title, definition }) => ({
-            value: name,
-            title,
-            help: definition,
-          }))}
+          options={measures}
           value={slice.measure.name}
           onChange={(name) => set("measure", name)}
         />

@@ -6,8 +6,9 @@ import { useId } from "preact/hooks";
 export interface Option<T extends string = string> {
   value: T;
   title: string;
-  /** Shown on hover. */
+  /** Shown on hover; on one that is disabled, the reason. */
   help?: string | undefined;
+  disabled?: boolean | undefined;
 }
 
 interface Control {
@@ -41,7 +42,7 @@ export function Segmented<T extends string>(props: ChoiceProps<T>): JSX.Element 
               name={name}
               value={option.value}
               checked={option.value === value}
-              disabled={disabled}
+              disabled={disabled || option.disabled}
               onChange={() => onChange(option.value)}
             />
             <span>{option.title}</span>
@@ -68,7 +69,12 @@ export function Select<T extends string>(props: ChoiceProps<T>): JSX.Element {
         }}
       >
         {options.map((option) => (
-          <option value={option.value} key={option.value} title={option.help}>
+          <option
+            value={option.value}
+            key={option.value}
+            title={option.help}
+            disabled={option.disabled}
+          >
             {option.title}
           </option>
         ))}

@@ -1,0 +1,31 @@
+// Widgets of a group share what is selected: layer and head, and positions where the prompts are the same.
+import type { Result, Selection } from "../wire/types";
+
+interface Member {
+  result(): Result | null;
+  take(patch: Partial<Selection>): void;
+}
+
+const groups = new Map<string, Set<Member>>();
+
+/** Joins `group`, an empty one of which has no members. Returns what tells the others of a selection. */
+export function join(group: string, member: Member): (patch: Partial<Selection>) => void {
+  const members = groups.get(group) ?? new Set();
+  if (group) groups.set(group, members.add(member));
+  return (patch) => {
+    for (const other of members) if (other !== member) pass(patch, member, other);
+  };
+}
+
+function pass(patch: Partial<Selection>, from: Member, to: Member): void {
+  const { layer, head, ...positions } = patch;
+  const shared: Partial<Selection> = samePrompt(from.result(), to.result()) ? positions : {};
+  if (layer !== undefined) shared.layer = layer;
+  if (head !== undefined) shared.head = head;
+  to.take(shared);
+}
+
+function samePrompt(one: Result | null, other: Result | null): boolean {
+  const ids = one?.provenance.prompts[0]?.token_ids;
+  return ids !== undefined && ids.join() === other?.provenance.prompts[0]?.token_ids.join();
+}

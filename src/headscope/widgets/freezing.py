@@ -1,0 +1,77 @@
+"""Widgets that can be packed for pages with no kernel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+from headscope.export.frozen import Frozen, Include, freeze
+from headscope.export.slices import Slices, slices_of
+from headscope.results import Result
+from headscope.widgets.linking import group_of
+from headscope.widgets.page import PageWidget
+from headscope.wire.messages import Selection
+
+
+class FreezablePage(PageWidget):
+    """A page whose result can be taken elsewhere."""
+
+    @property
+    def result(self) -> Any:
+        """The result that is shown."""
+        raise NotImplementedError
+
+    def freeze(self, include: Include = "all", max_bytes: int | None = None) -> Frozen:
+        """Pack what the widget shows for a page with no kernel: `hs.save_page` takes it.
+
+        Slices are heads in full, of attention, and measures, of a grid; everything else is one
+        piece. Above 1 MB of numbers they are rounded: attention weights to 256 steps of their
+        head's largest, at most 0.002 off; measures to float16. `bound` says by how much at most,
+        and so does the page.
+
+        Args:
+            include: `visible` takes what the view shows now: the overview and the heads that are
+                selected or pinned, the measure on show. `all` takes the other slices too, the most
+                relevant first: heads in the order of the view's sorting, or else those that write
+                most to the residual stream. Heads that the page does not hold are asked of the
+                model: a forward pass, or nothing where its layer is still cached.
+            max_bytes: Most that it may add to a page, in bytes; None: whatever is on show, and
+                3 MB with the others.
+
+        Returns:
+            A `Frozen`: `left_out` says in words what did not travel, `size` its bytes,
+            `save_html(path)` writes it. The page says the same of what it lacks.
+
+        Raises:
+            RequestError: There is no such choice, or what is on show does not fit.
+            ResultError: There is no result yet.
+        """
+        result = self.result
+        return freeze(
+            {
+                "widget": type(self).__name__,
+                "fields": list(self.fields),
+                "values": {field["name"]: getattr(self, field["name"]) for field in self.fields},
+                "status": self._status,
+                "error": None,
+                "prompt": self.prompt,
+                "selection": cast("Selection", dict(self.selection)),
+                "view": dict(self.view),
+                "marks": {name: getattr(self, name) for name in self.marks},
+                "notes": [],
+                "missing": [],
+            },
+            self._slices(result),
+            include,
+            max_bytes,
+            group_of(self),
+        )
+
+    def save_html(
+        self, path: str | Path, include: Include = "all", max_bytes: int | None = None
+    ) -> Path:
+        """Write the widget as a page that works with no kernel and no network; see `freeze`."""
+        return self.freeze(include, max_bytes).save_html(path)
+
+    def _slices(self, result: Result) -> Slices:
+        return slices_of(result, self.view, self.selection)

@@ -1,0 +1,90 @@
+"""Widgets that share their selection."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+from weakref import WeakKeyDictionary, WeakSet
+
+from headscope.errors import RequestError
+from headscope.widgets.page import PageWidget
+from headscope.widgets.selection import within
+
+_POSITIONLESS = ("layer", "head")
+_numbers = count(1)
+
+
+class _Group:
+    """Widgets that follow each other."""
+
+    def __init__(self) -> None:
+        self.name = f"link-{next(_numbers)}"
+        self.members: WeakSet[PageWidget] = WeakSet()
+
+
+_groups: WeakKeyDictionary[PageWidget, _Group] = WeakKeyDictionary()
+
+
+def link(*widgets: PageWidget) -> None:
+    """Let widgets share their selection: what is chosen in one is chosen in the others.
+
+    Layers and heads always; positions between widgets of the same tokens. It holds live, from
+    Python and from the page, and in the pages that they are saved to. Widgets that are linked
+    already bring along those they are linked with.
+
+    Args:
+        widgets: Two or more widgets.
+
+    Raises:
+        RequestError: Something is not a widget of Headscope, or there is only one.
+    """
+    strangers = [one for one in widgets if not isinstance(one, PageWidget)]
+    if strangers or len(widgets) < 2:
+        what = f"a {type(strangers[0]).__name__}" if strangers else f"{len(widgets)} widgets"
+        raise RequestError(f"{what} cannot be linked.", "Pass two or more: hs.link(one, other).")
+    group = _Group()
+    for widget in widgets:
+        for member in list(_groups[widget].members) if widget in _groups else [widget]:
+            group.members.add(member)
+            if member not in _groups:
+                member.observe(_follow, "selection")
+            _groups[member] = group
+
+
+def unlink(*widgets: PageWidget) -> None:
+    """Let widgets go their own ways again."""
+    for widget in widgets:
+        group = _groups.pop(widget, None)
+        if group is not None:
+            group.members.discard(widget)
+            widget.unobserve(_follow, "selection")
+
+
+def group_of(widget: PageWidget) -> str:
+    """The name of the group that a widget is linked in; empty: none."""
+    return _groups[widget].name if widget in _groups else ""
+
+
+def _follow(change: Any) -> None:
+    leader, old, new = change["owner"], change["old"], change["new"]
+    changed = {name: value for name, value in new.items() if value != old.get(name)}
+    group = _groups.get(leader)
+    for other in list(group.members) if group else []:
+        if other is leader or other.comm is None:
+            continue
+        shared = changed if _same_tokens(leader, other) else _without_positions(changed)
+        if shared:
+            other.selection = within({**other.selection, **shared}, other._limits())
+
+
+def _without_positions(changed: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in changed.items() if name in _POSITIONLESS}
+
+
+def _same_tokens(one: PageWidget, other: PageWidget) -> bool:
+    """Of what is shown; a widget without a result yet has no positions to share."""
+    shown = [widget._result.get("header", {}).get("data", {}) for widget in (one, other)]
+    first, second = (
+        data["provenance"]["prompts"][0]["token_ids"] if data else None for data in shown
+    )
+    return first is not None and first == second
