@@ -34,13 +34,13 @@ STACKS = {
 def test_a_run_from_the_middle_is_the_whole_run(every_bridge: Any, name: str) -> None:
     model, changes = LiveModel.of(every_bridge), STACKS[name]
     baseline = Baseline(model, IDS)
-    with torch.no_grad():
-        plain = every_bridge(torch.tensor([IDS]))[0, -1]
-        with changes.applied(every_bridge):
-            expected = every_bridge(torch.tensor([IDS]))[0, -1]
-    found = baseline.run(plan(model, changes))
-    assert torch.allclose(found, expected, atol=2e-5)
-    assert torch.allclose(baseline.logits, plain, atol=2e-5)
+    with torch.no_grad(), changes.applied(every_bridge):
+        expected, cache = every_bridge.run_with_cache(torch.tensor([IDS]))
+    name = "blocks.2.hook_resid_post"
+    found = baseline.run(plan(model, changes), positions=[3, -1], seen=[name])
+    assert torch.allclose(found.logits, expected[0, [3, -1]], atol=2e-5)
+    if name in cache:
+        assert torch.allclose(found.seen[name], cache[name][0], atol=2e-5)
     assert baseline.holds
     assert not LiveModel.of(every_bridge).user_hooks()
 

@@ -15,9 +15,11 @@ from headscope.analyses import (
     attention,
     attribution_graph,
     circuit_discovery,
+    layer_robustness,
     logit_attribution,
     logit_lens,
     path_patching,
+    self_repair,
 )
 from headscope.jobs.steps import Steps
 from headscope.results import Result
@@ -43,7 +45,9 @@ REGISTRY: Mapping[str, Analysis] = {
     "attention": Analysis(attention.AttentionRequest, attention.run),
     "attribution_graph": Analysis(attribution_graph.AttributionRequest, attribution_graph.run),
     "circuit_discovery": Analysis(circuit_discovery.CircuitDiscoveryRequest, circuit_discovery.run),
+    "layer_robustness": Analysis(layer_robustness.LayerRobustnessRequest, layer_robustness.run),
     "logit_lens": Analysis(logit_lens.LogitLensRequest, logit_lens.run),
     "logit_attribution": Analysis(logit_attribution.LogitAttributionRequest, logit_attribution.run),
     "path_patching": Analysis(path_patching.PathPatchingRequest, path_patching.run),
+    "self_repair": Analysis(self_repair.SelfRepairRequest, self_repair.run),
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,7 +13,20 @@ from headscope.model.intervening.applying import Plan
 from headscope.model.live import LiveModel
 from headscope.model.recorded import leaving_no_trace
 from headscope.model.resumed import Resumption, passing_over
-from headscope.model.runs import LOGITS, Site
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run under interventions gave.
+
+    Args:
+        logits: float32 `[position, d_vocab]` at the positions that were asked for.
+        seen: Activations that were asked for, `[position, ...]`. Those of blocks that were not run
+            are not among them: they are the plain run's.
+    """
+
+    logits: torch.Tensor
+    seen: dict[str, torch.Tensor]
 
 
 class Baseline:
@@ -32,33 +46,40 @@ class Baseline:
         self._model = model
         self._state = model.state()
         self._recorded = record(model.bridge, [list(token_ids)])
-        self._shortcuts = Resumption(
-            model.bridge, self._recorded, [self._recorded.length - 1]
-        ).shortcuts
-        last = Site(LOGITS, 0, self._recorded.length - 1)
-        #: The plain model's logits at the last position, float32 `[d_vocab]`.
-        self.logits = model.activations(tuple(token_ids), [last])[last]
+        last = [self._recorded.length - 1]
+        self._shortcuts = Resumption(model.bridge, self._recorded, last).shortcuts
 
     @property
     def holds(self) -> bool:
         """Whether the model is as it was."""
         return bool(self._model.state() == self._state)
 
-    def run(self, plan: Plan) -> torch.Tensor:
-        """The logits at the last position under `plan`, float32 `[d_vocab]`.
+    def run(self, plan: Plan, positions: Sequence[int] = (-1,), seen: Iterable[str] = ()) -> Run:
+        """The prompt under `plan`.
 
         Cost: one pass through the blocks from `plan.lowest` on, or a whole one where the model
         cannot start in the middle (see `Resumption`).
+
+        Args:
+            plan: Interventions.
+            positions: Where logits are wanted.
+            seen: Hooks whose activations are wanted.
 
         Raises:
             HeadscopeError: An intervention does not fit the prompt.
         """
         bridge, recorded = self._model.bridge, self._recorded
-        if plan.lowest == self._model.n_layers:
-            return self.logits
-        last = ("unembed.hook_in", lambda stream, hook: stream[:, -1:])
+        found: dict[str, torch.Tensor] = {}
+
+        def look(name: str) -> tuple[str, Any]:
+            return name, lambda value, hook: found.__setitem__(name, value[0].detach().clone())
+
+        where = [position % recorded.length for position in positions]
+        hooks: list[tuple[str, Any]] = [*map(look, seen)]
+        hooks.append(("unembed.hook_in", lambda stream, hook: stream[:, where]))
         # The stream is put in where a block is entered: one that runs once, in its own place.
-        first = max(plan.lowest - bool(plan.forwards), 0) if self._shortcuts.layers else 0
+        first = max(min(plan.lowest, self._model.n_layers - 1) - bool(plan.forwards), 0)
+        first = first if self._shortcuts.layers else 0
         arguments: dict[str, Any] = {} if first == 0 else {"start_at_layer": first}
         given = recorded.streams[:, first] if first else recorded.token_ids
         with (
@@ -68,6 +89,5 @@ class Baseline:
             passing_over(bridge, first, recorded),
             plan.installed(recorded.token_ids),
         ):
-            output = bridge.run_with_hooks(given, fwd_hooks=[last], **arguments)
-        logits: torch.Tensor = output[0, -1].float()
-        return logits
+            output = bridge.run_with_hooks(given, fwd_hooks=hooks, **arguments)
+        return Run(output[0].float(), found)
