@@ -18,6 +18,8 @@ export interface Chart {
   title: string;
   /** Names of the places along the horizontal axis. */
   places: readonly string[];
+  /** Where they are along it, 0 to 1 ascending; evenly spaced by default. */
+  at?: readonly number[];
   series: readonly Series[];
   /** Vertical domain; `log` spaces by log(1 + value), `reverse` puts the low end at the top. */
   scale: Scale;
@@ -62,7 +64,7 @@ export function chartScene(chart: Chart, theme: Theme, width: number, height: nu
   const format = chart.format ?? formatNumber;
   const count = chart.places.length;
   const toX = (i: number): number =>
-    box.x + (count < 2 ? box.width / 2 : (i * box.width) / (count - 1));
+    box.x + box.width * (chart.at?.[i] ?? (count < 2 ? 0.5 : i / (count - 1)));
   const toY = (value: number): number => {
     const t = fraction(chart.scale, value);
     return box.y + (chart.scale.reverse ? t : 1 - t) * box.height;
@@ -93,10 +95,14 @@ export function chartScene(chart: Chart, theme: Theme, width: number, height: nu
   const names = chart.places.map((place) => place.slice(0, place.length - end.length));
   const longest = Math.max(...names.map((name) => textWidth(name, SIZE)));
   const every = labelEvery(count < 2 ? box.width : box.width / (count - 1), longest + GAP);
-  for (let i = 0; i < count; i += every) {
+  let clear = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < count; i += chart.at ? 1 : every) {
+    const x = toX(i);
+    if (chart.at && x < clear) continue;
+    clear = x + longest + GAP;
     marks.push({
       kind: "text",
-      x: toX(i),
+      x,
       y: box.y + box.height + 7,
       text: names[i] ?? "",
       fill: muted,

@@ -2,25 +2,29 @@
 import type { JSX } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { toSvg } from "../draw/svg";
-import { formatNumber } from "../draw/text";
 import type { CircuitGraph } from "../wire/types";
 import type { ViewProps } from "./contract";
 import { useAsking } from "./graph/ask";
+import { pointAt } from "./graph/circuits";
+import { Count } from "./graph/count";
 import { CurvePanel } from "./graph/curve";
 import { Detail } from "./graph/detail";
+import { EdgeDetail } from "./graph/edge-card";
+import { type EdgeKey, findLink, keyOfLink } from "./graph/edge-key";
 import { Faithfulness } from "./graph/faithfulness";
 import { GroupBar } from "./graph/group-bar";
 import { makePicture } from "./graph/groups";
 import { IntervenePanel } from "./graph/intervene";
 import { layoutPicture } from "./graph/layout";
 import { GraphLegend } from "./graph/legend";
+import { drawnLinks } from "./graph/links";
 import { EdgeList } from "./graph/list";
-import { useMarks } from "./graph/marks";
+import { countElsewhere, useMarks } from "./graph/marks";
 import { MinimalityPanel } from "./graph/minimality";
 import { readGraph } from "./graph/model";
 import { rankNodes } from "./graph/order";
 import { makePruner, onlyNodes, type Threshold, withPinned } from "./graph/prune";
-import { baseScene, drawnLinks } from "./graph/scene";
+import { baseScene } from "./graph/scene";
 import { SearchBox } from "./graph/search-box";
 import { Suggestions } from "./graph/suggestions";
 import { ThresholdSliders } from "./graph/threshold";
@@ -32,58 +36,61 @@ export { default as graphCss } from "./graph/graph.css?inline";
 
 export function GraphView(props: ViewProps<CircuitGraph>): JSX.Element {
   const { result, theme, width, options, setOption, select, announce } = props;
-  const marks = useMarks(props);
+  const graph = useMemo(() => readGraph(result), [result]);
+  const marks = useMarks(props, graph);
+  const { pinned, groups, labels, places } = marks.here;
   const asking = useAsking(props);
   const [preview, setPreview] = useState<Threshold | null>(null);
   const [cursor, setCursor] = useState<string | null>(null);
   const [chosen, setChosen] = useState<readonly string[]>([]);
   const [open, setOpen] = useState<readonly string[]>([]);
+  const [edge, setEdge] = useState<EdgeKey | null>(null);
   const searchBox = useRef<HTMLInputElement>(null);
 
-  const graph = useMemo(() => readGraph(result), [result]);
   const rank = useMemo(() => rankNodes(graph), [graph]);
   const pruner = useMemo(() => makePruner(graph), [graph]);
   const computed = useMemo(() => pruner.prune({}).edgeCount, [pruner]);
   const threshold = preview ?? marks.threshold;
-  const left = useMemo(() => pruner.prune(threshold), [pruner, threshold.nodes, threshold.edges]);
-  const kept = useMemo(
-    () => withPinned(graph, left, new Set(marks.pinned)),
-    [graph, left, marks.pinned],
+  const circuit = useMemo(
+    () => pruner.prune(threshold),
+    [pruner, threshold.nodes, threshold.edges],
   );
-  const onlyPinned = options.graph_only_pinned === true && marks.pinned.length > 0;
-  const pruned = useMemo(
-    () => (onlyPinned ? onlyNodes(graph, kept, new Set(marks.pinned)) : kept),
-    [graph, kept, onlyPinned, marks.pinned],
+  const kept = useMemo(() => withPinned(graph, circuit, new Set(pinned)), [graph, circuit, pinned]);
+  const onlyPinned = options.graph_only_pinned === true && pinned.length > 0;
+  const shown = useMemo(
+    () => (onlyPinned ? onlyNodes(graph, kept, new Set(pinned)) : kept),
+    [graph, kept, onlyPinned, pinned],
   );
   const picture = useMemo(
-    () => makePicture(graph, pruned, marks.groups, new Set(open)),
-    [graph, pruned, marks.groups, open],
+    () => makePicture(graph, shown, groups, new Set(open), circuit),
+    [graph, shown, groups, open, circuit],
   );
   const layout = useMemo(
-    () => layoutPicture(graph, picture, rank, marks.places, width),
-    [graph, picture, rank, marks.places, width],
+    () => layoutPicture(graph, picture, rank, places, width),
+    [graph, picture, rank, places, width],
   );
-  const naming = useMemo(
-    () => ({ graph, labels: marks.labels, groups: marks.groups }),
-    [graph, marks.labels, marks.groups],
-  );
+  const naming = useMemo(() => ({ graph, labels, groups }), [graph, labels, groups]);
   const itemIndex = useMemo(
     () => new Map(picture.items.map(({ key }, item) => [key, item])),
     [picture],
   );
   const pinnedKeys = useMemo(() => {
-    const names = new Set(marks.pinned);
+    const names = new Set(pinned);
     const isPinned = (node: number): boolean => names.has(graph.names[node] ?? "");
     return new Set(
       picture.items.filter((item) => item.members.every(isPinned)).map(({ key }) => key),
     );
-  }, [graph, picture, marks.pinned]);
+  }, [graph, picture, pinned]);
   const selected = useMemo(
     () => new Set(chosen.map((key) => itemIndex.get(key) ?? -1).filter((item) => item >= 0)),
     [chosen, itemIndex],
   );
   useEffect(() => setPreview(null), [marks.threshold]);
 
+  const link = useMemo(
+    () => (edge ? findLink(graph, picture, itemIndex, edge) : -1),
+    [graph, picture, itemIndex, edge],
+  );
   const at = cursor === null ? -1 : (itemIndex.get(cursor) ?? -1);
   const keyOf = (item: number): string => picture.items[item]?.key ?? "";
   const namesOf = (item: number): string[] =>
@@ -108,7 +115,12 @@ export function GraphView(props: ViewProps<CircuitGraph>): JSX.Element {
   function subjects(): readonly string[] {
     if (selected.size) return [...selected].flatMap(namesOf);
     const active = namesOf(at);
-    return active.length > 1 || !marks.pinned.length ? active : marks.pinned;
+    return active.length > 1 || !pinned.length ? active : pinned;
+  }
+
+  function goToItem(item: number): void {
+    setCursor(keyOf(item));
+    setEdge(null);
   }
 
   function choose(items: readonly number[], add: boolean): void {
@@ -129,8 +141,10 @@ export function GraphView(props: ViewProps<CircuitGraph>): JSX.Element {
   function onKey(event: KeyboardEvent): void {
     const key = event.key.toLowerCase();
     if (event.key === "/") searchBox.current?.focus();
-    else if (event.key === "Escape") setChosen([]);
-    else if ((event.ctrlKey || event.metaKey) && key === "z") {
+    else if (event.key === "Escape") {
+      setChosen([]);
+      setEdge(null);
+    } else if ((event.ctrlKey || event.metaKey) && key === "z") {
       (event.shiftKey ? marks.redo : marks.undo)?.();
     } else return;
     event.preventDefault();
@@ -139,14 +153,12 @@ export function GraphView(props: ViewProps<CircuitGraph>): JSX.Element {
 
   function goTo(name: string): void {
     const item = picture.itemOf[graph.index.get(name) ?? -1] ?? -1;
-    if (item >= 0) setCursor(keyOf(item));
+    if (item >= 0) goToItem(item);
   }
 
   const isCircuit = result.family === "components";
   const asTable = options.graph_table === true;
-  const links = picture.links;
   const drawn = useMemo(() => drawnLinks(picture).length, [picture]);
-  const all = Math.max(result.edges_in_all, graph.edges);
   return (
     <div class="hs-graph">
       <div class="hs-toolbar">
@@ -161,25 +173,17 @@ export function GraphView(props: ViewProps<CircuitGraph>): JSX.Element {
           <Faithfulness
             asking={asking}
             threshold={marks.threshold}
-            known={result.faithfulness.find(
-              ({ requested, kept }) =>
-                kept === pruned.edgeCount && requested === (threshold.edges ?? requested),
-            )}
+            known={pointAt(result, threshold)}
             moving={preview !== null}
           />
         )}
-        <SearchBox
-          input={searchBox}
-          naming={naming}
-          picture={picture}
-          onGo={(item) => setCursor(keyOf(item))}
-        />
+        <SearchBox input={searchBox} naming={naming} picture={picture} onGo={goToItem} />
         <Button label="Undo" disabled={!marks.undo} onClick={() => marks.undo?.()} />
         <Button label="Redo" disabled={!marks.redo} onClick={() => marks.redo?.()} />
         <Toggle
           label="Pinned only"
           checked={onlyPinned}
-          disabled={marks.pinned.length === 0}
+          disabled={pinned.length === 0}
           title="Only the pinned nodes and the edges between them"
           onChange={(on) => setOption("graph_only_pinned", on)}
         />
@@ -207,23 +211,25 @@ export function GraphView(props: ViewProps<CircuitGraph>): JSX.Element {
       </div>
       <GroupBar
         marks={marks}
+        groups={groups}
         selected={[...selected].flatMap(namesOf)}
         open={open}
         onOpen={setOpen}
         onDone={() => setChosen([])}
       />
-      <p class="hs-graph-count hs-muted" role="status">
-        Showing {formatNumber(pruned.nodeCount)} of{" "}
-        {formatNumber(Math.max(result.nodes_in_all, graph.nodes))} nodes,{" "}
-        {formatNumber(pruned.edgeCount)} of {formatNumber(all)} edges
-        {all > graph.edges && ` (${formatNumber(graph.edges)} were sent)`}
-        {drawn < links && `; the strongest ${formatNumber(drawn)} are drawn`}.
-        {result.scores.map(({ label, value }) => ` ${label} ${formatNumber(value)}.`)}
-      </p>
+      <Count
+        graph={graph}
+        shown={shown}
+        circuit={circuit}
+        links={picture.links}
+        drawn={drawn}
+        elsewhere={countElsewhere(marks, marks.here)}
+      />
       {asTable ? (
         <EdgeList
           graph={result}
-          kept={[...pruned.edges.keys()].filter((edge) => pruned.edges[edge])}
+          kept={[...shown.edges.keys()].filter((edge) => shown.edges[edge])}
+          circuit={circuit.edges}
         />
       ) : (
         <Viewport
@@ -235,9 +241,14 @@ export function GraphView(props: ViewProps<CircuitGraph>): JSX.Element {
           pinned={pinnedKeys}
           selected={selected}
           cursor={at}
-          onCursor={(item) => setCursor(keyOf(item))}
+          link={link}
+          onCursor={goToItem}
           onPin={pin}
-          onSelect={choose}
+          onSelect={(items, add) => {
+            choose(items, add);
+            setEdge(null);
+          }}
+          onLink={(next) => setEdge(keyOfLink(graph, picture, next))}
           onMove={move}
           onKey={onKey}
           announce={announce}
@@ -247,13 +258,35 @@ export function GraphView(props: ViewProps<CircuitGraph>): JSX.Element {
       <div class="hs-graph-panels">
         {isCircuit ? (
           <>
-            <CurvePanel asking={asking} theme={theme} width={width} />
-            <MinimalityPanel asking={asking} threshold={marks.threshold} onGo={goTo} />
+            <CurvePanel
+              asking={asking}
+              result={result}
+              here={pointAt(result, threshold)}
+              theme={theme}
+              width={width}
+            />
+            <MinimalityPanel
+              asking={asking}
+              graph={graph}
+              circuit={circuit}
+              threshold={marks.threshold}
+              onGo={goTo}
+            />
           </>
         ) : (
-          <IntervenePanel asking={asking} nodes={subjects()} labels={marks.labels} />
+          <IntervenePanel asking={asking} nodes={subjects()} labels={labels} />
         )}
       </div>
+      {link >= 0 && (
+        <EdgeDetail
+          asking={asking}
+          naming={naming}
+          picture={picture}
+          link={link}
+          onGo={goToItem}
+          onClose={() => setEdge(null)}
+        />
+      )}
       <Detail
         asking={asking}
         naming={naming}
@@ -262,7 +295,7 @@ export function GraphView(props: ViewProps<CircuitGraph>): JSX.Element {
         theme={theme}
         looking={options.graph_examples === true}
         onLook={(on) => setOption("graph_examples", on)}
-        onGo={(item) => setCursor(keyOf(item))}
+        onGo={goToItem}
         onLabel={(name, label) => {
           const { [name]: _, ...rest } = marks.labels;
           marks.change({ labels: label ? { ...rest, [name]: label } : rest });

@@ -240,6 +240,8 @@ export interface FaithfulnessPoint {
   kept: number;
   metric: number;
   faithfulness: number;
+  by: "rule" | "magnitude" | "score";
+  completeness: number | null;
 }
 
 /** What users have marked in a graph; nodes are named as by `GraphNode.name`. */

@@ -1,6 +1,7 @@
 // @vitest-environment happy-dom
 import { act } from "preact/test-utils";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import type { CircuitGraph, FaithfulnessPoint } from "../../src/wire/types";
 import { goldenGraph, smallCircuit } from "./graphs";
 import {
   asked,
@@ -29,7 +30,14 @@ const pass = (ms: number): Promise<void> =>
   act(() => {
     vi.advanceTimersByTime(ms);
   });
-const OUTCOME = { requested: 2, kept: 2, metric: 1.5, faithfulness: 0.875, completeness: 0.25 };
+const OUTCOME: FaithfulnessPoint = {
+  requested: 2,
+  kept: 2,
+  metric: 1.5,
+  faithfulness: 0.875,
+  by: "rule",
+  completeness: 0.25,
+};
 
 it("runs the circuit once the slider rests, and says meanwhile that its words are old", async () => {
   vi.useFakeTimers();
@@ -54,38 +62,63 @@ it("runs the circuit once the slider rests, and says meanwhile that its words ar
   expect(asked("circuit")).toEqual([{ threshold: {} }, { threshold: { edges: 1 } }]);
 });
 
-it("knows without a kernel what was measured with the result", async () => {
-  const { completeness: _, ...point } = OUTCOME;
-  const circuit = { ...smallCircuit(), faithfulness: [{ ...point, kept: 1 }, point] };
-  await show(circuit, { live: false });
-  expect(find(".hs-graph-faithful").textContent).toBe(
-    "Faithfulness0.875 2 edges asked for, 2 kept",
-  );
-  await input(find<HTMLInputElement>(".hs-graph-slider"), "0");
-  expect(find(".hs-graph-faithful").textContent).toBe("Faithfulness–");
-});
+/** A circuit of the best edge, with what was run of it. */
+function measured(): CircuitGraph {
+  const circuit = smallCircuit();
+  const [score] = circuit.measures;
+  if (!score) throw new Error("There is no score.");
+  const loss = { dtype: "float32" as const, shape: [2], data: Float32Array.of(0.5, Number.NaN) };
+  return {
+    ...circuit,
+    pruning: { ...circuit.pruning, rule: "top_n", value: 3 },
+    measures: [score, { ...score, name: "loss", values: loss }],
+    faithfulness: [
+      { ...OUTCOME, requested: 1, kept: 0, faithfulness: 0, by: "magnitude", completeness: null },
+      { ...OUTCOME, requested: 1, kept: 1, faithfulness: 0.5, by: "score" },
+      { ...OUTCOME, requested: 3 },
+    ],
+    scores: [
+      { label: "CPR", value: 0.75 },
+      { label: "CMD", value: 0.125 },
+    ],
+  };
+}
 
-it("draws the curve, states its areas, and lists what each edge is worth", async () => {
-  const point = { metric: 1, requested: 1, kept: 1 };
-  answers({
-    curve: {
-      points: [
-        { ...point, fraction: 0.01, faithfulness: 0 },
-        { ...point, fraction: 1, faithfulness: 1 },
-      ],
-      cpr: 0.75,
-      cmd: 0.125,
-    },
-    minimality: { edges: [{ source: "embed", target: "L2H5", input: "q", loss: 0.5 }] },
-  });
-  await show(smallCircuit(), { asks: ["curve", "minimality"] });
-  await click("Curve");
-  expect(page.root.textContent).toContain("CPR 0.75, CMD 0.125");
-  await click("Minimality");
-  expect(asked("minimality")).toEqual([{ threshold: {} }]);
+it("shows without a kernel what was measured of the result, and what was not", async () => {
+  await show(measured(), { live: false });
+  const faithful = find(".hs-graph-faithful");
+  expect(faithful.textContent).toBe(
+    "Faithfulness0.875 3 edges asked for, 2 kept; completeness 0.25",
+  );
+  expect(find(".hs-graph-value").textContent).toBe("best 3");
+  const curve = find("[aria-label='Faithfulness curve']");
+  expect(curve.textContent).toContain("CPR 0.75CMD 0.125");
+  expect(curve.querySelector("[aria-label*='1 edges: 0; 3 edges: 0.875']")).not.toBeNull();
   expect(find(".hs-graph-scroll tbody").textContent).toBe("embedL2H5 (q)0.5");
+  expect(page.root.textContent).toContain("of another circuit, of 1 edges");
   await act(() => find(".hs-graph-scroll tbody button").click());
   expect(find(".hs-graph-detail strong").textContent).toBe("embed");
+  const slider = find<HTMLInputElement>(".hs-graph-slider");
+  await input(slider, "0");
+  expect(faithful.textContent).toContain("0 1 edges asked for, 0 kept");
+  await input(slider, "1");
+  expect(faithful.textContent).toBe("Faithfulness– not run at this size");
+});
+
+it("asks nothing that the result says, and for what it does not say yet", async () => {
+  vi.useFakeTimers();
+  answers({ circuit: OUTCOME });
+  const asks = ["circuit", "curve", "minimality"];
+  await show(measured(), { asks });
+  await pass(300);
+  await settled();
+  expect(asked("circuit")).toEqual([]);
+  expect(find(".hs-graph-faithful").textContent).toContain("0.875 3 edges asked for");
+  await show({ ...measured(), scores: [], faithfulness: [] }, { asks });
+  await click("CPR and CMD");
+  await click("Minimality");
+  expect(asked("curve")).toEqual([{}]);
+  expect(asked("minimality")).toEqual([{ threshold: {} }]);
 });
 
 it("takes, renames and leaves suggested groups; a node is in one at most", async () => {
@@ -208,16 +241,16 @@ it("splits an edge by heads, and a head's attention by what its query and key re
 it("says in a line why there is no answer, and asks again when it is told to", async () => {
   page.ask.mockRejectedValueOnce(new Error("The model has changed."));
   await show(smallCircuit(), { asks: ["curve"] });
-  await click("Curve");
+  await click("CPR and CMD");
   expect(find("[role=alert]").textContent).toBe("The model has changed.");
   answers({ curve: { points: [], cpr: 1, cmd: 0 } });
-  await click("Curve");
+  await click("CPR and CMD");
   expect(page.root.querySelector("[role=alert]")).toBeNull();
 });
 
 it("shows what needs a kernel without one, shut", async () => {
   await show(smallCircuit(), { asks: [] });
-  for (const name of ["Curve", "Minimality", "Suggest groups"]) {
+  for (const name of ["CPR and CMD", "Minimality", "Suggest groups"]) {
     expect([buttons(name)[0]?.disabled, buttons(name)[0]?.title]).toEqual([
       true,
       "Needs a live kernel",

@@ -2,11 +2,12 @@ import { expect, it } from "vitest";
 import { toSvg } from "../../src/draw/svg";
 import { makePicture } from "../../src/views/graph/groups";
 import { layoutPicture } from "../../src/views/graph/layout";
+import { drawnLinks, linkAt, linkPath, signColours } from "../../src/views/graph/links";
 import { readGraph } from "../../src/views/graph/model";
 import { rankNodes } from "../../src/views/graph/order";
 import { overlayScene } from "../../src/views/graph/overlay";
 import { makePruner } from "../../src/views/graph/prune";
-import { baseScene, drawnLinks, signColours } from "../../src/views/graph/scene";
+import { baseScene } from "../../src/views/graph/scene";
 import { fitView, itemAt, itemsInside, zoomView } from "../../src/views/graph/view";
 import type { CircuitGraph } from "../../src/wire/types";
 import { goldenGraph, makeGraph } from "./graphs";
@@ -61,7 +62,7 @@ it("what follows the pointer", async () => {
     { x: 200, y: 20 },
     { x: 200, y: 120 },
   ];
-  const highlight = { item: 4, focus: true, selected: new Set([1]), lasso };
+  const highlight = { item: 4, focus: true, selected: new Set([1]), lasso, hovered: -1, link: 0 };
   await expect(toSvg(overlayScene(all, [3, 4, 6], highlight))).toMatchFileSnapshot(
     "gallery/overlay.svg",
   );
@@ -95,6 +96,36 @@ it("finds what is drawn under a point, at any zoom", () => {
     });
     expect(itemAt(layout, view, -500, -500, 8)).toBe(-1);
   }
+});
+
+it("finds the link whose course a point is on, at any zoom", () => {
+  const { picture, layout, look } = drawn(circuit, "light");
+  const links = drawnLinks(picture);
+  const fitted = fitView(layout, { width: 300, height: 200 });
+  for (const view of [look.view, fitted, zoomView(fitted, 3, 120, 90)]) {
+    for (const link of links) {
+      const course =
+        linkPath(picture, layout, view, link)
+          .match(/-?[\d.]+/g)
+          ?.map(Number) ?? [];
+      const [x1 = 0, y1 = 0, c1 = 0, m1 = 0, c2 = 0, m2 = 0, x2 = 0, y2 = 0] = course;
+      const [x, y] = [(x1 + 3 * c1 + 3 * c2 + x2) / 8, (y1 + 3 * m1 + 3 * m2 + y2) / 8];
+      expect(linkAt(picture, layout, view, links, x, y, 5)).toBe(link);
+      expect(linkAt(picture, layout, view, links, x + 4000, y, 5)).toBe(-1);
+    }
+  }
+});
+
+it("draws what is there for pinned nodes only apart from the circuit", () => {
+  const graph = readGraph(circuit);
+  const left = makePruner(graph).prune({ edges: 2 });
+  const picture = makePicture(graph, makePruner(graph).prune({}), [], new Set(), left);
+  expect([...picture.outside]).toEqual([...left.edges].map((kept) => 1 - kept));
+  const all = { ...drawn(circuit, "light"), picture };
+  const svg = toSvg(baseScene(all, drawnLinks(picture), new Set()));
+  const dotted = svg.split("\n").filter((line) => line.includes('stroke-dasharray="1.5'));
+  expect(dotted).toHaveLength(1);
+  expect(dotted[0]?.match(/M/g)).toHaveLength(circuit.edges.kept.data.length - left.edgeCount);
 });
 
 it("zooms about the pointer", () => {

@@ -1,4 +1,5 @@
 // @vitest-environment happy-dom
+import { act } from "preact/test-utils";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { goldenGraph, smallCircuit } from "./graphs";
 import {
@@ -105,4 +106,73 @@ it("takes marks that make no sense for none", async () => {
   };
   await show(goldenGraph());
   expect(counted()).toContain("9 of 40 edges");
+});
+
+const OF_ANOTHER = {
+  pinned: ["L9H9", "L2H5"],
+  groups: [
+    { label: "gone", nodes: ["L9H9", "L9H8"] },
+    { label: "half", nodes: ["L9H7", "embed"] },
+  ],
+};
+
+it("keeps marks of nodes that another graph has, and shows them for no more than that", async () => {
+  Object.assign(page.marks, OF_ANOTHER);
+  await show(smallCircuit());
+  const labels = [
+    ...page.root.querySelectorAll<HTMLInputElement>("[aria-label='Label of the group']"),
+  ];
+  expect(labels.map(({ value, title }) => [value, title])).toEqual([["half", "1 nodes: embed"]]);
+  expect(counted()).toContain("2 marks belong to another graph");
+  expect(counted()).toContain("Showing 3 of 3 nodes");
+  await walkTo("L2H5");
+  await press("Enter");
+  await click("Dissolve half");
+  expect(page.marks.pinned).toEqual(["L9H9"]);
+  expect(page.marks.groups).toEqual([OF_ANOTHER.groups[0]]);
+  expect(buttons("Group")).toHaveLength(0);
+  await show(goldenGraph());
+  expect(counted()).toContain("belong to another graph");
+});
+
+it("counts the circuit apart from what is there for pinned nodes", async () => {
+  page.marks.threshold = { nodes: 0.01, edges: 0.01 };
+  await show(goldenGraph());
+  const [circuit] = counted().split(" edges");
+  page.marks.pinned = ["L0F7@3", "token@3"];
+  await show(goldenGraph());
+  expect(counted()).toMatch(`${circuit} edges`);
+  expect(counted()).toMatch(/for what is pinned 1 node and \d+ edges? outside of that/);
+  await walkTo("L0F7@3");
+  expect(find(".hs-graph-detail").textContent).toContain("pruned");
+});
+
+it("selects an edge by keyboard and by a click, with its estimate and its exact value", async () => {
+  await show(smallCircuit(), { asks: ["edge"] });
+  await walkTo("L2H5");
+  await press("e");
+  expect(page.said.at(-1)).toBe("edge embed to L2H5 (q), +1 logits, 100%");
+  await press("e");
+  expect(page.said.at(-1)).toBe("edge L2H5 to logits, +1 logits, 100%");
+  await press("E", { shiftKey: true });
+  const panel = find("[aria-label='Selected edge']");
+  expect(panel.textContent).toContain("embed→L2H5(q)Effect +1 logits");
+  expect(panel.contains(buttons("Patch it exactly")[0] ?? null)).toBe(true);
+  await click("Patch it exactly");
+  expect(asked("edge")).toEqual([{ source: "embed", target: "L2H5", input: "q" }]);
+  await press("Escape");
+  expect(page.root.querySelector("[aria-label='Selected edge']")).toBeNull();
+
+  // Between the rows, on the only line there.
+  const canvas = find(".hs-graph-canvas");
+  const { width, height } = { width: 800, height: Number.parseFloat(canvas.style.height) };
+  for (let y = 10; y < height && !page.root.querySelector("[aria-label='Selected edge']"); y += 7) {
+    for (const type of ["pointerdown", "pointerup"]) {
+      const at = { clientX: 62 + (width - 62) / 2, clientY: y, bubbles: true, button: 0 };
+      await act(() => {
+        canvas.dispatchEvent(new PointerEvent(type, at));
+      });
+    }
+  }
+  expect(find("[aria-label='Selected edge']").textContent).toContain("→");
 });

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
+from dataclasses import replace
 from typing import TypeVar
 
 from headscope.analyses.circuit_choice import best
@@ -59,7 +60,9 @@ def steps(study: CircuitStudy) -> Steps[CircuitGraph]:
     total = int(edges.possible.sum())
     curve = best(edges, study.scores, [int(x * total) for x in FRACTIONS], signed=signed)
     running = study.runner.faithfulness([study.chosen, *curve])
-    study.points = yield from _stage(study, running, 0.7, 0.2, "Running circuits")
+    own, *others = yield from _stage(study, running, 0.7, 0.2, "Running circuits")
+    ranked = [replace(point, by="score" if signed else "magnitude") for point in others]
+    study.points = (replace(own, by="rule"), *ranked)
     if patched := study.best(study.request.n_exact):
         yield from _stage(study, study.patch(patched), 0.9, 0.1, "Patching edges")
     return graph(study)

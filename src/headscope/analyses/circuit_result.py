@@ -152,18 +152,8 @@ def _measures(study: CircuitStudy, shown: Indices) -> tuple[EdgeMeasure, ...]:
         losses = study.acdc.losses[shown]
         found.append(_measure(study, "acdc", "ACDC", _acdc_definition(study), losses))
     if not np.isnan(study.exact[shown]).all():
-        found.append(_exact(study, study.exact[shown]))
+        found.append(exact_measure(study, study.exact[shown]))
     return tuple(found)
-
-
-def with_exact(graph: CircuitGraph, study: CircuitStudy, edge: int, value: float) -> CircuitGraph:
-    """The graph with the exact value of one more edge."""
-    by_name = {measure.name: measure for measure in graph.measures}
-    known = by_name.get("exact") or _exact(study, np.full(len(graph.edges), np.nan))
-    values = known.values.copy()
-    values[edge] = value
-    by_name["exact"] = replace(known, values=values)
-    return replace(graph, measures=tuple(by_name.values()))
 
 
 def _measure(
@@ -173,12 +163,23 @@ def _measure(
     return EdgeMeasure(name, title, unit, definition, values.astype(np.float32))
 
 
-def _exact(study: CircuitStudy, values: Scores) -> EdgeMeasure:
+def exact_measure(study: CircuitStudy, values: Scores) -> EdgeMeasure:
+    """What edges are worth when each alone is ablated."""
     definition = (
         f"What the {_metric(study)} loses when this edge alone is ablated and everything else runs "
         f"on, mean over pairs. {_sign(study)}"
     )
     return _measure(study, "exact", "Exact value", definition, values)
+
+
+def loss_measure(study: CircuitStudy, values: Scores) -> EdgeMeasure:
+    """What a circuit loses without each of its edges; NaN outside of it."""
+    definition = (
+        f"What a circuit of {np.count_nonzero(~np.isnan(values)):,} edges loses of its "
+        f"{_metric(study)} without this one, everything outside of it ablated, mean over pairs; "
+        "near 0: the edge need not be in it."
+    )
+    return _measure(study, "loss", "Loss without it", definition, values)
 
 
 def _score_definition(study: CircuitStudy) -> str:

@@ -27,6 +27,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+_ALIKE = 1 - 1e-5
+"""Scores along a chain are equal but for rounding: all of it stays, or none."""
+
 Floats = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.bool_]
 
@@ -162,12 +165,12 @@ def prune(found: Influence, node_share: float, edge_share: float) -> Pruned:
         edge_share: Cumulative share of the edges' scores.
     """
     effects = found.effects
-    nodes = (found.nodes > 0) & (found.nodes >= cutoff(found.nodes, node_share))
+    nodes = (found.nodes > 0) & (found.nodes >= cutoff(found.nodes, node_share) * _ALIKE)
     nodes[effects.tokens] = nodes[effects.targets] = True
     candidates = np.flatnonzero(nodes)
     left = effects.kept(nodes)
     scores = Influence.of(left).edges()
-    edges = (scores > 0) & (scores >= cutoff(scores, edge_share))
+    edges = (scores > 0) & (scores >= cutoff(scores, edge_share) * _ALIKE)
     stays = np.ones(len(candidates), np.bool_)
     bound = np.zeros(len(candidates), np.bool_)
     bound[left.tokens] = bound[left.targets] = True

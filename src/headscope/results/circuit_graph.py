@@ -44,14 +44,16 @@ class CircuitGraph(ResultBase):
             `attribution` (edges are direct effects in a local replacement model).
         nodes: The nodes, each once.
         edges: Between them, each once, from lower to higher and never back in the text.
-        measures: One or more quantities of all edges, the default one first.
+        measures: One or more quantities of all edges, the default one first. Of circuits, `exact`
+            (the edge alone ablated) and `loss` (the circuit without it) where they were measured.
         pruning: How the kept edges were chosen.
         provenance: Where it came from. Positions are those of its first prompt.
         node_measures: Quantities of all nodes.
         texts: What nodes stand for, by name: a logit's token, a feature's explanation.
-        scores: Of the graph as a whole, labelled with the graph that they are computed on.
+        scores: Of the graph as a whole, labelled with the graph that they are computed on; of
+            circuits, CPR and CMD once their curves have run.
         baselines: The metric with all edges kept ("full") and with none ("empty").
-        faithfulness: Circuits of other sizes, by number of edges.
+        faithfulness: Circuits that were run, by number of edges: its own and others.
         marks: What users have marked when it was saved.
         nodes_in_all: How many nodes there were before any were left out.
         edges_in_all: How many edges there were, likewise.

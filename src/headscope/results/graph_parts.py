@@ -235,12 +235,17 @@ class FaithfulnessPoint:
         kept: How many were left after pruning.
         metric: The metric of the circuit, m(C), mean over pairs.
         faithfulness: (m(C) - m(empty)) / (m(full) - m(empty)).
+        by: How its edges were chosen: by the graph's own `rule`, or as the best ones by the scores'
+            `magnitude` or by the signed `score`.
+        completeness: The same of everything but the circuit, which is ablated; None: not run.
     """
 
     requested: int
     kept: int
     metric: float
     faithfulness: float
+    by: Literal["rule", "magnitude", "score"] = "magnitude"
+    completeness: float | None = None
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import asdict
-from typing import Any, ClassVar, TypeVar, cast
+from dataclasses import asdict, replace
+from typing import Any, ClassVar, Literal, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -14,7 +14,13 @@ import traitlets as t
 from headscope.analyses import circuit_discovery
 from headscope.analyses.circuit_choice import Kept, Scores, pruned, top_n
 from headscope.analyses.circuit_discovery import CircuitDiscoveryRequest, CircuitStudy
-from headscope.analyses.circuit_result import places, with_exact
+from headscope.analyses.circuit_measured import (
+    with_curves,
+    with_exact,
+    with_losses,
+    with_points,
+)
+from headscope.analyses.circuit_result import places
 from headscope.analyses.circuit_run import Curve
 from headscope.analyses.circuit_study import RULES, CircuitOutcome, Rule
 from headscope.analyses.edge_profiles import alike
@@ -24,7 +30,7 @@ from headscope.errors import RequestError
 from headscope.jobs import Steps
 from headscope.jobs.steps import unhurried
 from headscope.model.edges import EdgeMap
-from headscope.results import EDGE_INPUTS, CircuitGraph, Group
+from headscope.results import EDGE_INPUTS, CircuitGraph, FaithfulnessPoint, Group
 from headscope.widgets.asks import Answer, Answering, Params
 from headscope.widgets.graph import GraphWidget
 from headscope.widgets.page import synced
@@ -33,6 +39,7 @@ from headscope.wire import encode
 from headscope.wire.messages import FieldSpec
 
 T = TypeVar("T")
+Ranking = Literal["rule", "magnitude", "score"]
 
 _KEPT: WeakKeyDictionary[CircuitDiscovery, CircuitStudy] = WeakKeyDictionary()
 """The study of the widget that was computed or asked last: never more than one, since a study holds
@@ -182,25 +189,38 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         study = self._studied()
         where = tuple(int(index[edge]) for index in places(study.edges, graph))
         (lost,) = _drained(_on(study, study.runner.exact([where])))
-        self._take_measured(with_exact(graph, study, edge, float(lost)))
+        self._keep_measured(
+            self._valued_at, lambda graph: with_exact(graph, study, edge, float(lost))
+        )
         return float(lost)
 
     def circuit(self, threshold: Mapping[str, float] | None = None) -> CircuitOutcome:
-        """Run a circuit by itself, and everything but it. Costs two forward passes.
+        """Run a circuit by itself, and everything but it; the result keeps what comes of it.
+
+        Costs two forward passes.
 
         Args:
-            threshold: `{"edges": n}` for the n edges with the largest scores, less those that
-                dangle; `{}` for the circuit as computed; by default what `threshold` is set to.
+            threshold: `{"edges": n}` for the n best edges, ranked as the result's pruning says (by
+                magnitude, or by signed score), less those that dangle; `{}` for the circuit as
+                computed; by default what `threshold` is set to.
         """
-        chosen = self._chosen(threshold)
-        study = self._studied()
-        return _drained(_on(study, study.outcome(chosen)))
+        asked = self._asked_for(threshold)
+        chosen, study, graph = self._chosen(asked), self._studied(), self._shown()
+        outcome = _drained(_on(study, study.outcome(chosen)))
+        by: Ranking = "score" if graph.pruning.signed else "magnitude"
+        if not asked:
+            by = "rule"
+            own = [point.requested for point in graph.faithfulness if point.by == by]
+            outcome = replace(outcome, requested=own[0]) if own else outcome
+        point = FaithfulnessPoint(**asdict(outcome), by=by)
+        self._keep_measured(self._valued_at, lambda graph: with_points(graph, [point]))
+        return outcome
 
     def curve(self) -> tuple[Curve, Curve]:
         """Faithfulness of circuits of growing size, ranked by magnitude and by signed score.
 
-        The first one's `cmd` and the second one's `cpr` are those of MIB. Costs a forward pass per
-        circuit that has not run yet.
+        The first one's `cmd` and the second one's `cpr` are those of MIB. The result keeps all of
+        it. Costs a forward pass per circuit that has not run yet.
         """
         return _drained(self._curves())
 
@@ -209,7 +229,7 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
     ) -> dict[tuple[str, str, str], float]:
         """What a circuit's metric loses without each of its edges; near 0: it need not be there.
 
-        Costs a forward pass per edge of the circuit.
+        It becomes the result's measure `loss`. Costs a forward pass per edge of the circuit.
 
         Args:
             threshold: As for `circuit`.
@@ -222,7 +242,9 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
     def suggest_groups(self) -> tuple[Group, ...]:
         """As `GraphWidget.suggest_groups`, of the circuit at the threshold that is set."""
         graph, edges = self._shown(), self._edge_map()
-        return alike(graph, pruned(edges, self._chosen(None))[places(edges, graph)])
+        return alike(
+            graph, pruned(edges, self._chosen(self._asked_for(None)))[places(edges, graph)]
+        )
 
     def close(self) -> None:
         """As `HeadscopeWidget.close`; the runs that questions are answered from are freed too."""
@@ -284,21 +306,29 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         scores[places(edges, graph)] = graph.measures[0].values
         return scores
 
-    def _chosen(self, threshold: Mapping[str, float] | None) -> Kept:
-        """The edges of a threshold, dangling ones included."""
-        asked = self._checked("threshold", self.threshold if threshold is None else threshold)
+    def _asked_for(self, threshold: Mapping[str, float] | None) -> Mapping[str, float]:
+        value = self.threshold if threshold is None else threshold
+        return cast("Mapping[str, float]", self._checked("threshold", value))
+
+    def _chosen(self, asked: Mapping[str, float]) -> Kept:
+        """The edges of a threshold, dangling ones included; those of the circuit without any."""
         graph, edges = self._shown(), self._edge_map()
         where = places(edges, graph)
-        chosen = np.zeros(edges.possible.shape, bool)
-        chosen[where] = True
-        if asked:
-            return chosen & top_n(edges, self._scores(), int(asked["edges"]))
-        chosen[where] = graph.edges.kept.astype(bool)
-        return chosen
+        if not asked:
+            chosen = np.zeros(edges.possible.shape, bool)
+            chosen[where] = graph.edges.kept.astype(bool)
+            return chosen
+        sent = np.full(edges.possible.shape, -np.inf)
+        values = graph.measures[0].values
+        sent[where] = values if graph.pruning.signed else np.abs(values)
+        best = top_n(edges, sent, int(asked["edges"]), signed=True)
+        return cast("Kept", best & np.isfinite(sent))
 
-    def _take_measured(self, graph: CircuitGraph) -> None:
-        """A result with one more value in it."""
-        self._value, self._result = graph, {**encode(graph)}
+    def _keep_measured(self, at: int, more: Callable[[CircuitGraph], CircuitGraph]) -> None:
+        """Put what was measured into the result, if it is still that of the edit `at`."""
+        graph = more(self._shown())
+        if at == self._valued_at and graph is not self._value:
+            self._value, self._result = graph, {**encode(graph)}
 
     def _questions(self) -> dict[str, Callable[[Params], Answering]]:
         return super()._questions() | {
@@ -309,17 +339,19 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         }
 
     def _curves(self) -> Generator[float, None, tuple[Curve, Curve]]:
-        study, scores = self._studied(), self._scores()
+        study, scores, at = self._studied(), self._scores(), self._valued_at
         by_size = yield from _on(study, study.runner.curve(scores, signed=False))
         by_score = yield from _on(study, study.runner.curve(scores, signed=True))
+        self._keep_measured(at, lambda graph: with_curves(graph, by_size, by_score))
         return by_size, by_score
 
     def _losses(
         self, threshold: Mapping[str, float] | None
     ) -> Generator[float, None, dict[tuple[str, str, str], float]]:
-        chosen = self._chosen(threshold)
-        study, graph = self._studied(), self._shown()
+        chosen = self._chosen(self._asked_for(threshold))
+        study, graph, at = self._studied(), self._shown(), self._valued_at
         losses = yield from _on(study, study.losses(pruned(study.edges, chosen)))
+        self._keep_measured(at, lambda graph: with_losses(graph, study, losses))
         found = losses[places(study.edges, graph)]
         order = [int(e) for e in np.argsort(-found, kind="stable") if not np.isnan(found[e])]
         return {_ends(graph, edge): float(found[edge]) for edge in order}

@@ -8,6 +8,7 @@ import {
   linkInput,
   type Naming,
   nodeFacts,
+  PRUNED,
   percent,
   ranked,
   shortLabel,
@@ -85,6 +86,7 @@ function Links(props: CardProps & { into: boolean }): JSX.Element {
   const ends = into ? picture.source : picture.target;
   const shown = all.slice(0, most);
   const [measure] = naming.graph.result.measures;
+  const hasPruned = shown.some((link) => picture.outside[link]);
   return (
     <div class="hs-graph-links">
       <h3>
@@ -116,6 +118,7 @@ function Links(props: CardProps & { into: boolean }): JSX.Element {
                   {into && linkName(naming, picture, link)}
                 </td>
                 <td class="hs-graph-text">{label === other.key ? "" : label}</td>
+                {hasPruned && <td class="hs-muted">{picture.outside[link] === 1 && PRUNED}</td>}
                 <td class="hs-graph-number">{signed(picture.weight[link] ?? 0)}</td>
                 <td class="hs-graph-share">
                   <Bar share={picture.share[link] ?? 0} />

@@ -1,56 +1,92 @@
-// Faithfulness of circuits of growing size.
+// Faithfulness of circuits of growing size: those that were run, with or without a kernel.
 import type { JSX } from "preact";
 import { useMemo } from "preact/hooks";
 import { chartScene } from "../../draw/chart";
 import type { Theme } from "../../draw/colour";
 import { palette } from "../../draw/palette";
 import { formatNumber } from "../../draw/text";
-import type { FaithfulnessPoint } from "../../wire/types";
+import type { CircuitGraph, FaithfulnessPoint } from "../../wire/types";
 import { SceneCanvas } from "../parts/canvas";
 import { type Asking, DemandButton, Problem, useDemand } from "./ask";
+import { curveOf, ranking } from "./circuits";
 
-interface CurveAnswer {
-  /** The sizes are those of MIB, about evenly spaced on a logarithmic axis. */
-  points: (FaithfulnessPoint & { fraction: number })[];
-  cpr: number;
-  cmd: number;
-}
-
-const TITLE = "Faithfulness of the best edges";
 const HEIGHT = 190;
 const MAX_WIDTH = 460;
+const AREAS: Record<string, string> = {
+  CPR: "Area under faithfulness over the share of edges, ranked by score; higher is better",
+  CMD: "Area under |1 − faithfulness| over the share of edges, ranked by the score's magnitude; lower is better",
+};
 
 interface CurveProps {
   asking: Asking;
+  result: CircuitGraph;
+  /** The circuit that is shown, where it was run. */
+  here: FaithfulnessPoint | undefined;
   theme: Theme;
   width: number;
 }
 
-export function CurvePanel({ asking, theme, width }: CurveProps): JSX.Element {
-  const demand = useDemand<CurveAnswer>(asking, "curve", {});
-  const { answer } = demand;
+export function CurvePanel({ asking, result, here, theme, width }: CurveProps): JSX.Element {
+  const demand = useDemand(asking, "curve", {});
+  const points = useMemo(() => curveOf(result), [result]);
+  const areas = result.scores.filter(({ label }) => label in AREAS);
   return (
     <article class="hs-graph-panel" aria-label="Faithfulness curve">
-      <DemandButton
-        label="Curve"
-        help="Run circuits of growing size, each by itself"
-        demand={demand}
-      />
+      {points.length > 1 && (
+        <Drawn
+          points={points}
+          here={here?.requested ?? -1}
+          title={`Faithfulness of the best edges by ${ranking(result)}`}
+          theme={theme}
+          width={Math.min(MAX_WIDTH, width)}
+        />
+      )}
+      {areas.length > 0 ? (
+        <p>
+          {areas.map(({ label, value }) => (
+            <span key={label} class="hs-graph-area" title={AREAS[label]}>
+              {label} {formatNumber(value)}
+            </span>
+          ))}
+        </p>
+      ) : (
+        <DemandButton
+          label="CPR and CMD"
+          help="Run circuits of growing size, each by itself, ranked both ways"
+          demand={demand}
+        />
+      )}
       <Problem text={demand.problem} />
-      {answer && <Drawn answer={answer} theme={theme} width={Math.min(MAX_WIDTH, width)} />}
     </article>
   );
 }
 
-function Drawn({ answer, theme, width }: Omit<CurveProps, "asking"> & { answer: CurveAnswer }) {
-  const { points, cpr, cmd } = answer;
-  const values = points.map(({ faithfulness }) => faithfulness);
+interface DrawnProps {
+  points: readonly FaithfulnessPoint[];
+  /** How many edges were asked for of the circuit that is shown. */
+  here: number;
+  title: string;
+  theme: Theme;
+  width: number;
+}
+
+function Drawn({ points, here, title, theme, width }: DrawnProps): JSX.Element {
   const scene = useMemo(() => {
-    const [colour = ""] = palette(theme).series;
+    const { series, text } = palette(theme);
+    const values = points.map(({ faithfulness }) => faithfulness);
+    const log = points.map(({ requested }) => Math.log(Math.max(1, requested)));
+    const most = log.at(-1) || 1;
+    const own = points.map(({ requested, faithfulness }) =>
+      requested === here ? faithfulness : Number.NaN,
+    );
     const chart = {
-      title: TITLE,
-      places: points.map(({ fraction }) => `${+(fraction * 100).toPrecision(3)}% of edges`),
-      series: [{ label: "faithfulness", values, colour }],
+      title,
+      places: points.map(({ requested }) => `${formatNumber(requested)} edges`),
+      at: log.map((place) => place / most),
+      series: [
+        { label: "faithfulness", values, colour: series[0] ?? text },
+        { label: "shown", values: own, colour: text },
+      ],
       scale: {
         kind: "sequential" as const,
         low: Math.min(0, ...values),
@@ -60,22 +96,9 @@ function Drawn({ answer, theme, width }: Omit<CurveProps, "asking"> & { answer: 
       },
     };
     return chartScene(chart, theme, width, HEIGHT);
-  }, [answer, theme, width]);
+  }, [points, here, title, theme, width]);
   const words = points.map(
-    ({ kept, faithfulness }) => `${kept} edges: ${formatNumber(faithfulness)}`,
+    ({ requested, faithfulness }) => `${requested} edges: ${formatNumber(faithfulness)}`,
   );
-  return (
-    <>
-      <SceneCanvas scene={scene} label={`${TITLE}. ${words.join("; ")}`} />
-      <p>
-        <span title="Area under faithfulness over the share of edges, ranked by score; higher is better">
-          CPR {formatNumber(cpr)}
-        </span>
-        ,{" "}
-        <span title="Area under |1 − faithfulness| over the share of edges, ranked by the score's magnitude; lower is better">
-          CMD {formatNumber(cmd)}
-        </span>
-      </p>
-    </>
-  );
+  return <SceneCanvas scene={scene} label={`${title}. ${words.join("; ")}`} />;
 }

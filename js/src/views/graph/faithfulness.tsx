@@ -7,15 +7,13 @@ import { useAnswer } from "../lens/ask";
 import { type Asking, isOffered, Problem } from "./ask";
 import type { Threshold } from "./prune";
 
-interface Outcome extends FaithfulnessPoint {
-  completeness?: number;
-}
+type Outcome = Pick<FaithfulnessPoint, "requested" | "kept" | "faithfulness" | "completeness">;
 
 interface FaithfulnessProps {
   asking: Asking;
   /** At rest. */
   threshold: Threshold;
-  /** What was measured there when the result was computed. */
+  /** What was measured where the thumb is. */
   known: FaithfulnessPoint | undefined;
   /** The thumb moves: what is shown is of where it was. */
   moving: boolean;
@@ -34,24 +32,28 @@ export function Faithfulness(props: FaithfulnessProps): JSX.Element {
     const timer = setTimeout(() => setRested(wanted), REST_MS);
     return () => clearTimeout(timer);
   }, [wanted]);
+  const isKnown = known !== undefined && known.completeness !== null;
   const offered = isOffered(asking, "circuit");
   const question =
-    offered && rested === wanted && !moving ? { what: "circuit", params, key: wanted } : null;
+    offered && !isKnown && rested === wanted && !moving
+      ? { what: "circuit", params, key: wanted }
+      : null;
   const { answer, problem } = useAnswer<Outcome>(asking, question);
   const [last, setLast] = useState<Outcome | null>(null);
   useEffect(() => {
-    if (answer) setLast(answer);
-  }, [answer]);
-  const shown = offered ? (answer ?? last) : known;
-  const stale = offered && !answer && !problem;
+    if (answer ?? known) setLast(answer ?? known ?? null);
+  }, [answer, known]);
+  const found = isKnown ? known : (answer ?? (offered ? null : known));
+  const stale = offered && !found && !problem;
+  const shown = found ?? (stale ? last : null);
   return (
     <span
       class="hs-control hs-graph-faithful"
-      title={offered || known ? MEANING : "Needs a live kernel"}
+      title={offered || shown ? MEANING : "Needs a live kernel"}
     >
       <span class="hs-label">Faithfulness</span>
       <span role="status" class={stale ? "hs-graph-stale" : ""} aria-busy={stale}>
-        {shown && !problem ? <InWords {...shown} /> : stale ? "…" : "–"}
+        {shown && !problem ? <InWords {...shown} /> : stale ? "…" : "– not run at this size"}
       </span>
       <Problem text={problem} />
     </span>
@@ -67,7 +69,7 @@ function InWords({ faithfulness, completeness, requested, kept }: Outcome): JSX.
       <strong>{ratio(faithfulness)}</strong>{" "}
       <span class="hs-muted">
         {formatNumber(requested)} edges asked for, {formatNumber(kept)} kept
-        {completeness !== undefined && `; completeness ${ratio(completeness)}`}
+        {completeness !== null && `; completeness ${ratio(completeness)}`}
       </span>
     </>
   );

@@ -2,12 +2,15 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { tokenGlyphs } from "../../state/tokens";
+import type { Group } from "../../wire/types";
 import { Button } from "../parts/controls";
 import { isTaken, withGroup } from "./groups";
 import type { Marking } from "./marks";
 
 interface GroupBarProps {
   marks: Marking;
+  /** The groups of the graph that is shown. */
+  groups: readonly Group[];
   /** Names of the selected nodes. */
   selected: readonly string[];
   /** Labels of the groups that are shown open. */
@@ -18,23 +21,27 @@ interface GroupBarProps {
 
 export function GroupBar({
   marks,
+  groups,
   selected,
   open,
   onOpen,
   onDone,
 }: GroupBarProps): JSX.Element | null {
   const [label, setLabel] = useState("");
-  const { groups } = marks;
   if (!groups.length && selected.length === 0) return null;
-  const taken = isTaken(groups, label.trim());
+  const taken = isTaken(marks.groups, label.trim());
   const make = (): void => {
-    marks.change({ groups: withGroup(groups, { label: label.trim(), nodes: [...selected] }) });
+    marks.change({
+      groups: withGroup(marks.groups, { label: label.trim(), nodes: [...selected] }),
+    });
     setLabel("");
     onDone();
   };
   const rename = (was: string, next: string): void => {
-    if (!next || isTaken(groups, next)) return;
-    marks.change({ groups: groups.map((g) => (g.label === was ? { ...g, label: next } : g)) });
+    if (!next || isTaken(marks.groups, next)) return;
+    marks.change({
+      groups: marks.groups.map((g) => (g.label === was ? { ...g, label: next } : g)),
+    });
     onOpen(open.map((one) => (one === was ? next : one)));
   };
   return (
@@ -83,7 +90,9 @@ export function GroupBar({
           </Button>
           <Button
             label={`Dissolve ${tokenGlyphs(name)}`}
-            onClick={() => marks.change({ groups: groups.filter((group) => group.label !== name) })}
+            onClick={() =>
+              marks.change({ groups: marks.groups.filter((group) => group.label !== name) })
+            }
           >
             Dissolve
           </Button>

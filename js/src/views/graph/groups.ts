@@ -26,6 +26,10 @@ export interface Picture {
   share: Float64Array;
   /** An edge of each link, the strongest. */
   edge: Int32Array;
+  /** How many edges each is. */
+  edgeCount: Int32Array;
+  /** 1 for links of edges that pruning left out, shown for what is pinned. */
+  outside: Uint8Array;
   incoming: Adjacency;
   outgoing: Adjacency;
 }
@@ -48,6 +52,7 @@ export function makePicture(
   pruned: Pruned,
   groups: readonly Group[],
   open: ReadonlySet<string>,
+  circuit: Pruned = pruned,
 ): Picture {
   const itemOf = new Int32Array(graph.nodes).fill(-1);
   const items: Item[] = [];
@@ -67,15 +72,23 @@ export function makePicture(
     itemOf[node] = items.length;
     items.push({ key: graph.names[node] ?? "", node, members: [node], group: -1 });
   }
-  return { items, itemOf, ...linksOf(graph, pruned, items, itemOf) };
+  return { items, itemOf, ...linksOf(graph, pruned, items, itemOf, circuit) };
 }
 
-function linksOf(graph: Graph, pruned: Pruned, items: readonly Item[], itemOf: Int32Array) {
+function linksOf(
+  graph: Graph,
+  pruned: Pruned,
+  items: readonly Item[],
+  itemOf: Int32Array,
+  circuit: Pruned,
+) {
   const found = new Map<number, number>();
   const source: number[] = [];
   const target: number[] = [];
   const weight: number[] = [];
   const edge: number[] = [];
+  const count: number[] = [];
+  const outside: number[] = [];
   for (let at = 0; at < graph.edges; at++) {
     if (!pruned.edges[at]) continue;
     const from = itemOf[graph.source[at] ?? 0] ?? -1;
@@ -84,7 +97,8 @@ function linksOf(graph: Graph, pruned: Pruned, items: readonly Item[], itemOf: I
     // Of two nodes, an edge into each of q, k and v is a link of its own.
     const single = items[from]?.group === -1 && items[to]?.group === -1;
     const input = single ? (graph.result.edges.input.data[at] ?? 0) : 0;
-    const key = (from * items.length + to) * EDGE_INPUTS.length + input;
+    const left = circuit.edges[at] ? 0 : 1;
+    const key = ((from * items.length + to) * EDGE_INPUTS.length + input) * 2 + left;
     const link = found.get(key);
     const value = graph.weight[at] ?? 0;
     if (link === undefined) {
@@ -93,8 +107,11 @@ function linksOf(graph: Graph, pruned: Pruned, items: readonly Item[], itemOf: I
       target.push(to);
       weight.push(value);
       edge.push(at);
+      count.push(1);
+      outside.push(left);
     } else {
       weight[link] = (weight[link] ?? 0) + value;
+      count[link] = (count[link] ?? 0) + 1;
       const strongest = Math.abs(graph.weight[edge[link] ?? 0] ?? 0);
       if (Math.abs(value) > strongest) edge[link] = at;
     }
@@ -111,6 +128,8 @@ function linksOf(graph: Graph, pruned: Pruned, items: readonly Item[], itemOf: I
     weight: Float64Array.from(weight),
     share: Float64Array.from(weight, (value, at) => value / (inflow[target[at] ?? 0] || 1)),
     edge: Int32Array.from(edge),
+    edgeCount: Int32Array.from(count),
+    outside: Uint8Array.from(outside),
     incoming: adjacency(targets, items.length),
     outgoing: adjacency(sources, items.length),
   };

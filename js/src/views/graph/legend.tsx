@@ -6,9 +6,9 @@ import type { Mark } from "../../draw/scene";
 import { SceneCanvas } from "../parts/canvas";
 import { glyphPath, isHollow, KIND_WORDS, SHAPES } from "./glyphs";
 import type { Picture } from "./groups";
+import { DOTS, DOTTED_WIDTH, signColours } from "./links";
 import type { Graph } from "./model";
 import type { NodeKind } from "./names";
-import { signColours } from "./scene";
 
 const SIZE = 16;
 
@@ -30,14 +30,14 @@ export function GraphLegend({ graph, picture, theme }: LegendProps): JSX.Element
   const kinds = [...new Set(picture.items.map(({ node }) => graph.kinds[node] ?? "other"))];
   const { positive, negative } = signColours(theme);
   const [measure] = graph.result.measures;
-  const line = (stroke: string, dash?: number[]): Mark => ({
+  const line = (stroke: string, dash?: number[], lineWidth = 2.4): Mark => ({
     kind: "line",
     x1: 1,
     y1: 8,
     x2: 31,
     y2: 8,
     stroke,
-    lineWidth: 2.4,
+    lineWidth,
     ...(dash ? { dash } : {}),
   });
   return (
@@ -56,6 +56,18 @@ export function GraphLegend({ graph, picture, theme }: LegendProps): JSX.Element
         <SceneCanvas scene={{ width: 32, height: SIZE, marks: [line(negative, [5, 3])] }} />
         negative
       </span>
+      {picture.outside.some(Boolean) && (
+        <span>
+          <SceneCanvas
+            scene={{
+              width: 32,
+              height: SIZE,
+              marks: [line(palette(theme).muted, DOTS, DOTTED_WIDTH)],
+            }}
+          />
+          pruned, shown for what is pinned
+        </span>
+      )}
       <span title={measure?.definition}>
         width: root of the share of the target's inflow. {measure?.title} in {measure?.unit}.{" "}
         {graph.result.provenance.sign}

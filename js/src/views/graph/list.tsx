@@ -4,6 +4,7 @@ import { formatNumber } from "../../draw/text";
 import { tokenGlyphs } from "../../state/tokens";
 import type { CircuitGraph } from "../../wire/types";
 import { EDGE_INPUTS, nodeName } from "./names";
+import { PRUNED } from "./words";
 
 /** A page holds so many rows without stalling. */
 const MAX_ROWS = 500;
@@ -22,7 +23,14 @@ export function NodeLabel({ graph, node }: { graph: CircuitGraph; node: number }
   );
 }
 
-export function EdgeList({ graph, kept }: { graph: CircuitGraph; kept: readonly number[] }) {
+interface EdgeListProps {
+  graph: CircuitGraph;
+  kept: readonly number[];
+  /** 1 for the edges of the circuit. */
+  circuit: Uint8Array;
+}
+
+export function EdgeList({ graph, kept, circuit }: EdgeListProps): JSX.Element {
   const [first] = graph.measures;
   const size = (edge: number): number => Math.abs(first?.values.data[edge] ?? 0);
   const rows = [...kept].sort((a, b) => size(b) - size(a)).slice(0, MAX_ROWS);
@@ -57,6 +65,7 @@ export function EdgeList({ graph, kept }: { graph: CircuitGraph; kept: readonly 
                 <td>
                   <NodeLabel graph={graph} node={target.data[edge] ?? 0} />
                   {EDGE_INPUTS[input.data[edge] ?? 0]}
+                  {!circuit[edge] && <span class="hs-muted"> {PRUNED}</span>}
                 </td>
                 {graph.measures.map((measure) => (
                   <td key={measure.name}>

@@ -3,6 +3,7 @@
 import { useCallback, useMemo, useState } from "preact/hooks";
 import type { CircuitGraph, Group, Place } from "../../wire/types";
 import type { ViewProps } from "../contract";
+import type { Graph } from "./model";
 import type { Threshold } from "./prune";
 import { advance, begin, type History, redo, undo } from "./undo";
 
@@ -46,14 +47,42 @@ export function readMarks(marks: Record<string, unknown>, result: CircuitGraph):
   };
 }
 
+/** What of the marks is of nodes that the graph has; thresholds are of any. */
+export function marksHere(marks: GraphMarks, { index }: Pick<Graph, "index">): GraphMarks {
+  const has = (name: string): boolean => index.has(name);
+  return {
+    ...marks,
+    pinned: marks.pinned.filter(has),
+    groups: marks.groups
+      .map(({ label, nodes }) => ({ label, nodes: nodes.filter(has) }))
+      .filter(({ nodes }) => nodes.length > 0),
+    labels: Object.fromEntries(Object.entries(marks.labels).filter(([name]) => has(name))),
+    places: marks.places.filter(({ node }) => has(node)),
+  };
+}
+
+/** How many marks are of nodes that it does not have. */
+export function countElsewhere(marks: GraphMarks, here: GraphMarks): number {
+  const count = ({ pinned, groups, labels, places }: GraphMarks): number =>
+    pinned.length + groups.length + Object.keys(labels).length + places.length;
+  return count(marks) - count(here);
+}
+
+/** All marks: those of nodes that another graph has are kept for it. */
 export interface Marking extends GraphMarks {
   change(patch: Partial<GraphMarks>): void;
+  /** What of them is of nodes that the graph has. */
+  here: GraphMarks;
   undo: (() => void) | null;
   redo: (() => void) | null;
 }
 
-export function useMarks({ marks, setMark, result }: ViewProps<CircuitGraph>): Marking {
+export function useMarks(
+  { marks, setMark, result }: ViewProps<CircuitGraph>,
+  graph: Graph,
+): Marking {
   const now = useMemo(() => readMarks(marks, result), [marks, result]);
+  const here = useMemo(() => marksHere(now, graph), [now, graph]);
   const [history, setHistory] = useState<History<GraphMarks>>(() => begin(now));
   const write = (next: GraphMarks): void => {
     for (const name of NAMES) if (next[name] !== now[name]) setMark(name, next[name]);
@@ -70,6 +99,7 @@ export function useMarks({ marks, setMark, result }: ViewProps<CircuitGraph>): M
   };
   return {
     ...now,
+    here,
     change: useCallback(change, [now, setMark]),
     undo: history.past.length ? () => step(undo) : null,
     redo: history.future.length ? () => step(redo) : null,

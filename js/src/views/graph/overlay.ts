@@ -4,7 +4,8 @@ import type { Mark, Scene } from "../../draw/scene";
 import { textWidth } from "../../draw/text";
 import { glyphPath } from "./glyphs";
 import { FOOT, GUTTER } from "./layout";
-import { type Drawn, itemPath, linkPaths, r1, radiusOf, SIZE } from "./scene";
+import { linkPath, linkPaths, r1, radiusOf } from "./links";
+import { type Drawn, itemPath, SIZE } from "./scene";
 import { shortLabel } from "./words";
 
 export interface Highlight {
@@ -13,6 +14,9 @@ export interface Highlight {
   /** Whether the keyboard is on it. */
   focus: boolean;
   selected: ReadonlySet<number>;
+  /** The link under the pointer and the one that is selected; -1 for none. */
+  hovered: number;
+  link: number;
   /** Corners of a lasso that is being drawn. */
   lasso: readonly { x: number; y: number }[];
 }
@@ -32,6 +36,16 @@ export function overlayScene(drawn: Drawn, links: readonly number[], highlight: 
   ];
   const isPlain = (item: number): boolean => (picture.items[item]?.group ?? 0) < 0;
   const marks: Mark[] = [];
+  for (const link of new Set([highlight.hovered, highlight.link])) {
+    if (link < 0) continue;
+    const d = linkPath(picture, layout, look.view, link);
+    const isSelected = link === highlight.link;
+    marks.push(
+      { kind: "path", d, stroke: accent, lineWidth: isSelected ? 9 : 6, opacity: 0.35 },
+      ...linkPaths(picture, layout, look, [link]),
+      ...(isSelected ? nameTags(drawn, link) : []),
+    );
+  }
   const out = links.slice(0, MAX_BROUGHT_OUT);
   marks.push(...linkPaths(picture, layout, look, [...out].reverse()));
   const ends = new Set(
@@ -77,6 +91,9 @@ export function overlayScene(drawn: Drawn, links: readonly number[], highlight: 
   const window = { x: GUTTER, y: 0, width: width - GUTTER, height: height - FOOT };
   return { width, height, marks: [{ kind: "group", clip: window, dx: 0, dy: 0, marks }] };
 }
+
+const nameTags = (drawn: Drawn, link: number): Mark[] =>
+  [drawn.picture.source, drawn.picture.target].flatMap((ends) => nameTag(drawn, ends[link] ?? 0));
 
 /** The item's label on a ground of its own, whole. */
 function nameTag({ picture, layout, naming, look }: Drawn, at: number): Mark[] {

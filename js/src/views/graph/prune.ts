@@ -1,7 +1,7 @@
 // Which nodes and edges stay at a threshold, in the browser: the same rules as in Python.
 //
-// Components: the n best edges by |score|, then those that lead nowhere are dropped. Attribution: nodes
-// up to a cumulative share of the influence on the targets, then edges likewise (influence.py).
+// Components: the n best edges by |score| (by score, where the rule is signed), then those that lead
+// nowhere are dropped. Attribution: nodes up to a cumulative share of the influence on the targets, then edges likewise (influence.py).
 import { type Graph, nodeMeasure } from "./model";
 
 /** As synced: {} is what the kernel computed. */
@@ -19,6 +19,9 @@ export interface Pruned {
   nodeCount: number;
   edgeCount: number;
 }
+
+/** Scores along a chain are equal but for rounding: all of it stays, or none. */
+const ALIKE = 1 - 1e-5;
 
 const count = (flags: Uint8Array): number => flags.reduce((sum, flag) => sum + flag, 0);
 
@@ -180,7 +183,11 @@ export interface Pruner {
 
 /** What does not depend on the threshold is worked out once. */
 export function makePruner(graph: Graph): Pruner {
-  const size = (edge: number): number => Math.abs(graph.weight[edge] ?? 0);
+  const { signed } = graph.result.pruning;
+  const height = (edge: number): number => {
+    const weight = graph.weight[edge] ?? 0;
+    return signed ? weight : Math.abs(weight);
+  };
   const byOrder = Int32Array.from(graph.order.keys()).sort(
     (a, b) => (graph.order[b] ?? 0) - (graph.order[a] ?? 0) || 0,
   );
@@ -207,7 +214,7 @@ export function makePruner(graph: Graph): Pruner {
   }
 
   function best(n: number): Pruned {
-    ranked ??= Int32Array.from(graph.weight.keys()).sort((a, b) => size(b) - size(a) || a - b);
+    ranked ??= Int32Array.from(graph.weight.keys()).sort((a, b) => height(b) - height(a) || a - b);
     const edges = new Uint8Array(graph.edges);
     for (const edge of ranked.subarray(0, n)) edges[edge] = 1;
     readers ??= readersOf(graph);
@@ -217,12 +224,12 @@ export function makePruner(graph: Graph): Pruner {
 
   function influential(nodeShare: number, edgeShare: number): Pruned {
     influences ??= whole();
-    const least = cutoff(influences, nodeShare);
+    const least = cutoff(influences, nodeShare) * ALIKE;
     const nodes = Uint8Array.from(influences, (value, node) =>
       isEnd(graph, node) || (value > 0 && value >= least) ? 1 : 0,
     );
     const { scores } = influence(graph, nodes, weights, byOrder);
-    const enough = cutoff(scores, edgeShare);
+    const enough = cutoff(scores, edgeShare) * ALIKE;
     const edges = Uint8Array.from(scores, (score) => (score > 0 && score >= enough ? 1 : 0));
     const isError = (node: number): boolean => graph.kinds[node]?.endsWith("error") ?? false;
     dropDangling(graph, edges, (node) => !isError(node));
@@ -265,6 +272,13 @@ export function withPinned(graph: Graph, pruned: Pruned, names: ReadonlySet<stri
       if (!pruned.nodes[node] && best >= 0) edges[best] = 1;
     }
   }
+  return { nodes, edges, nodeCount: count(nodes), edgeCount: count(edges) };
+}
+
+/** What is in both. */
+export function both(a: Pruned, b: Pruned): Pruned {
+  const nodes = a.nodes.map((kept, node) => (kept && b.nodes[node] ? 1 : 0));
+  const edges = a.edges.map((kept, edge) => (kept && b.edges[edge] ? 1 : 0));
   return { nodes, edges, nodeCount: count(nodes), edgeCount: count(edges) };
 }
 

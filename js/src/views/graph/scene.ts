@@ -1,5 +1,4 @@
 // A picture of a graph as marks: links under nodes under labels, in the part that the window shows.
-import { makeRamp, type Theme } from "../../draw/colour";
 import { labelEvery } from "../../draw/layout";
 import { palette } from "../../draw/palette";
 import type { Mark, Scene } from "../../draw/scene";
@@ -8,135 +7,14 @@ import { tokenGlyphs, visible } from "../../state/tokens";
 import { boxPath, glyphPath, isHollow, SHAPES, type Shape } from "./glyphs";
 import type { Item, Picture } from "./groups";
 import { FOOT, GUTTER, LABELLED, type Layout } from "./layout";
+import { type Look, linkPaths, radiusOf } from "./links";
 import { type Naming, shortLabel, tokenAt } from "./words";
 
-/** From the layout's place to the window's: place * k + (x, y). */
-export interface View {
-  x: number;
-  y: number;
-  k: number;
-}
-
-export interface Look {
-  theme: Theme;
-  width: number;
-  height: number;
-  view: View;
-}
-
-/** So many links are drawn; of more, the strongest. */
-export const MAX_LINKS = 20_000;
-/** More are straight lines. */
-const MAX_CURVES = 6_000;
 export const SIZE = 11;
 /** Less room than this holds no label. */
 const LEAST_LABEL = LABELLED - 10;
-const WIDTHS = [0.7, 1.2, 2, 3, 4.4];
-const OPACITIES = [0.3, 0.42, 0.6, 0.78, 0.9];
-/** From so many links on they are thinner and fainter. */
-const CROWDED = 1_500;
-/** Links this steep and this long swing out, at most so far. */
-const NEARLY_ABOVE = 12;
-const LONG = 60;
-const MOST_BOW = 150;
-const DASHES = [
-  [2, 2],
-  [3, 2.5],
-  [5, 3],
-  [7, 4],
-  [9, 5],
-];
-
-export interface SignColours {
-  positive: string;
-  negative: string;
-}
-
-/** Blue raises, red lowers: the two arms of the diverging scale. */
-export function signColours(theme: Theme): SignColours {
-  const scale = { kind: "diverging" as const, low: -1, high: 1, reverse: false, log: false };
-  const ramp = makeRamp(scale, theme);
-  return { positive: ramp.css(0.72), negative: ramp.css(-0.72) };
-}
-
-/** Which of the widths: the square root of the share. */
-const widthClass = (share: number): number =>
-  Math.min(WIDTHS.length - 1, Math.floor(Math.sqrt(Math.min(1, Math.abs(share))) * WIDTHS.length));
-
-export const radiusOf = (layout: Layout, k: number): number =>
-  Math.min(
-    11,
-    Math.max(2, (layout.slot >= LABELLED ? 7 : Math.min(6, layout.slot / 3.2)) * k ** 0.7),
-  );
-
 export const shapeOf = (naming: Naming, item: Item): Shape =>
   item.group >= 0 ? "box" : SHAPES[naming.graph.kinds[item.node] ?? "other"];
-
-export const r1 = (value: number): string => String(Math.round(value * 10) / 10);
-
-/** How far a link swings out, so that what is straight above each other does not hide it. */
-function bow(dx: number, dy: number, toTheRight: boolean): number {
-  if (Math.abs(dx) > NEARLY_ABOVE || dy < LONG) return 0;
-  return Math.min(MOST_BOW, 0.3 * dy) * (toTheRight ? 1 : -1);
-}
-
-/** The links' path data, one for each sign and width; `only` some of them. */
-export function linkPaths(
-  picture: Picture,
-  layout: Layout,
-  look: Look,
-  only: Iterable<number>,
-): Mark[] {
-  const { view, theme } = look;
-  const colours = signColours(theme);
-  const paths = WIDTHS.map(() => ["", ""] as [string, string]);
-  const chosen = [...only];
-  const curved = chosen.length <= MAX_CURVES;
-  const thin = chosen.length > CROWDED ? 0.5 : 1;
-  const radius = radiusOf(layout, view.k);
-  const toX = (item: number): number => (layout.x[item] ?? 0) * view.k + view.x;
-  const toY = (item: number): number => (layout.y[item] ?? 0) * view.k + view.y;
-  for (const link of chosen) {
-    const from = picture.source[link] ?? 0;
-    const to = picture.target[link] ?? 0;
-    const [x1, y1, x2, y2] = [toX(from), toY(from) - radius, toX(to), toY(to) + radius];
-    if (Math.max(x1, x2) < GUTTER || Math.min(x1, x2) > look.width) continue;
-    if (Math.max(y1, y2) < 0 || Math.min(y1, y2) > look.height) continue;
-    const share = picture.share[link] ?? 0;
-    const path = paths[widthClass(share)];
-    if (!path) continue;
-    const middle = r1((y1 + y2) / 2);
-    const end = `${r1(x2)},${r1(y2)}`;
-    const aside = bow(x2 - x1, y1 - y2, (from + to) % 2 === 0);
-    path[share < 0 ? 1 : 0] +=
-      `M${r1(x1)},${r1(y1)}${curved ? `C${r1(x1 + aside)},${middle} ${r1(x2 + aside)},${middle} ${end}` : `L${end}`}`;
-  }
-  return paths.flatMap((pair, at) =>
-    pair.flatMap((d, negative): Mark[] =>
-      d
-        ? [
-            {
-              kind: "path",
-              d,
-              stroke: negative ? colours.negative : colours.positive,
-              lineWidth: (WIDTHS[at] ?? 1) * thin,
-              opacity: (OPACITIES[at] ?? 1) * thin,
-              // The sign without colour.
-              ...(negative ? { dash: DASHES[at] ?? [] } : {}),
-            },
-          ]
-        : [],
-    ),
-  );
-}
-
-/** The links that are drawn, weakest first. */
-export function drawnLinks(picture: Picture): Int32Array {
-  const all = Int32Array.from(picture.share.keys());
-  const size = (link: number): number => Math.abs(picture.share[link] ?? 0);
-  all.sort((a, b) => size(a) - size(b));
-  return all.subarray(Math.max(0, all.length - MAX_LINKS));
-}
 
 function grid(layout: Layout, { view, theme, width, height }: Look): Mark[] {
   const { hairline } = palette(theme);

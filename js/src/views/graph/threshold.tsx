@@ -2,6 +2,7 @@
 import type { JSX } from "preact";
 import { formatNumber } from "../../draw/text";
 import { Button } from "../parts/controls";
+import { isOfBest, pointAt } from "./circuits";
 import type { Graph } from "./model";
 import type { Threshold } from "./prune";
 import { percent } from "./words";
@@ -30,14 +31,16 @@ export function ThresholdSliders(props: ThresholdProps): JSX.Element {
   if (graph.result.family === "components") {
     // Few edges matter most, so the slider is logarithmic.
     const most = Math.log(Math.max(2, graph.edges));
-    const edges = value.edges ?? computed;
+    const edges = value.edges ?? pointAt(graph.result, {})?.requested ?? computed;
     const count = (at: number): number => Math.min(graph.edges, Math.round(Math.exp(at * most)));
     return (
       <>
         <Range
           label="Edges shown"
           value={Math.log(Math.max(1, edges)) / most}
-          text={`best ${formatNumber(edges)}`}
+          text={
+            asComputed && !isOfBest(graph.result) ? "as computed" : `best ${formatNumber(edges)}`
+          }
           onPreview={(at) => onPreview({ edges: count(at) })}
           onChange={(at) => onChange({ edges: count(at) })}
         />

@@ -1,6 +1,6 @@
 // Which part of the layout the window shows.
 import { FOOT, GUTTER, type Layout } from "./layout";
-import type { View } from "./scene";
+import type { View } from "./links";
 
 const LARGEST = 8;
 const SMALLEST = 0.1;

@@ -8,14 +8,16 @@ import { visible } from "../../state/tokens";
 import { Button } from "../parts/controls";
 import { type Anchor, Tooltip } from "../parts/tooltip";
 import { ItemCard } from "./card";
+import { EdgeCard } from "./edge-card";
 import type { Picture } from "./groups";
 import { FOOT, GUTTER, type Layout } from "./layout";
+import { drawnLinks, linkAt, radiusOf, type View } from "./links";
 import { edgesOf } from "./model";
 import { overlayScene } from "./overlay";
-import { baseScene, drawnLinks, radiusOf, type View } from "./scene";
+import { baseScene } from "./scene";
 import { fitView, itemAt, itemsInside, reveal, zoomView } from "./view";
-import { ARROWS, type Arrow, walk } from "./walk";
-import { describe, type Naming, ranked } from "./words";
+import { ARROWS, type Arrow, nextLink, walk } from "./walk";
+import { describe, describeLink, type Naming, ranked } from "./words";
 
 export interface ViewportProps {
   naming: Naming;
@@ -27,9 +29,12 @@ export interface ViewportProps {
   selected: ReadonlySet<number>;
   /** The item that the keyboard is on; -1 for none. */
   cursor: number;
+  /** The selected link; -1 for none. */
+  link: number;
   onCursor(item: number): void;
   onPin(item: number): void;
   onSelect(items: readonly number[], add: boolean): void;
+  onLink(link: number): void;
   /** An item was dragged by so much, in the layout's pixels. */
   onMove(item: number, dx: number, dy: number): void;
   onKey(event: KeyboardEvent): void;
@@ -49,12 +54,14 @@ const REST_MS = 90;
 /** Up to so many links a gesture repaints at once. */
 const LIGHT = 1_500;
 const MOVED = 4;
+/** How near to a link counts as on it. */
+const NEAR_LINK = 5;
 const CARD_WIDTH = 330;
 const CARD_LINKS = 5;
 const ZOOM = 1.3;
 
 export function Viewport(props: ViewportProps): JSX.Element {
-  const { naming, picture, layout, theme, width, pinned, selected, cursor } = props;
+  const { naming, picture, layout, theme, width, pinned, selected, cursor, link } = props;
   const shrunk = Math.min(1, (width - GUTTER) / (layout.width - GUTTER));
   const whole = (layout.height - FOOT) * shrunk + FOOT;
   const height = Math.round(Math.min(HEIGHT.most, Math.max(HEIGHT.least, whole)));
@@ -67,6 +74,7 @@ export function Viewport(props: ViewportProps): JSX.Element {
   const view = chosen ?? fitView(layout, size);
   const [painted, setPainted] = useState(view);
   const [hover, setHover] = useState(-1);
+  const [onLink, setOnLink] = useState<{ link: number; at: Point } | null>(null);
   const [focused, setFocused] = useState(false);
   const [drag, setDrag] = useState<{ item: number; dx: number; dy: number } | null>(null);
   const [lasso, setLasso] = useState<readonly Point[]>([]);
@@ -98,7 +106,9 @@ export function Viewport(props: ViewportProps): JSX.Element {
     if (!over.current) return;
     const moved = drag ? movedLayout(layout, drag) : layout;
     const drawn = { picture, layout: moved, naming, look: { theme, ...size, view } };
-    const highlight = { item: current, focus: focused && current === cursor, selected, lasso };
+    const hovered = onLink?.link ?? -1;
+    const focus = focused && current === cursor;
+    const highlight = { item: current, focus, selected, lasso, hovered, link };
     paint(over.current, overlayScene(drawn, own, highlight), window.devicePixelRatio);
   }, [
     picture,
@@ -116,6 +126,8 @@ export function Viewport(props: ViewportProps): JSX.Element {
     selected,
     lasso,
     drag,
+    onLink?.link,
+    link,
   ]);
 
   useEffect(() => {
@@ -136,11 +148,14 @@ export function Viewport(props: ViewportProps): JSX.Element {
   const reach = radiusOf(layout, k) + 5;
   const under = ({ x, y }: Point): number =>
     y > height - FOOT ? -1 : itemAt(layout, view, x, y, reach);
+  const linkUnder = ({ x, y }: Point): number =>
+    y > height - FOOT || x < GUTTER ? -1 : linkAt(picture, layout, view, links, x, y, NEAR_LINK);
 
   function onPointerDown(event: TargetedPointerEvent<HTMLDivElement>): void {
     if (event.button !== 0) return;
     const from = place(event.currentTarget, event);
     const item = under(from);
+    setOnLink(null);
     event.currentTarget.setPointerCapture?.(event.pointerId);
     if (item >= 0)
       gesture.current = { kind: "item", from, item, moved: false, add: event.shiftKey };
@@ -151,11 +166,18 @@ export function Viewport(props: ViewportProps): JSX.Element {
   function onPointerMove(event: TargetedPointerEvent<HTMLDivElement>): void {
     const at = place(event.currentTarget, event);
     const now = gesture.current;
-    if (!now) setHover(under(at));
+    if (!now) look(at);
     else if (now.kind === "lasso") {
       now.points.push(at);
       setLasso([...now.points]);
     } else follow(now, at);
+  }
+
+  function look(at: Point): void {
+    const item = under(at);
+    const over = item >= 0 ? -1 : linkUnder(at);
+    setHover(item);
+    setOnLink((was) => (over < 0 ? null : was?.link === over ? was : { link: over, at }));
   }
 
   function follow(now: Exclude<Gesture, { kind: "lasso" }>, at: Point): void {
@@ -167,13 +189,17 @@ export function Viewport(props: ViewportProps): JSX.Element {
     else setDrag({ item: now.item, dx: dx / k, dy: dy / k });
   }
 
-  function onPointerUp(): void {
+  function onPointerUp(event: TargetedPointerEvent<HTMLDivElement>): void {
     const now = gesture.current;
     gesture.current = null;
     setLasso([]);
     setDrag(null);
     if (now?.kind === "lasso") props.onSelect(itemsInside(layout, view, now.points), true);
-    if (now?.kind === "pan" && !now.moved) props.onSelect([], false);
+    if (now?.kind === "pan" && !now.moved) {
+      const over = linkUnder(place(event.currentTarget, event));
+      if (over >= 0) goTo(over);
+      else props.onSelect([], false);
+    }
     if (now?.kind !== "item") return;
     if (now.moved) {
       if (drag) props.onMove(drag.item, drag.dx, drag.dy);
@@ -189,6 +215,12 @@ export function Viewport(props: ViewportProps): JSX.Element {
     setLasso([]);
     setDrag(null);
     setHover(-1);
+    setOnLink(null);
+  }
+
+  function goTo(next: number): void {
+    props.onLink(next);
+    if (next >= 0) props.announce(describeLink(naming, picture, next));
   }
 
   function go(item: number): void {
@@ -216,6 +248,11 @@ export function Viewport(props: ViewportProps): JSX.Element {
       event.preventDefault();
       if (key === "Enter") props.onPin(cursor);
       else props.onSelect([cursor], true);
+    } else if (plain && key.toLowerCase() === "e") {
+      event.preventDefault();
+      const item = cursor < 0 ? topItem(layout) : cursor;
+      if (cursor < 0) props.onCursor(item);
+      goTo(nextLink(picture, item, link, event.shiftKey ? -1 : 1));
     } else if (plain && (key === "+" || key === "=")) zoom(ZOOM);
     else if (plain && key === "-") zoom(1 / ZOOM);
     else if (plain && key === "0") setChosen(null);
@@ -231,22 +268,23 @@ export function Viewport(props: ViewportProps): JSX.Element {
   const ratio = k / shown.k;
   const pending = `translate(${x - shown.x * ratio}px, ${y - shown.y * ratio}px) scale(${ratio})`;
   const carded = gesture.current === null && hover >= 0 ? hover : -1;
+  const hovered = gesture.current === null && carded < 0 ? onLink : null;
   return (
     <div class="hs-graph-window">
       <div
         ref={box}
         class={current >= 0 ? "hs-graph-canvas hs-graph-dim" : "hs-graph-canvas"}
-        style={{ height: `${height}px`, cursor: hover >= 0 ? "pointer" : "grab" }}
+        style={{ height: `${height}px`, cursor: hover >= 0 || onLink ? "pointer" : "grab" }}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: arrow keys walk on it
         tabIndex={0}
         role="application"
         aria-roledescription="graph"
-        aria-label={`${visible(naming.graph.result.title)}: ${picture.items.length} nodes. Up follows the strongest output, down the strongest input, left and right the row; Enter pins, Space selects, slash searches.`}
+        aria-label={`${visible(naming.graph.result.title)}: ${picture.items.length} nodes. Up follows the strongest output, down the strongest input, left and right the row; E steps through a node's edges, Enter pins, Space selects, slash searches.`}
         onPointerDown={onPointerDown}
         onPointerMove={onPointerMove}
         onPointerUp={onPointerUp}
         onPointerCancel={cancel}
-        onPointerLeave={() => !gesture.current && setHover(-1)}
+        onPointerLeave={() => !gesture.current && cancel()}
         onKeyDown={onKeyDown}
         onFocus={(event) => setFocused(event.currentTarget.matches(":focus-visible"))}
         onBlur={() => setFocused(false)}
@@ -273,12 +311,19 @@ export function Viewport(props: ViewportProps): JSX.Element {
         />
       </div>
       <Tooltip
-        anchor={carded < 0 ? null : anchorOf(box.current, layout, view, carded)}
+        anchor={
+          hovered
+            ? anchorAt(box.current, hovered.at)
+            : carded < 0
+              ? null
+              : anchorOf(box.current, layout, view, carded)
+        }
         width={CARD_WIDTH}
       >
         {carded >= 0 && (
           <ItemCard naming={naming} picture={picture} item={carded} most={CARD_LINKS} />
         )}
+        {hovered && <EdgeCard naming={naming} picture={picture} link={hovered.link} />}
       </Tooltip>
     </div>
   );
@@ -295,10 +340,15 @@ function anchorOf(
   view: View,
   item: number,
 ): Anchor | null {
+  const x = (layout.x[item] ?? 0) * view.k + view.x;
+  const y = (layout.y[item] ?? 0) * view.k + view.y;
+  return anchorAt(element, { x, y });
+}
+
+function anchorAt(element: HTMLElement | null, at: Point): Anchor | null {
   if (!element) return null;
-  const { left, top } = element.getBoundingClientRect();
-  const x = left + (layout.x[item] ?? 0) * view.k + view.x;
-  const y = top + (layout.y[item] ?? 0) * view.k + view.y;
+  const box = element.getBoundingClientRect();
+  const [x, y] = [box.left + at.x, box.top + at.y];
   return { left: x - 12, right: x + 12, top: y - 12, bottom: y + 12 };
 }
 

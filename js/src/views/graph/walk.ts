@@ -1,4 +1,4 @@
-// Where an arrow key leads from an item.
+// Where a key leads from an item.
 import type { Picture } from "./groups";
 import type { Layout } from "./layout";
 import { edgesOf } from "./model";
@@ -24,6 +24,14 @@ export function walk(picture: Picture, layout: Layout, item: number, arrow: Arro
   siblings.sort((a, b) => (layout.x[a] ?? 0) - (layout.x[b] ?? 0) || a - b);
   const step = arrow === "ArrowLeft" ? -1 : 1;
   return siblings[siblings.indexOf(item) + step] ?? -1;
+}
+
+/** The next of an item's links, largest first, or the one before; from any other the first. -1: none. */
+export function nextLink(picture: Picture, item: number, link: number, step: 1 | -1): number {
+  const ends = [picture.incoming, picture.outgoing].flatMap((side) => [...edgesOf(side, item)]);
+  const all = ranked(picture, Int32Array.from(ends));
+  const at = all.indexOf(link);
+  return all[at < 0 ? 0 : (at + step + all.length) % all.length] ?? -1;
 }
 
 const rowOf = (layout: Layout, item: number): number => layout.rowOf[item] ?? 0;

@@ -78,6 +78,22 @@ export function linkInput(graph: Graph, picture: Picture, link: number): string 
   return EDGE_INPUTS[graph.result.edges.input.data[picture.edge[link] ?? 0] ?? 0] ?? "";
 }
 
+/** Of edges that are there for what is pinned. */
+export const PRUNED = "pruned";
+
+/** One line that says what a link is. */
+export function describeLink(naming: Naming, picture: Picture, link: number): string {
+  const [source, target] = [picture.source[link], picture.target[link]].map((end) => {
+    const item = picture.items[end ?? 0];
+    return item ? shortLabel(naming, item) : "";
+  });
+  const input = linkInput(naming.graph, picture, link);
+  const [measure] = naming.graph.result.measures;
+  const weight = `${signed(picture.weight[link] ?? 0)} ${measure?.unit ?? ""}`.trim();
+  const out = picture.outside[link] ? `, ${PRUNED}` : "";
+  return `edge ${source} to ${target}${input && ` (${input})`}, ${weight}, ${percent(picture.share[link] ?? 0)}${out}`;
+}
+
 /** Links of an item, the largest first. */
 export function ranked(picture: Picture, links: Int32Array): number[] {
   const size = (link: number): number => Math.abs(picture.weight[link] ?? 0);
