@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests.e2e.lab import READY, Lab, Notebook
 from tests.e2e.test_lab import MODEL, widget
@@ -35,6 +35,20 @@ def go_to(root: Locator, name: str) -> None:
     expect(root.locator(".hs-graph-detail strong").first).to_have_text(name)
 
 
+def edge_at(page: Page, figure: Locator) -> None:
+    """Click where the pointer is on an edge: found by moving it along the middle of the figure."""
+    box = figure.bounding_box()
+    assert box is not None
+    for at in range(80, int(box["width"]), 4):
+        page.mouse.move(box["x"] + at, box["y"] + box["height"] / 2)
+        tip = page.locator(".hs-tooltip", has_text="Share of the target's inflow")
+        if tip.count() and tip.is_visible():
+            page.mouse.down()
+            page.mouse.up()
+            return
+    raise AssertionError("There is no edge.")
+
+
 def number(text: str) -> float:
     return float(text.replace("−", "-"))
 
@@ -59,17 +73,38 @@ def test_a_circuit_is_pruned_grouped_labelled_measured_saved_and_read(
     assert outcome["requested"] < 100
     expect(shown).to_contain_text(f"{outcome['kept']} of 927 edges")
     expect(faithful).to_contain_text(f"{outcome['kept']} kept")
-    measured = number(faithful.locator("strong").inner_text())
+    shown_faithfulness = faithful.locator("strong").inner_text()
+    measured = number(shown_faithfulness)
     assert measured == pytest.approx(outcome["faithfulness"], rel=6e-3)
 
+    # An edge is selected by keys, and its exact value stands beside the estimate.
+    figure = root.locator(".hs-graph-canvas")
+    go_to(root, "L0H1")
+    figure.focus()
+    figure.press("e")
+    edge = root.get_by_label("Selected edge")
+    source, target = edge.locator("strong").all_inner_texts()
+    letter = re.search(r"\(([qkv])\)", edge.locator(".hs-graph-head").inner_text())
+    edge.get_by_role("button", name="Patch it exactly").click()
+    exact = edge.get_by_title("Measured by patching this edge alone")
+    ends = f"{source!r}, {target!r}, {letter[1] if letter else ''!r}"
+    assert number(exact.inner_text().split()[-1]) == pytest.approx(
+        told(notebook, f"w.exact_edge({ends})"), rel=6e-3
+    )
+    figure.press("Escape")
+    expect(edge).to_have_count(0)
+    # By the mouse: wherever the pointer shows a hand off the nodes, an edge is.
+    edge_at(notebook.page, figure)
+    expect(edge).to_be_visible()
+
     go_to(root, "MLP1")
+    expect(edge).to_have_count(0)
     row = root.locator(".hs-graph-links tr", has_text="L0H1").first
     row.get_by_role("button", name="Patch it exactly").click()
     exact = row.get_by_title("Measured by patching this edge alone")
     value = number(exact.inner_text().split()[-1])
     assert value == pytest.approx(told(notebook, "w.exact_edge('L0H1', 'MLP1')"), rel=6e-3)
 
-    figure = root.locator(".hs-graph-canvas")
     for name in ("MLP1", "MLP0"):
         go_to(root, name)
         figure.focus()
@@ -95,11 +130,15 @@ def test_a_circuit_is_pruned_grouped_labelled_measured_saved_and_read(
     assert told(notebook, "[w.groups, w.labels]") == [groups, {"L0H1": "the same name again"}]
     assert told(notebook, "[g.label for g in w.result.marks.groups]") == ["early MLPs"]
 
+    root.get_by_role("button", name="CPR and CMD").click()
+    expect(root.get_by_label("Faithfulness curve")).to_contain_text("CMD")
     notebook.python("w.save_html('circuit.html')")
     page.goto((lab.root / "circuit.html").as_uri())
     frozen = page.locator(".hs-root")
     expect(frozen.get_by_label("Label of the group")).to_have_value("early MLPs")
-    expect(frozen.get_by_role("button", name="Curve")).to_be_disabled()
+    expect(frozen.locator(".hs-graph-faithful strong")).to_have_text(shown_faithfulness)
+    expect(frozen.get_by_label("Faithfulness curve")).to_contain_text("CMD")
+    expect(frozen.get_by_role("button", name="Minimality")).to_be_disabled()
     page.close()
 
 

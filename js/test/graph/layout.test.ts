@@ -157,3 +157,24 @@ it("an arrow key follows the strongest link, or the row", () => {
   expect(go("L0F12@1", "ArrowRight")).toMatch(/@3$/);
   expect(go("token@1", "ArrowDown")).toBeUndefined();
 });
+
+it("gives a narrow window's room to crowded columns, so that their nodes keep labels", () => {
+  const tokens = [0, 1, 2, 3, 4, 5, 6, 7, 8].map((at) => ["token", -1, at, -1] as const);
+  const features = Array.from({ length: 14 }, (_, unit) => ["feature", 0, 8, unit] as const);
+  const made = makeGraph(
+    "attribution",
+    [...tokens, ...features, ["logit", -1, 8, 5]].map((row) => [...row] as never),
+    [...features.keys()].map((at) => [8, 9 + at, 1]),
+  );
+  const graph = readGraph(made);
+  const picture = makePicture(graph, makePruner(graph).prune({}), [], new Set());
+  const all = {
+    ...picture,
+    items: graph.names.map((key, node) => ({ key, node, members: [node], group: -1 })),
+  };
+  const narrow = layoutPicture(graph, all, rankNodes(graph), [], 600);
+  expect(narrow.slot).toBeGreaterThanOrEqual(50);
+  expect(narrow.width).toBeLessThanOrEqual(601);
+  const wide = layoutPicture(graph, all, rankNodes(graph), [], 1200);
+  expect(Math.min(...wide.columns.map((column) => column.width))).toBeGreaterThanOrEqual(44);
+});

@@ -75,14 +75,14 @@ function Drawn({ points, here, title, theme, width }: DrawnProps): JSX.Element {
     const { series, text } = palette(theme);
     const values = points.map(({ faithfulness }) => faithfulness);
     const log = points.map(({ requested }) => Math.log(Math.max(1, requested)));
-    const most = log.at(-1) || 1;
+    const [least, most] = [log[0] ?? 0, log.at(-1) ?? 0];
     const own = points.map(({ requested, faithfulness }) =>
       requested === here ? faithfulness : Number.NaN,
     );
     const chart = {
       title,
       places: points.map(({ requested }) => `${formatNumber(requested)} edges`),
-      at: log.map((place) => place / most),
+      at: log.map((place) => (place - least) / (most - least || 1)),
       series: [
         { label: "faithfulness", values, colour: series[0] ?? text },
         { label: "shown", values: own, colour: text },

@@ -33,13 +33,17 @@ export interface Layout {
   height: number;
 }
 
-/** Room of an item across, the widest that fits being taken. */
-const SLOTS = [104, 84, 66, 50, 36, 24, 18];
 /** From this slot on an item has a label under it. */
 export const LABELLED = 50;
+/** Room of an item across, and the least of a column, the first that fit being taken: that items have
+ * labels matters more than that columns are wide, which matters more than that items are. */
+const FITS = [
+  { columns: [44, 30, 20], slots: [104, 84, 66, LABELLED] },
+  { columns: [44, 30, 20, 12], slots: [36, 24, 18] },
+];
+const TIGHTEST = { column: 12, slot: 18 };
 const LINE = { labelled: 46, plain: 20 };
 const PAD = 10;
-const MIN_COLUMN = 44;
 export const GUTTER = 62;
 export const FOOT = 30;
 /** More lines than this in a cell, and items get less room instead. */
@@ -94,6 +98,8 @@ const lineOf = (slot: number): number => (slot >= LABELLED ? LINE.labelled : LIN
 
 interface Fit {
   slot: number;
+  /** Least width of a column. */
+  column: number;
   /** Lines of the largest cell of a column. */
   lines: number;
 }
@@ -101,20 +107,23 @@ interface Fit {
 /** The widest room of an item with which all fits about into a window. Where nothing does, what lets
  * the whole be shown largest. */
 function chooseFit(size: (fit: Fit) => { across: number; down: number }): Fit {
-  for (const slot of SLOTS) {
-    for (let lines = 1; lines <= MOST_LINES; lines++) {
-      const { across, down } = size({ slot, lines });
-      if (across <= 1 && down <= TALL) return { slot, lines };
+  for (const { columns, slots } of FITS) {
+    for (const column of columns) {
+      for (const slot of slots) {
+        for (let lines = 1; lines <= MOST_LINES; lines++) {
+          const { across, down } = size({ slot, column, lines });
+          if (across <= 1 && down <= TALL) return { slot, column, lines };
+        }
+      }
     }
   }
-  const slot = SLOTS.at(-1) ?? 1;
   const shrunk = (lines: number): number => {
-    const { across, down } = size({ slot, lines });
+    const { across, down } = size({ ...TIGHTEST, lines });
     return Math.max(across, down);
   };
   const candidates = Array.from({ length: 12 }, (_, at) => at + 1);
   const lines = candidates.reduce((best, n) => (shrunk(n) < shrunk(best) ? n : best));
-  return { slot, lines };
+  return { ...TIGHTEST, lines };
 }
 
 export function layoutPicture(
@@ -125,14 +134,22 @@ export function layoutPicture(
   width: number,
 ): Layout {
   const { orders, positions, cells } = cellsOf(graph, picture, rank);
+  // A token alone has no label but its column's.
+  const isBare = ({ items }: Cell): boolean =>
+    items.every((item) => graph.kinds[picture.items[item]?.node ?? 0] === "token");
   const most = positions.map((_, column) =>
-    Math.max(...cells.filter((cell) => cell.column === column).map(({ items }) => items.length)),
+    Math.max(
+      0,
+      ...cells
+        .filter((cell) => cell.column === column && !isBare(cell))
+        .map(({ items }) => items.length),
+    ),
   );
   const room = width - GUTTER;
-  const widthsAt = (slot: number, lines: number): number[] =>
-    most.map((n) => Math.max(MIN_COLUMN, Math.ceil(n / lines) * slot + PAD));
+  const widthsAt = ({ slot, column, lines }: Fit): number[] =>
+    most.map((n) => Math.max(column, n && Math.ceil(n / lines) * slot + PAD));
   const total = (widths: readonly number[]): number => widths.reduce((sum, w) => sum + w, 0);
-  const rowsDown = (slot: number, lines: number): number =>
+  const rowsDown = ({ slot, lines }: Fit): number =>
     orders.reduce((sum, _, row) => {
       const here = cells.filter((cell) => cell.row === row);
       const perLine = (column: number): number =>
@@ -142,11 +159,12 @@ export function layoutPicture(
       );
       return sum + Math.max(LEAST_ROW, tall * lineOf(slot) + ROW_PAD);
     }, 0);
-  const { slot, lines } = chooseFit(({ slot, lines }) => ({
-    across: total(widthsAt(slot, lines)) / room,
-    down: rowsDown(slot, lines) / ROOM_DOWN,
+  const fit = chooseFit((tried) => ({
+    across: total(widthsAt(tried)) / room,
+    down: rowsDown(tried) / ROOM_DOWN,
   }));
-  const widths = widthsAt(slot, lines);
+  const { slot } = fit;
+  const widths = widthsAt(fit);
   const spare = Math.max(0, room - total(widths)) / widths.length;
   let left = GUTTER;
   const columns = positions.map((position, at): Column => {

@@ -1,5 +1,4 @@
 // A picture of a graph as marks: links under nodes under labels, in the part that the window shows.
-import { labelEvery } from "../../draw/layout";
 import { palette } from "../../draw/palette";
 import type { Mark, Scene } from "../../draw/scene";
 import { fitText, textWidth } from "../../draw/text";
@@ -11,6 +10,9 @@ import { type Look, linkPaths, radiusOf } from "./links";
 import { type Naming, shortLabel, tokenAt } from "./words";
 
 export const SIZE = 11;
+/** A column's name gets so much room at least, and so much between it and the next. */
+const LEAST_NAME = 30;
+const NAME_GAP = 6;
 /** Less room than this holds no label. */
 const LEAST_LABEL = LABELLED - 10;
 export const shapeOf = (naming: Naming, item: Item): Shape =>
@@ -49,29 +51,28 @@ function axes(naming: Naming, layout: Layout, { view, theme, width, height }: Lo
   marks.push({ kind: "rect", x: 0, y: floor, width, height: FOOT, fill: paper });
   if (layout.columns.every(({ position }) => position < 0)) return marks;
   marks.push({ kind: "line", x1: GUTTER, y1: floor, x2: width, y2: floor, stroke: rule });
-  const texts = layout.columns.map(({ position }) =>
-    position < 0 ? "all" : tokenGlyphs(tokenAt(naming.graph, position) ?? `${position}`, 18),
-  );
-  const narrowest = Math.min(...layout.columns.map((column) => column.width)) * view.k;
-  const every = labelEvery(narrowest, 30);
-  layout.columns.forEach((column, at) => {
-    if (at % every) return;
-    const x = (column.x + column.width / 2) * view.k + view.x;
-    if (x < GUTTER || x > width) return;
-    const text = fitText(texts[at] ?? "", column.width * view.k * every - 6, SIZE);
-    marks.push({
-      kind: "text",
-      x,
-      y: floor + FOOT / 2,
-      text,
-      fill: muted,
-      size: SIZE,
-      mono: true,
-      anchor: "middle",
-      baseline: "middle",
-    });
+  return [...marks, ...columnNames(naming, layout, { view, theme, width, height })];
+}
+
+/** Names of columns; where there is no room for all, the widest columns have theirs. */
+function columnNames(naming: Naming, layout: Layout, { view, theme, width, height }: Look): Mark[] {
+  const taken: { left: number; right: number }[] = [];
+  const byWidth = [...layout.columns].sort((a, b) => b.width - a.width || a.x - b.x);
+  return byWidth.flatMap((column): Mark[] => {
+    const room = Math.max(LEAST_NAME, column.width * view.k - 6);
+    const { position } = column;
+    const name = position < 0 ? "all" : (tokenAt(naming.graph, position) ?? `${position}`);
+    const text = fitText(tokenGlyphs(name, 18), room, SIZE);
+    const half = textWidth(text, SIZE) / 2;
+    const middle = (column.x + column.width / 2) * view.k + view.x;
+    if (middle < GUTTER || middle > width) return [];
+    const x = Math.max(GUTTER + half, Math.min(middle, width - half - 2));
+    const [left, right] = [x - half - NAME_GAP, x + half + NAME_GAP];
+    if (taken.some((other) => left < other.right && right > other.left)) return [];
+    taken.push({ left: left + NAME_GAP, right: right - NAME_GAP });
+    const place = { x, y: height - FOOT / 2, anchor: "middle", baseline: "middle" } as const;
+    return [{ kind: "text", text, fill: palette(theme).muted, size: SIZE, mono: true, ...place }];
   });
-  return marks;
 }
 
 /** Path data of an item; a group is a box around its label. */
