@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import cases from "../../../tests/golden/pruning.json";
-import { bytesOf } from "../../src/host/frozen";
+import { bytesOf } from "../../src/host/packed";
 import { readGraph } from "../../src/views/graph/model";
 import { makePruner, type Threshold } from "../../src/views/graph/prune";
 import { decodeResult } from "../../src/wire/decode";
