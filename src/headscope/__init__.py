@@ -27,6 +27,7 @@ from headscope.errors import (
 if TYPE_CHECKING:
     from headscope import demo
     from headscope.analyses.prompt_pairs import Pair, expand
+    from headscope.analyses.rerun import rerun
     from headscope.demo import load_demo, load_demo_transcoders
     from headscope.export.html import save_page
     from headscope.interchange import load_graph
@@ -84,6 +85,7 @@ __all__ = [
     "load_graph",
     "load_result",
     "load_transcoders",
+    "rerun",
     "save_page",
     "unlink",
 ]
@@ -114,6 +116,7 @@ _HOMES = {
     "load_graph": "headscope.interchange",
     "load_result": "headscope.wire.files",
     "load_transcoders": "headscope.model.dictionaries",
+    "rerun": "headscope.analyses.rerun",
     "save_page": "headscope.export.html",
     "unlink": "headscope.widgets",
 }

@@ -262,7 +262,7 @@ def test_noise_is_causal_tracing(gpt2, where, hooked):
     assert np.allclose(grid["effect"][1:], effect, atol=1e-4)
     assert np.allclose(grid["effect"][0], effect.mean(0), atol=1e-4)
     told = grid.provenance.parameters
-    assert (told["noise_at"], told["samples"]) == (where or "all but the first", 3)
+    assert (told["noise_at"], told["samples"]) == (where, 3)
     assert told["noise_sigma"] == pytest.approx(3 * spread)
 
 

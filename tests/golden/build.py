@@ -58,6 +58,7 @@ def provenance(analysis: str, sign: str, *more: Prompt) -> Provenance:
     return Provenance(
         analysis=analysis,
         model="golden",
+        fingerprint="0123456789abcdef",
         architecture="GPT2LMHeadModel",
         dtype="float32",
         device="cpu",

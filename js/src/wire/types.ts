@@ -88,6 +88,7 @@ export interface Provenance {
   normalisation: string;
   versions: Record<string, string>;
   revision: string | null;
+  fingerprint: string | null;
   seed: number | null;
   notes: string[];
   user_hooks: string[];

@@ -100,6 +100,7 @@ export function patterns(size: Size = {}): Patterns {
       normalisation: "",
       versions: {},
       revision: null,
+      fingerprint: null,
       seed: null,
       notes: [],
       user_hooks: [],

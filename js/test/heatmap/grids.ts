@@ -40,6 +40,7 @@ const provenance: Provenance = {
   normalisation: "Final norm applied.",
   versions: {},
   revision: null,
+  fingerprint: null,
   seed: null,
   notes: [],
   user_hooks: [],

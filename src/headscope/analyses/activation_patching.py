@@ -243,6 +243,8 @@ def _provenance(study: Study) -> Provenance:
             "layer": request.layer,
             "window": request.window,
             "pinned": json.dumps(pinned),
+            "estimate": request.estimate,
+            "exact": request.exact,
             "qk_fix": request.qk_fix,
             "grad_drop": request.grad_drop,
             "pairs": len(request.pairs),
@@ -262,7 +264,7 @@ def _provenance(study: Study) -> Provenance:
 def _noise(study: Study) -> dict[str, JsonValue]:
     request = study.request
     return {
-        "noise_at": request.noise_at or "all but the first",
+        "noise_at": request.noise_at,
         "noise_sigma": study.noise,
         "samples": request.samples,
     }
@@ -270,6 +272,8 @@ def _noise(study: Study) -> dict[str, JsonValue]:
 
 def _notes(study: Study) -> tuple[str, ...]:
     notes = effects.notes(study)
+    if study.request.source == "noise" and study.request.noise_at is None:
+        notes.append("The embeddings of all positions but the first are disturbed.")
     work = study.work
     if work.done:
         notes.append(

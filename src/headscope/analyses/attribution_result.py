@@ -167,6 +167,9 @@ def _provenance(study: AttributionStudy, found: Attributed) -> Provenance:
         {
             "units": request.units,
             "transcoders": None if request.transcoders is None else request.transcoders.name,
+            "transcoders_revision": None
+            if request.transcoders is None
+            else request.transcoders.revision,
             "targets": tuple(study.targets.ids),
             "wrong": study.targets.wrong,
             "most_targets": request.most_targets,

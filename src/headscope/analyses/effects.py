@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from headscope.analyses.contrast import Experiment
 from headscope.analyses.experiments import Direction
 from headscope.analyses.map_trials import EXACT, NOT_APPLICABLE, MapTrials
 from headscope.analyses.metrics import TITLES, MetricName
@@ -192,22 +194,31 @@ def alignment(
 
 def prompts(trials: Trials) -> tuple[Prompt, ...]:
     """Clean and corrupted prompt of each pair; without a source run the prompts alone."""
-    if all(e.base is e.source for e in trials.experiments):
-        return tuple(dict.fromkeys(e.clean for e in trials.experiments))
+    ran = _by_pair(trials)
+    if all(e.base is e.source for e in ran):
+        return tuple(e.clean for e in ran)
     found = []
-    for e in trials.experiments:
+    for e in ran:
         found += [e.clean, e.base if e.source is e.clean else e.source]
     return tuple(found)
 
 
 def answers(trials: Trials) -> dict[str, JsonValue]:
-    """Answer and wrong answer of the first experiment, as texts and as ids."""
+    """Answer and wrong answer of the first pair, as texts and as ids; of all pairs as JSON."""
     metric, text = trials.experiments[0].metric, trials.model.token_text
     found: dict[str, JsonValue] = {}
     for name, ids in (("answer", metric.answer), ("wrong", metric.wrong)):
         found[name] = "".join(map(text, ids)) if ids else None
         found[f"{name}_ids"] = ids
+    ran = _by_pair(trials)
+    if len(ran) > 1:
+        found["answers"] = json.dumps([[e.metric.answer, e.metric.wrong] for e in ran])
     return found
+
+
+def _by_pair(trials: Trials) -> Sequence[Experiment]:
+    """The first experiment of each pair: of noise there are several."""
+    return trials.experiments[:: len(trials.experiments) // trials.n_pairs]
 
 
 def notes(trials: MapTrials) -> list[str]:

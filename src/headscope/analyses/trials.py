@@ -100,6 +100,11 @@ class Trials:
 
     # Public.
 
+    @property
+    def n_pairs(self) -> int:
+        """How many prompt pairs there are."""
+        return len(self._pairs)
+
     def prepare(self) -> Iterator[float]:
         """Find each pair's answers and align its prompts; yields the share done."""
         self._begun_on = self.model.state()

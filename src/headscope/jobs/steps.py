@@ -47,6 +47,19 @@ def unhurried() -> Iterator[None]:
         _patience.reset(token)
 
 
+def drained(work: Generator[Any, None, T]) -> T:
+    """What comes of steps that are all taken now."""
+    found: list[T] = []
+
+    def outer() -> Generator[Any, None, None]:
+        found.append((yield from work))
+
+    with unhurried():
+        for _ in outer():
+            pass
+    return found[0]
+
+
 def part(steps: Generator[float, None, T], began: float, share: float) -> Generator[float, None, T]:
     """Shares done of what is a part of more: `share` of it, from `began` on."""
     while True:

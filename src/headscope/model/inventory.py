@@ -11,6 +11,7 @@ import operator
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from hashlib import sha256
 from itertools import chain, starmap
 from typing import Any
 from weakref import WeakValueDictionary
@@ -127,6 +128,17 @@ class Inventory:
             samples = [torch.cat([*starmap(_take, pairs)]) for pairs in self._list.places.values()]
         values = [sample.to("cpu", torch.float32).numpy().tobytes() for sample in samples]
         return self._lists, versions, values
+
+    def fingerprint(self) -> str:
+        """The same for the same weights, in another process too; of the sample of `weights`."""
+        with torch.inference_mode():
+            samples = [
+                f"{list(parameter.shape)} {parameter.dtype}".encode()
+                + _take(parameter, places).to("cpu", torch.float32).numpy().tobytes()
+                for parameter, places in chain.from_iterable(self._list.places.values())
+            ]
+        # Sorted: a model on several devices lists them in another order.
+        return sha256(b"".join(sorted(samples))).hexdigest()[:16]
 
 
 class _List:

@@ -131,6 +131,11 @@ class LiveModel:
         return getattr(config, "_commit_hash", None)
 
     @property
+    def fingerprint(self) -> str:
+        """The same for the same weights, in another process too; a sample of them is read."""
+        return self._inventory.fingerprint()
+
+    @property
     def capabilities(self) -> Capabilities:
         """What the model has, as it is now."""
         return capabilities(self.bridge)
@@ -401,6 +406,7 @@ class LiveModel:
                 "transformers": _version("transformers"),
             },
             revision=self.revision,
+            fingerprint=self.fingerprint,
             seed=seed,
             notes=tuple(notes),
             user_hooks=tuple(user_hooks),

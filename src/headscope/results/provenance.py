@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Union
+from typing import Any, Union
+
+from headscope.errors import ResultError
 
 JsonScalar = Union[str, int, float, bool, None]
 # One level of nesting is enough for every request; deeper would hide from diff and table.
@@ -43,6 +45,7 @@ class Provenance:
         normalisation: What 0 and 1 mean, or which norm was applied.
         versions: Package name to version.
         revision: Hub revision, where known.
+        fingerprint: Of the weights, by a sample of them; equal for the same model elsewhere.
         seed: Seed of anything random.
         notes: Whatever the reader must know: fallbacks, truncations, estimates.
         user_hooks: Hook points (or plain modules) on which hooks of the user's acted.
@@ -60,6 +63,27 @@ class Provenance:
     normalisation: str
     versions: Mapping[str, str]
     revision: str | None = None
+    fingerprint: str | None = None
     seed: int | None = None
     notes: tuple[str, ...] = field(default=())
     user_hooks: tuple[str, ...] = field(default=())
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> Provenance:
+        """What was written as JSON: lists become tuples again.
+
+        Raises:
+            ResultError: It is no provenance.
+        """
+        try:
+            prompts = tuple(Prompt(**_plain(prompt)) for prompt in found["prompts"])
+            parameters = _plain(found["parameters"])
+            return cls(**{**_plain(found), "prompts": prompts, "parameters": parameters})
+        except (AttributeError, KeyError, TypeError) as broken:
+            raise ResultError(
+                f"This is no provenance: {broken!r:.80}.", "Pass what result.provenance holds."
+            ) from broken
+
+
+def _plain(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in found.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
 import traitlets as t
@@ -19,14 +19,13 @@ from headscope.analyses.attribution_study import AttributionStudy
 from headscope.analyses.feature_view import FeatureRequest, FeatureView
 from headscope.errors import RequestError
 from headscope.jobs import Steps
+from headscope.jobs.steps import drained
 from headscope.results import CircuitGraph
 from headscope.widgets.asks import Answer, Answering, Params
 from headscope.widgets.graph import GraphWidget
 from headscope.widgets.page import synced
 from headscope.widgets.pairs import field
 from headscope.wire.messages import FieldSpec
-
-T = TypeVar("T")
 
 _KEPT: WeakKeyDictionary[AttributionGraph, tuple[AttributionStudy, NodeTable]] = WeakKeyDictionary()
 """The study of the widget that was computed or asked last: never more than one, since a study holds
@@ -117,7 +116,7 @@ class AttributionGraph(GraphWidget):
         """
         transcoders = self._transcoders if self.units == "features" else None
         asked = FeatureRequest(node, texts=self._texts, transcoders=transcoders)
-        return _done(feature_view.run(self._model, asked))
+        return drained(feature_view.run(self._model, asked))
 
     def intervene(
         self, nodes: Sequence[str], how: How = "ablate", value: float = 0.0, *, frozen: bool = False
@@ -134,7 +133,7 @@ class AttributionGraph(GraphWidget):
             RequestError: There is no such node, or it cannot be changed like that.
         """
         study, table = self._studied()
-        return _done(intervene(study, table, nodes, how, value, frozen=frozen))
+        return drained(intervene(study, table, nodes, how, value, frozen=frozen))
 
     def heads(self, source: str, target: str) -> EdgeByHeads:
         """Which heads carry an edge; see `headscope.analyses.attribution_heads`.
@@ -143,7 +142,7 @@ class AttributionGraph(GraphWidget):
             source: Name of the node that writes.
             target: Name of the node that reads.
         """
-        return _done(split(*self._studied(), source, target))
+        return drained(split(*self._studied(), source, target))
 
     def qk(self, layer: int, head: int, dest: int, src: int) -> ScoreParts:
         """Why a head attends from `dest` to `src`; see `headscope.analyses.attribution_qk`.
@@ -155,7 +154,7 @@ class AttributionGraph(GraphWidget):
             src: Position of its key.
         """
         study, table = self._studied()
-        return _done(split_score(study, table, layer=layer, head=head, dest=dest, src=src))
+        return drained(split_score(study, table, layer=layer, head=head, dest=dest, src=src))
 
     def close(self) -> None:
         """As `HeadscopeWidget.close`; what questions are answered from is freed too."""
@@ -196,7 +195,7 @@ class AttributionGraph(GraphWidget):
         self._unchanged(self._shown())
         if self not in _KEPT:
             study = AttributionStudy(self._model, self._asked)
-            _done(study.prepare())
+            drained(study.prepare())
             self._keep(study)
         return _KEPT[self]
 
@@ -243,15 +242,3 @@ class AttributionGraph(GraphWidget):
             f"sums to the score; pairs that are not listed come to {parts.rest:.3g}."
         )
         return Answer({"score": parts.score, **sides, "pairs": pairs, "note": note})
-
-
-def _done(steps: Steps[T]) -> T:
-    """What comes of steps that are taken now."""
-    found: list[T] = []
-
-    def outer() -> Steps[None]:
-        found.append((yield from steps))
-
-    for _ in outer():
-        pass
-    return found[0]

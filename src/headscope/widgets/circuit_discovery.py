@@ -28,7 +28,7 @@ from headscope.analyses.edge_scores import ABLATIONS, EDGE_METHODS, Ablation, Ed
 from headscope.analyses.metrics import METRICS, TITLES, MetricName
 from headscope.errors import RequestError
 from headscope.jobs import Steps
-from headscope.jobs.steps import unhurried
+from headscope.jobs.steps import drained
 from headscope.model.edges import EdgeMap
 from headscope.results import EDGE_INPUTS, CircuitGraph, FaithfulnessPoint, Group
 from headscope.widgets.asks import Answer, Answering, Params
@@ -188,7 +188,7 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         edge = _find(graph, source, target, input)
         study = self._studied()
         where = tuple(int(index[edge]) for index in places(study.edges, graph))
-        (lost,) = _drained(_on(study, study.runner.exact([where])))
+        (lost,) = drained(_on(study, study.runner.exact([where])))
         self._keep_measured(
             self._valued_at, lambda graph: with_exact(graph, study, edge, float(lost))
         )
@@ -206,7 +206,7 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         """
         asked = self._asked_for(threshold)
         chosen, study, graph = self._chosen(asked), self._studied(), self._shown()
-        outcome = _drained(_on(study, study.outcome(chosen)))
+        outcome = drained(_on(study, study.outcome(chosen)))
         by: Ranking = "score" if graph.pruning.signed else "magnitude"
         if not asked:
             by = "rule"
@@ -222,7 +222,7 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         The first one's `cmd` and the second one's `cpr` are those of MIB. The result keeps all of
         it. Costs a forward pass per circuit that has not run yet.
         """
-        return _drained(self._curves())
+        return drained(self._curves())
 
     def minimality(
         self, threshold: Mapping[str, float] | None = None
@@ -237,7 +237,7 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         Returns:
             By source, target and input of the edge, largest loss first.
         """
-        return _drained(self._losses(threshold))
+        return drained(self._losses(threshold))
 
     def suggest_groups(self) -> tuple[Group, ...]:
         """As `GraphWidget.suggest_groups`, of the circuit at the threshold that is set."""
@@ -392,19 +392,6 @@ def _on(study: CircuitStudy, work: Generator[float, None, T]) -> Generator[float
         found.append((yield from work))
 
     yield from study.on_one_model(outer())
-    return found[0]
-
-
-def _drained(work: Generator[float, None, T]) -> T:
-    """Do all of the work now."""
-    found: list[T] = []
-
-    def outer() -> Generator[float, None, None]:
-        found.append((yield from work))
-
-    with unhurried():
-        for _ in outer():
-            pass
     return found[0]
 
 
