@@ -56,9 +56,14 @@ ASKED: dict[str, list[dict[str, Any]]] = {
                           "position": -2},
     ],
     "logit_lens": [{"prompt": IDS, "read_out": "all", "top_k": 3}],
+    "layer_robustness": [{"prompt": IDS, "more": (OTHER,)}],
     "path_patching": [
         {"pairs": ONE, "receivers": "L2H1.q, MLP1", "freeze_mlps": False, "positions": (2, -1)},
         {"pairs": SET, "sender": "L0H1"},
+    ],
+    "self_repair": [
+        {"prompt": IDS, "heads": ("L0H1", "L1H2"), "position": -2},
+        {"prompt": IDS, "corrupted": OTHER, "answer": 281, "wrong": 282},
     ],
 }  # fmt: skip
 CASES = [(name, fields) for name, asked in ASKED.items() for fields in asked]
@@ -70,7 +75,7 @@ def run(name: str, fields: dict[str, Any], model: Any) -> Any:
 
 def assert_equal(one: Any, other: Any) -> None:
     """The same but for rounding, and for notes of how long it took."""
-    here, there = encode(one, exact=True), encode(other, exact=True)
+    here, there = encode(one), encode(other)
     both = zip(here["header"]["arrays"], here["buffers"], there["buffers"], strict=True)
     for entry, *buffers in both:
         first, second = (np.frombuffer(buffer, entry["dtype"]) for buffer in buffers)

@@ -71,11 +71,16 @@ def request_of(record: Provenance, transcoders: Any = None) -> Any:
     """
     kind = REGISTRY[record.analysis].request
     told = record.parameters
+    ran = [prompt.token_ids for prompt in record.prompts]
     fields: dict[str, Any] = {}
     for field in dataclasses.fields(kind):
         name = field.name
         if name == "prompt":
-            fields[name] = record.prompts[0].token_ids
+            fields[name] = ran[0]
+        elif name == "more":
+            fields[name] = tuple(ran[1:])
+        elif name == "corrupted":
+            fields[name] = ran[1] if len(ran) > 1 else None
         elif name == "pairs":
             fields[name] = tuple(_pairs(record))
         elif name == "pinned":
