@@ -168,10 +168,11 @@ CASES = {
         "A patch is pinned at position 7, the prompt patched into has 5 tokens. Unpin it: widget",
     ),
 }  # fmt: skip
-#: What the widget has no field for, or refuses as it is made.
+#: What the widget has no field for, or refuses as it is made (`tests/unit/test_refusals.py`).
 NOT_IN_THE_WIDGET = {
     "samples", "no pairs", "pins on a set", "a pin beyond the prompt", "no head",
-    "an alignment for a set", "an answer that is nothing",
+    "an alignment for a set", "an answer that is nothing", "site", "over", "direction", "source",
+    "metric", "noise at a word",
 }  # fmt: skip
 
 
@@ -214,10 +215,9 @@ def test_the_widget_shows_it_and_mends_it(families, name):
 def test_an_answer_set_from_python_that_is_nothing(gpt2):
     widget = hs.ActivationPatching(gpt2, PAIR)
     try:
-        widget.answer = {"text": " mat"}
         with pytest.raises(RequestError) as refusal:
-            widget.run()
-        assert_one_line(refusal.value, "An answer is a text or token ids, not {'text': ' mat'}.")
+            widget.answer = {"text": " mat"}
+        assert_one_line(refusal.value, "answer cannot be {'text': ' mat'}. Give a text or a whole")
     finally:
         widget.close()
     with pytest.raises(RequestError, match=r"An answer is a text or token ids, not 1\.5"):

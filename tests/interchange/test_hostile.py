@@ -157,8 +157,8 @@ def test_large_files_are_refused_before_they_are_built(tmp_path, monkeypatch):
 
 
 def test_a_folder_and_a_missing_file_are_refused(tmp_path):
-    for path in (tmp_path, tmp_path / "none.json"):
-        with pytest.raises(ResultError, match="There is no file"):
+    for path, says in ((tmp_path, "is a folder"), (tmp_path / "none.json", "There is no file")):
+        with pytest.raises(ResultError, match=says):
             hs.load_graph(path)
 
 

@@ -403,7 +403,7 @@ def test_questions_about_no_map_and_no_cell(widget: hs.ActivationPatching) -> No
     page = Page(widget)
     for number, (what, params, says) in enumerate(
         [
-            ("cell", {"index": [9, 9]}, "There is no cell (9, 9). Choose one of the map's."),
+            ("cell", {"index": [9, 9]}, "There is no cell (9, 9). Rows are 0 to 2, col"),
             ("joint", {"indices": []}, "No cell is given. Choose at least one."),
             ("joint", {"indices": [[0, 0], [3, 0]]}, "There is no cell (3, 0)."),
             ("pin", {"indices": [[0, 7]]}, "There is no cell (0, 7)."),

@@ -42,7 +42,7 @@ def test_every_field_is_in_the_request(widget: hs.CircuitDiscovery) -> None:
 
 @pytest.mark.parametrize(
     ("fields", "says"),
-    [({"least": "much"}, "least cannot be 'much'"), ({"method": "guess"}, "no method 'guess'"),
+    [({"least": "much"}, "least cannot be 'much'"),
      ({"corrupted": "the dog"}, "tokens, the corrupted one")],
 )  # fmt: skip
 def test_a_bad_field_is_said_in_the_page(

@@ -125,8 +125,12 @@ class MapTrials(Trials):
             RequestError: There is no such cell.
         """
         n_rows, n_columns = len(self.map.rows), len(self.map.columns)
-        if len(index) < 2 or not (0 <= index[-2] < n_rows and 0 <= index[-1] < n_columns):
-            raise RequestError(f"There is no cell {tuple(index)}.", "Choose one of the map's.")
+        known = len(index) in (2, 3) and 0 <= index[-2] < n_rows and 0 <= index[-1] < n_columns
+        if not known:
+            raise RequestError(
+                f"There is no cell {tuple(index)}.",
+                f"Rows are 0 to {n_rows - 1}, columns 0 to {n_columns - 1}.",
+            )
         return index[-2] * n_columns + index[-1]
 
     def calibrate(self) -> Iterator[float]:

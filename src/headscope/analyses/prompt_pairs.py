@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import product
 from math import isnan
@@ -10,6 +10,7 @@ from numbers import Integral
 from string import Formatter
 from typing import Any, Union
 
+from headscope.arguments import checked, short
 from headscope.errors import RequestError
 
 Text = Union[str, tuple[int, ...]]
@@ -62,7 +63,7 @@ def pairs_of(
         return (_from(clean),)
     if isinstance(clean, str) or _is_ids(clean):
         return (_pair(clean, corrupted, answer, wrong),)
-    if not isinstance(clean, Iterable):
+    if not isinstance(clean, Iterable) or isinstance(clean, (bytes, Set)):  # a set has no order
         raise _no_prompt(clean)
     rows = list(clean)
     if not rows:
@@ -76,6 +77,7 @@ def pairs_of(
     return tuple(map(_pair, rows, others, answers, wrongs))
 
 
+@checked
 def expand(
     template: str,
     roles: Mapping[str, Sequence[str]],
@@ -106,11 +108,16 @@ def expand(
         RequestError: A role is nowhere defined, the template cannot be read, or there is no choice.
     """
     try:
-        used = {name for _, name, _, _ in Formatter().parse(template) if name is not None}
+        parsed = [field for field in Formatter().parse(template) if field[1] is not None]
     except ValueError as error:
         raise RequestError(
             f"The template cannot be read: {error}.", "Write {{ for a brace."
         ) from error
+    if formatted := [name for _, name, code, conversion in parsed if code or conversion]:
+        raise RequestError(
+            f"The template has a format for {formatted[0]!r}.", "Write its name in braces, no more."
+        )
+    used = {str(name) for _, name, _, _ in parsed}
     undefined = used - roles.keys() - corrupt.keys()
     if undefined:
         raise RequestError(
@@ -167,8 +174,9 @@ def _plain(given: Any) -> Any:
 def _is_ids(given: Any) -> bool:
     return (
         isinstance(given, Sequence)
+        and not isinstance(given, bytes)
         and len(given) > 0
-        and all(isinstance(i, Integral) for i in given)
+        and all(isinstance(i, Integral) and not isinstance(i, bool) for i in given)
     )
 
 
@@ -239,11 +247,15 @@ def answer_of(given: Any) -> Answer:
         return None
     if isinstance(given, str):
         return given
-    if isinstance(given, (int, float)) and float(given).is_integer():  # a column with gaps has 5.0
+    if (
+        not isinstance(given, bool)
+        and isinstance(given, (int, float))
+        and float(given).is_integer()
+    ):  # a column with gaps has 5.0
         return int(given)
     if not _is_ids(given):
         raise RequestError(
-            f"An answer is a text or token ids, not {_short(given)}.",
+            f"An answer is a text or token ids, not {short(given)}.",
             "Pass ' Paris', or an id, or ids.",
         )
     return tuple(map(int, given))
@@ -251,11 +263,6 @@ def answer_of(given: Any) -> Answer:
 
 def _no_prompt(given: Any) -> RequestError:
     return RequestError(
-        f"A prompt is a text or token ids, not {_short(given)}.",
+        f"A prompt is a text or token ids, not {short(given)}.",
         "Pass a string, or ids such as model.to_tokens(text)[0].",
     )
-
-
-def _short(given: Any) -> str:
-    text = repr(given)
-    return text if len(text) <= 40 else f"a {type(given).__name__}"

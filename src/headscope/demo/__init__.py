@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headscope.arguments import checked
 from headscope.demo.prompts import PromptPair, prompts
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def load_demo_transcoders() -> Transcoders:
     return replace(load_transcoders(TRANSCODERS_DIR), texts=texts())
 
 
+@checked
 def texts(n: int = 400) -> tuple[str, ...]:
     """Sentences of the embedded model's world, the same ones at every call."""
     import numpy as np

@@ -8,9 +8,11 @@ from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
 
+from headscope.arguments import checked
 from headscope.errors import ResultError
 from headscope.export.bundle import read_bundle
 from headscope.export.frozen import Freezable, Frozen, packed
+from headscope.wire.paths import write
 
 #: Views that are in a bundle of their own, by result kind.
 _VIEWS = {"patterns": "frozen-attention.js", "circuit_graph": "frozen-graph.js"}
@@ -28,8 +30,9 @@ _WHOLE_PAGE = "page"
 _UNSEEN = ' style="position: absolute; clip-path: inset(50%)"'
 
 
+@checked
 def save_page(
-    widgets: Iterable[Freezable | Frozen],
+    widgets: Iterable[Freezable | Frozen] | Freezable | Frozen,
     path: str | Path,
     *,
     title: str = "",
@@ -45,17 +48,18 @@ def save_page(
 
     Args:
         widgets: Widgets, as `widget.freeze()` packs them, or what `widget.freeze(...)` gave.
-        path: Where to write; `.html` is added if there is no suffix.
+        path: Where to write; `.html` is added if there is no suffix, missing folders are made.
         title: Title of the page; the first result's own title if empty.
         captions: A heading for each widget.
         link: Whether a head or layer chosen in one widget is chosen in all, and tokens in those of
             the same prompt. Otherwise only widgets that `hs.link` joined follow each other.
 
     Raises:
-        HeadscopeError: There is no widget, one has no result yet, or the front end is not built.
+        HeadscopeError: There is no widget, one has no result yet, the front end is not built, or
+            nothing can be written there; an older file of that name then stays.
     """
     shown = list(widgets) if isinstance(widgets, Iterable) else [widgets]
-    strangers = [one for one in shown if not isinstance(one, Frozen) and not hasattr(one, "freeze")]
+    strangers = [one for one in shown if isinstance(one, type) or not hasattr(one, "save_html")]
     if strangers or not shown or isinstance(widgets, (str, Path)):
         what = f"a {type(strangers[0]).__name__}" if strangers else "nothing"
         raise ResultError(
@@ -70,11 +74,8 @@ def save_page(
     frozen = [one if isinstance(one, Frozen) else one.freeze() for one in shown]
     if link and len(frozen) > 1:
         frozen = [dataclasses.replace(one, group=_WHOLE_PAGE) for one in frozen]
-    target = Path(path)
-    if not target.suffix:
-        target = target.with_suffix(".html")
-    target.write_text(page(frozen, title, captions), encoding="utf-8")
-    return target
+    text = page(frozen, title, captions)
+    return write(path, ".html", lambda file: file.write_text(text, encoding="utf-8"))
 
 
 def page(frozen: Sequence[Frozen], title: str = "", captions: Sequence[str] = ()) -> str:

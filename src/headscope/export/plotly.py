@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from headscope.arguments import fit
 from headscope.errors import ResultError
 from headscope.export.glyphs import in_plotly
 from headscope.export.plotly_graph import graph_figure
@@ -36,6 +37,9 @@ def figure(result: Result, **choices: Any) -> Any:
         return _grid_figure(result, **choices)
     if isinstance(result, Patterns):
         return _patterns_figure(result, **choices)
+    known = ("measure", "kept")
+    if unknown := {name: value for name, value in choices.items() if name not in known}:
+        raise _no_such_choice(unknown, known)
     return graph_figure(result, **choices)
 
 
@@ -176,7 +180,8 @@ def _measure(grid: Grid, name: str | None) -> Measure:
     return next(measure for measure in grid.measures if measure.name == name)
 
 
-def _choice(axis: Axis, index: int) -> int:
+def _choice(axis: Axis, given: Any) -> int:
+    index: int = fit(axis.name, given, int)
     if not 0 <= index < len(axis):
         raise ResultError(f"{axis.name} {index} is out of range.", f"0 to {len(axis) - 1}.")
     return index

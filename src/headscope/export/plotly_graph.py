@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from headscope.arguments import checked
 from headscope.errors import ResultError
 from headscope.export.glyphs import in_plotly
 from headscope.results import NODE_KINDS, CircuitGraph
@@ -22,6 +23,7 @@ _SYMBOLS = {
 }  # fmt: skip
 
 
+@checked
 def graph_figure(graph: CircuitGraph, measure: str | None = None, *, kept: bool = True) -> Any:
     """A layered graph as a `plotly.graph_objects.Figure`.
 

@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from headscope.arguments import checked
 from headscope.errors import ResultError
 from headscope.interchange import attribution_read, attribution_write, eap
 from headscope.interchange.reading import Json
 from headscope.results import CircuitGraph, Edges, Nodes
+from headscope.wire.paths import existing, write
 
 MOST_BYTES = 100_000_000
 MOST_BRACKETS = 4_000_000
@@ -24,6 +26,7 @@ MOST_NODES = 100_000
 MOST_EDGES = 1_000_000
 
 _SMALLER = "Prune the graph with the tool that it is from, and write it again."
+_OURS = "Pass a graph file; what result.save() wrote is opened by hs.load_result(path)."
 
 
 def load_graph(path: str | Path) -> CircuitGraph:
@@ -38,9 +41,7 @@ def load_graph(path: str | Path) -> CircuitGraph:
         ResultError: There is no such file, or it is too large, broken or of another kind: what is
             wrong, and where in it.
     """
-    source = Path(path)
-    if not source.is_file():
-        raise ResultError(f"There is no file {source}.", "Pass the path of a graph file.")
+    source = existing(path, "Pass the path of a graph file.")
     try:
         if _is_pytorch(source):
             from headscope.analyses.tracer_file import tracer_graph
@@ -51,18 +52,16 @@ def load_graph(path: str | Path) -> CircuitGraph:
         raise ResultError(f"{source.name}: {refused.message}", refused.hint) from refused
 
 
+@checked
 def save_json(graph: CircuitGraph, path: str | Path, *, kept: bool = False) -> Path:
-    """Write `graph` as other tools read it; `CircuitGraph.save_json` says more."""
+    """Write `graph` as other tools read it; `CircuitGraph.save_json` and `paths.write` say more."""
     if kept:
         graph = circuit(graph)
     module = attribution_write if graph.family == "attribution" else eap
-    target = Path(path)
-    if not target.suffix:
-        target = target.with_suffix(".json")
     left = json.loads(graph.remainder) if graph.remainder else {}
     found = module.document(graph, left)
-    target.write_text(json.dumps(found, ensure_ascii=True), encoding="ascii")
-    return target
+    text = json.dumps(found, ensure_ascii=True)
+    return write(path, ".json", lambda file: file.write_text(text, encoding="ascii"))
 
 
 def circuit(graph: CircuitGraph) -> CircuitGraph:
@@ -110,7 +109,7 @@ def _parsed(source: Path) -> Json:
     except RecursionError:
         raise ResultError("It is nested too deeply.", "Graph files are flat.") from None
     except ValueError as broken:
-        raise ResultError(f"It is no JSON ({broken}).", "Pass a graph file.") from broken
+        raise ResultError(f"It is no JSON ({broken}).", _OURS) from broken
     if not isinstance(found, dict):
         raise ResultError("It is JSON, but no graph: an array or a value.", "Pass a graph file.")
     return found

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from headscope._version import __version__
+from headscope.arguments import short
 from headscope.components import Layout
 from headscope.errors import ModelError
 from headscope.model.capabilities import Capabilities, capabilities
@@ -63,9 +64,10 @@ class LiveModel:
         from transformer_lens.model_bridge import TransformerBridge
 
         if not isinstance(source, TransformerBridge):
-            fix = f"hs.load({source!r})" if isinstance(source, (str, Path)) else "hs.load(name)"
+            named = isinstance(source, (str, Path)) and " " not in str(source)  # or it is a prompt
+            fix = f"hs.load({str(source)!r})" if named else "hs.load(name)"
             raise ModelError(
-                f"The model is a {type(source).__name__}, not a TransformerBridge.",
+                f"The model is {short(source)}, not a TransformerBridge.",
                 f"Pass {fix}, or TransformerBridge.boot_transformers(name, hf_model=model).",
             )
         model = _REGISTRY.get(id(source))

@@ -7,9 +7,11 @@ from typing import Any
 
 import torch
 
+from headscope.arguments import checked, short
 from headscope.errors import HeadscopeError, ModelError
 
 
+@checked
 def load(
     source: Any,
     *,
@@ -33,10 +35,10 @@ def load(
         return source
     if not isinstance(source, (str, Path)):
         raise ModelError(
-            f"hs.load takes a name, a directory or a TransformerBridge, not a "
-            f"{type(source).__name__}.",
+            f"hs.load takes a name, a directory or a TransformerBridge, not {short(source)}.",
             "For a transformers model: TransformerBridge.boot_transformers(name, hf_model=model).",
         )
+    _check_device(device)
     name = str(source)
     if Path(name).is_absolute() and not Path(name).is_dir():
         raise HeadscopeError(
@@ -60,6 +62,17 @@ def load(
         ) from unsupported
     bridge.eval()
     return bridge
+
+
+def _check_device(device: str | torch.device | None) -> None:
+    """Refuse a device that is not there, before anything is read."""
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as absent:  # the latter: torch was built without it
+        raise ModelError(
+            f"There is no device {str(device)!r} here ({_first_line(absent)}).",
+            "Leave device out, or pass device='cpu'.",
+        ) from absent
 
 
 def _first_line(error: Exception) -> str:

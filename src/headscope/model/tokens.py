@@ -8,6 +8,7 @@ from typing import Any, Union
 
 import torch
 
+from headscope.arguments import short
 from headscope.errors import PromptError
 from headscope.results import Prompt
 
@@ -82,9 +83,11 @@ class Tokens:
             PromptError: The text is several tokens, or the id is outside the vocabulary.
         """
         if not isinstance(token, str):
-            (token_id,) = _as_ids([token])
-            self._check_ids((token_id,))
-            return token_id
+            ids = _as_ids([token])
+            if len(ids) != 1:
+                raise PromptError(f"{short(token)} is not one token.", "Pass its text or its id.")
+            self._check_ids(ids)
+            return ids[0]
         pieces = self._encode(token)
         if len(pieces) == 1:
             return pieces[0]
@@ -164,7 +167,7 @@ def _as_ids(prompt: Sequence[int] | torch.Tensor) -> tuple[int, ...]:
         tensor = torch.as_tensor(prompt)
     except (TypeError, ValueError, RuntimeError) as error:
         raise PromptError(
-            f"A prompt is a text or one sequence of token ids, not a {type(prompt).__name__}.",
+            f"A prompt is a text or one sequence of token ids, not {short(prompt)}.",
             "Pass one prompt: 'When John and Mary ...', or bridge.to_tokens(text)[0].",
         ) from error
     if tensor.numel() == 0:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from headscope.arguments import checked
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -44,6 +46,7 @@ class ResultBase:
         """The numbers, tidy: one row per value."""
         raise NotImplementedError
 
+    @checked
     def to_plotly(self, **choices: Any) -> Any:
         """The result as a Plotly figure (`plotly.graph_objects.Figure`)."""
         from headscope.export.plotly import figure
@@ -51,7 +54,16 @@ class ResultBase:
         return figure(cast("Result", self), **choices)
 
     def save(self, path: str | Path) -> Path:
-        """Write the result as a safetensors file (no pickle); `hs.load_result(path)` reads it."""
+        """Write the result as a safetensors file (no pickle); `hs.load_result(path)` reads it.
+
+        Args:
+            path: Where to write; `.safetensors` is added if there is no suffix, missing folders
+                are made.
+
+        Raises:
+            ResultError: The name says another format, or nothing can be written there; an older
+                file of that name then stays.
+        """
         from headscope.wire.files import save
 
         return save(cast("Result", self), path)

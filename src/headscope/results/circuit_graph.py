@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
+from headscope.arguments import checked, fit
 from headscope.errors import ResultError
 from headscope.results.axes import check_array
 from headscope.results.base import NextToken, ResultBase
@@ -149,6 +150,7 @@ class CircuitGraph(ResultBase):
         """The name of every node."""
         return tuple(node.name for node in self.nodes)
 
+    @checked
     def index(self, name: str) -> int:
         """Number of the node called `name`.
 
@@ -171,7 +173,14 @@ class CircuitGraph(ResultBase):
         return {name: index for index, name in enumerate(self.names)}
 
     def edge_label(self, edge: int) -> str:
-        """The edge's name, such as `MLP0 -> L9H6.q`."""
+        """The edge's name, such as `MLP0 -> L9H6.q`.
+
+        Raises:
+            HeadscopeError: There is no such edge.
+        """
+        edge = fit("edge", edge, int)
+        if not 0 <= edge < len(self.edges):
+            raise ResultError(f"There is no edge {edge}.", f"Edges are 0 to {len(self.edges) - 1}.")
         letter = EDGE_INPUTS[int(self.edges.input[edge])]
         source = self.nodes[int(self.edges.source[edge])].name
         target = self.nodes[int(self.edges.target[edge])].name
@@ -222,11 +231,12 @@ class CircuitGraph(ResultBase):
         measure is the weight or score, with the graph's own sign.
 
         Args:
-            path: Where to write; `.json` is added if there is no suffix.
+            path: Where to write; `.json` is added if there is no suffix, missing folders are made.
             kept: Whether only the circuit is written, as other tools write pruned graphs.
 
         Raises:
-            ResultError: A node has no place in such a file.
+            ResultError: A node has no place in such a file, its name says another format, or
+                nothing can be written there; an older file of that name then stays.
         """
         from headscope.interchange import save_json
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
+from headscope.arguments import checked
 from headscope.errors import ResultError
 from headscope.results.axes import Float32, UInt8, Values, Weights, check_array
 from headscope.results.base import NextToken, ResultBase
@@ -111,6 +112,7 @@ class Patterns(ResultBase):
         """Token texts, the labels of both the dest and the src axis."""
         return self.provenance.prompts[0].tokens
 
+    @checked
     def __getitem__(self, layer_head: tuple[int, int]) -> Weights:
         """Weights `[dest, src]` of one held head: `patterns[layer, head]`.
 

@@ -14,6 +14,7 @@ from headscope.analyses.experiments import Direction
 from headscope.analyses.metrics import MetricName
 from headscope.analyses.patch_map import WINDOWED, Over
 from headscope.analyses.patch_outcome import joint
+from headscope.arguments import checked
 from headscope.errors import RequestError
 from headscope.jobs import Steps
 from headscope.model.sites import SITES, PatchSite
@@ -104,6 +105,7 @@ class ActivationPatching(StudyWidget[Study]):
     layer: int = synced(t.Int(0))
     window: int = synced(t.Int(1))
 
+    @checked
     def __init__(
         self,
         model: Any,
@@ -147,6 +149,7 @@ class ActivationPatching(StudyWidget[Study]):
         """The patches that every run is computed on top of; none after the prompts were changed."""
         return self._pinned
 
+    @checked
     def pin(self, *cells: Sequence[int]) -> None:
         """Keep cells of the map patched: the next map is computed on top of them.
 
@@ -156,18 +159,33 @@ class ActivationPatching(StudyWidget[Study]):
         Raises:
             RequestError: There is no such cell, or the map is of several pairs.
         """
+        if not cells:
+            raise RequestError("No cell is given.", "Pass at least one, such as (2, 5).")
         study = self._studied()
         if len(study.experiments) > 1:
             raise RequestError("Patches are pinned on a single pair.", "Open one pair first.")
         self._pinned = (*self._pinned, *(s for c in cells for s in study.spots(study.cell(c))))
         self._edited(None)
 
+    @checked
     def unpin(self, index: int | None = None) -> None:
-        """Take back a pinned patch, or all of them."""
+        """Take back a pinned patch, or all of them.
+
+        Args:
+            index: Its place in `pinned`; None for all.
+
+        Raises:
+            RequestError: There is none at that place.
+        """
+        if index is not None and not 0 <= index < len(self._pinned):
+            raise RequestError(
+                f"No patch is pinned at {index}.", f"widget.pinned has {len(self._pinned)}."
+            )
         keep = () if index is None else (s for i, s in enumerate(self._pinned) if i != index)
         self._pinned = tuple(keep)
         self._edited(None)
 
+    @checked
     def joint(self, *cells: Sequence[int]) -> dict[str, Any]:
         """Patch several cells together.
 

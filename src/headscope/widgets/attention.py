@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headscope.analyses import attention
+from headscope.arguments import checked
 from headscope.export.slices import Slices, slices_of
 from headscope.jobs import Steps
 from headscope.results import Patterns, Prompt, Result
@@ -37,6 +38,7 @@ class AttentionPatterns(HeadscopeWidget[Patterns]):
 
     view_bundle = "attention"
 
+    @checked
     def __init__(
         self,
         model: Any,
@@ -46,6 +48,7 @@ class AttentionPatterns(HeadscopeWidget[Patterns]):
     ) -> None:
         super().__init__(model, prompt, selection=selection)
 
+    @checked
     def head(self, layer: int, head: int) -> npt.NDArray[np.float32]:
         """Weights of one head on the prompt of `result`, exact.
 

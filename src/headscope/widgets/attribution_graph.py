@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
@@ -17,9 +18,11 @@ from headscope.analyses.attribution_nodes import NodeTable
 from headscope.analyses.attribution_qk import ScoreParts, split_score
 from headscope.analyses.attribution_study import AttributionStudy
 from headscope.analyses.feature_view import FeatureRequest, FeatureView
+from headscope.arguments import checked, short
 from headscope.errors import RequestError
 from headscope.jobs import Steps
 from headscope.jobs.steps import drained
+from headscope.model.dictionaries import Transcoders, load_transcoders
 from headscope.results import CircuitGraph
 from headscope.widgets.asks import Answer, Answering, Params
 from headscope.widgets.graph import GraphWidget
@@ -43,7 +46,7 @@ class AttributionGraph(GraphWidget):
     Args:
         model: A `TransformerBridge` (from `hs.load` or your own).
         prompt: Text, or token ids.
-        transcoders: From `hs.load_transcoders`; None for neurons.
+        transcoders: From `hs.load_transcoders`, or what it takes; None for neurons.
         units: `features` or `neurons`; by default features where there are transcoders.
         target: The token whose logit is explained, text or id; by default the most probable ones.
         wrong: A token whose logit is subtracted.
@@ -80,6 +83,7 @@ class AttributionGraph(GraphWidget):
     units: str = synced(t.Unicode("neurons"))
     max_nodes: int = synced(t.Int(1000))
 
+    @checked
     def __init__(
         self,
         model: Any,
@@ -97,7 +101,7 @@ class AttributionGraph(GraphWidget):
         texts: Sequence[str] = (),
         selection: Mapping[str, int | None] | None = None,
     ) -> None:
-        self._transcoders, self._texts = transcoders, tuple(texts)
+        self._transcoders, self._texts = _opened(transcoders), tuple(texts)
         self._options: dict[str, Any] = {
             "most_targets": most_targets, "target_share": target_share,
             "node_share": node_share, "edge_share": edge_share,
@@ -108,6 +112,7 @@ class AttributionGraph(GraphWidget):
             units=units or ("neurons" if transcoders is None else "features"),
         )  # fmt: skip
 
+    @checked
     def feature(self, node: str) -> FeatureView:
         """Where a unit is active in `texts`, and which tokens it promotes.
 
@@ -118,6 +123,7 @@ class AttributionGraph(GraphWidget):
         asked = FeatureRequest(node, texts=self._texts, transcoders=transcoders)
         return drained(feature_view.run(self._model, asked))
 
+    @checked
     def intervene(
         self, nodes: Sequence[str], how: How = "ablate", value: float = 0.0, *, frozen: bool = False
     ) -> Intervention:
@@ -135,6 +141,7 @@ class AttributionGraph(GraphWidget):
         study, table = self._studied()
         return drained(intervene(study, table, nodes, how, value, frozen=frozen))
 
+    @checked
     def heads(self, source: str, target: str) -> EdgeByHeads:
         """Which heads carry an edge; see `headscope.analyses.attribution_heads`.
 
@@ -144,6 +151,7 @@ class AttributionGraph(GraphWidget):
         """
         return drained(split(*self._studied(), source, target))
 
+    @checked
     def qk(self, layer: int, head: int, dest: int, src: int) -> ScoreParts:
         """Why a head attends from `dest` to `src`; see `headscope.analyses.attribution_qk`.
 
@@ -162,8 +170,6 @@ class AttributionGraph(GraphWidget):
         _KEPT.pop(self, None)
 
     def _request(self, prompt: str | tuple[int, ...]) -> AttributionRequest:
-        if self.units not in ("features", "neurons"):
-            raise RequestError(f"Units cannot be {self.units!r}.", "Choose features or neurons.")
         if self.units == "features" and self._transcoders is None:
             raise RequestError(
                 "Features need transcoders.",
@@ -242,3 +248,15 @@ class AttributionGraph(GraphWidget):
             f"sums to the score; pairs that are not listed come to {parts.rest:.3g}."
         )
         return Answer({"score": parts.score, **sides, "pairs": pairs, "note": note})
+
+
+def _opened(given: Any) -> Transcoders | None:
+    """Transcoders that are there, or that have to be loaded first."""
+    if isinstance(given, (str, Path)):
+        return load_transcoders(given)
+    if given is None or isinstance(given, Transcoders):
+        return given
+    raise RequestError(
+        f"{short(given)} are no transcoders.",
+        "Pass hs.load_transcoders(path), or nothing for neurons.",
+    )

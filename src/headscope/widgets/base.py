@@ -90,7 +90,6 @@ class HeadscopeWidget(FreezablePage, PromptedPage, Generic[R]):
         self._valued_at = -1  # and the result, perhaps a partial one
         self._refreshing = False
         self._silent_until = 0.0
-        self.last_error: Exception | None = None
         super().__init__(live, prompt, selection, _status=_status(0, "idle"), **fields)
         _OPEN.add(self)
         self.observe(self._edited, ["prompt", *(field["name"] for field in self.fields)])
@@ -209,7 +208,7 @@ class HeadscopeWidget(FreezablePage, PromptedPage, Generic[R]):
         super().close()
         self._value = None
         self._result = {}
-        self.last_error = None  # its traceback would keep the model
+        self._last_error = None  # its traceback would keep the model
 
     def __repr__(self) -> str:
         if self._closed:
@@ -259,9 +258,6 @@ class HeadscopeWidget(FreezablePage, PromptedPage, Generic[R]):
         if self.comm is not None and self._begun_at != self._edits:
             self._restart()
 
-    def _keep_error(self, error: Exception) -> None:
-        self.last_error = error
-
     def _run_again(self) -> None:
         self._forget()
         self._restart()
@@ -288,7 +284,7 @@ class HeadscopeWidget(FreezablePage, PromptedPage, Generic[R]):
             self._fail(error, number)
             return None
         with self.hold_sync():
-            self.last_error = None
+            self._last_error = None
             self._error = None
             self._status = _status(number, "running", paused=False if self.pausable else None)
         return Job(self._steps(request), on_progress=self._send_progress, on_end=self._finish)
@@ -337,7 +333,7 @@ class HeadscopeWidget(FreezablePage, PromptedPage, Generic[R]):
             else:
                 self._take(*job.result)
                 self.selection = within(self.selection, self._limits())
-            self.last_error = None
+            self._last_error = None
             self._error = None
             self._status = self._status_of(job)
         if self._runner.driving and self._status["job"] == 1:
@@ -349,7 +345,7 @@ class HeadscopeWidget(FreezablePage, PromptedPage, Generic[R]):
 
     def _fail(self, error: Exception, number: int) -> None:
         with self.hold_sync():
-            self.last_error = error
+            self._last_error = error
             self._error = describe(error)
             self._status = _status(number, "error")
 

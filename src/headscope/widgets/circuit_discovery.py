@@ -26,6 +26,7 @@ from headscope.analyses.circuit_study import RULES, CircuitOutcome, Rule
 from headscope.analyses.edge_profiles import alike
 from headscope.analyses.edge_scores import ABLATIONS, EDGE_METHODS, Ablation, EdgeMethod
 from headscope.analyses.metrics import METRICS, TITLES, MetricName
+from headscope.arguments import checked
 from headscope.errors import RequestError
 from headscope.jobs import Steps
 from headscope.jobs.steps import drained
@@ -141,6 +142,7 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
     least: Any = synced(t.Any("0.0"))
     signed: bool = synced(t.Bool(False))
 
+    @checked
     def __init__(
         self,
         model: Any,
@@ -167,9 +169,10 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         super().__init__(
             model, clean, corrupted, answer=answer, wrong=wrong, selection=selection,
             method=method, ig_steps=ig_steps, ablation=ablation, metric=metric, positions=positions,
-            rule=rule, n_edges=n_edges, least=str(least), signed=signed,
+            rule=rule, n_edges=n_edges, least=least, signed=signed,
         )  # fmt: skip
 
+    @checked
     def exact_edge(self, source: str, target: str, input: str = "") -> float:
         """What the metric really loses when one edge alone is ablated and everything else runs on.
 
@@ -194,6 +197,7 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         )
         return float(lost)
 
+    @checked
     def circuit(self, threshold: Mapping[str, float] | None = None) -> CircuitOutcome:
         """Run a circuit by itself, and everything but it; the result keeps what comes of it.
 
@@ -224,6 +228,7 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         """
         return drained(self._curves())
 
+    @checked
     def minimality(
         self, threshold: Mapping[str, float] | None = None
     ) -> dict[tuple[str, str, str], float]:

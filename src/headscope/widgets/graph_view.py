@@ -46,7 +46,6 @@ class GraphView(FreezablePage, MarkedGraph):
             raise ResultError(
                 f"A {type(found).__name__} is no graph.", "Pass a CircuitGraph or a file of one."
             )
-        self.last_error: Exception | None = None
         marks = found.marks
         super().__init__(
             _result={**encode(found)},
@@ -89,9 +88,6 @@ class GraphView(FreezablePage, MarkedGraph):
     @property
     def _closed(self) -> bool:
         return self._value is None
-
-    def _keep_error(self, error: Exception) -> None:
-        self.last_error = error
 
     def _run_again(self) -> None:
         """There is nothing to run."""

@@ -10,6 +10,7 @@ import traitlets as t
 
 from headscope.analyses import logit_attribution
 from headscope.analyses.logit_attribution import By, LogitAttributionRequest
+from headscope.arguments import checked
 from headscope.errors import PromptError
 from headscope.jobs import Steps
 from headscope.results import Grid
@@ -85,6 +86,7 @@ class LogitAttribution(HeadscopeWidget[Grid]):
     by: str = synced(t.Unicode("component"))
     position: int = synced(t.Int(-1))
 
+    @checked
     def __init__(
         self,
         model: Any,
@@ -112,7 +114,7 @@ class LogitAttribution(HeadscopeWidget[Grid]):
         token: str | int | None = proposal["value"]
         if isinstance(token, int):
             with suppress(PromptError):
-                text = self._model.token_text(token)
+                text = self._model.token_text(self._model.token_id(token))
                 if self._model.token_id(text) == token:
                     return text
         return token

@@ -10,6 +10,7 @@ import traitlets as t
 
 from headscope.analyses import logit_lens
 from headscope.analyses.logit_lens import ReadOutPoint, Track
+from headscope.arguments import checked
 from headscope.jobs import Steps
 from headscope.results import Grid
 from headscope.widgets.asks import Answer, Answering, Params
@@ -57,6 +58,7 @@ class LogitLens(HeadscopeWidget[Grid]):
 
     read_out: str = synced(t.Unicode("resid_post"))
 
+    @checked
     def __init__(
         self,
         model: Any,
@@ -67,6 +69,7 @@ class LogitLens(HeadscopeWidget[Grid]):
     ) -> None:
         super().__init__(model, prompt, selection=selection, read_out=read_out)
 
+    @checked
     def track(self, token: str | int, positions: Sequence[int] | None = None) -> Track:
         """Probability and rank of one token across the read-outs of `result`.
 

@@ -11,6 +11,7 @@ import traitlets as t
 
 from headscope.jobs import Home
 from headscope.widgets.asks import Answering, Desk, Params, unknown
+from headscope.widgets.assigning import Assigned
 from headscope.widgets.core import Bundle, front_end, shared_core
 from headscope.widgets.selection import NOTHING, normalise, within
 from headscope.wire.messages import ErrorInfo, FieldSpec, JobStatus, Selection
@@ -25,7 +26,7 @@ def synced(trait: Any) -> Any:
     return trait.tag(sync=True, echo_update=False)
 
 
-class PageWidget(anywidget.AnyWidget):
+class PageWidget(Assigned):
     """What the page sees of a widget, and how what it sends is taken.
 
     JupyterLab may deliver messages on other threads, while this one runs a cell: they set a flag
@@ -48,8 +49,6 @@ class PageWidget(anywidget.AnyWidget):
     selection: Selection = synced(t.Dict())
     view: dict[str, Any] = synced(t.Dict())
 
-    #: The request's fields besides the prompt; each names a synced trait of the class.
-    fields: ClassVar[tuple[FieldSpec, ...]] = ()
     #: Names of the synced traits that hold what users mark in a result.
     marks: ClassVar[tuple[str, ...]] = ()
     #: What the page may ask about a result, beside what it may ask of every widget.
@@ -59,6 +58,7 @@ class PageWidget(anywidget.AnyWidget):
 
     def __init__(self, selection: Mapping[str, int | None] | None = None, **traits: Any) -> None:
         self._home = Home()
+        self._last_error: Exception | None = None
         self._desk = Desk(self._home, self._answer, self.send, self._keep_error)
         super().__init__(
             _core=shared_core(),
@@ -68,7 +68,7 @@ class PageWidget(anywidget.AnyWidget):
             _fields=list(self.fields),
             _marks=list(self.marks),
             _asks=list(self.asks),
-            selection={**NOTHING, **(selection or {})},
+            selection=NOTHING if selection is None else selection,
             **traits,
         )
 
@@ -81,9 +81,13 @@ class PageWidget(anywidget.AnyWidget):
         """Stop the running computation."""
         raise NotImplementedError
 
+    @property
+    def last_error(self) -> Exception | None:
+        """What went wrong last, with its traceback."""
+        return self._last_error
+
     def _keep_error(self, error: Exception) -> None:
-        """An answer failed unexpectedly."""
-        raise NotImplementedError
+        self._last_error = error
 
     def _run_again(self) -> None:
         """Compute again, as `run` does, but on the loop."""

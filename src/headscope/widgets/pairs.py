@@ -86,10 +86,11 @@ class PromptPairs(HeadscopeWidget[R]):
         selection: Mapping[str, int | None] | None = None,
         **fields: Any,
     ) -> None:
+        live = LiveModel.of(model)
         pairs = pairs_of(clean, corrupted, answer, wrong)
         first = pairs[0]
         self._given = pairs
-        self._corrupted = PromptSource(LiveModel.of(model))
+        self._corrupted = PromptSource(live)
         super().__init__(
             model,
             first.clean,

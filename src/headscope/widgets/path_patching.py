@@ -11,6 +11,7 @@ from headscope.analyses import path_patching
 from headscope.analyses.experiments import Direction
 from headscope.analyses.metrics import MetricName
 from headscope.analyses.path_patching import PathPatchingRequest, PathStudy
+from headscope.arguments import checked
 from headscope.errors import RequestError
 from headscope.jobs import Steps
 from headscope.results import Grid
@@ -76,6 +77,7 @@ class PathPatching(StudyWidget[PathStudy]):
     freeze_mlps: bool = synced(t.Bool(True))
     positions: str = synced(t.Unicode(""))
 
+    @checked
     def __init__(
         self,
         model: Any,
@@ -98,8 +100,8 @@ class PathPatching(StudyWidget[PathStudy]):
         self._options: dict[str, Any] = {"position": position, "seed": seed}
         super().__init__(
             model, clean, corrupted, answer=answer, wrong=wrong, alignment=alignment,
-            selection=selection, receivers=_line(receivers), sender=_line(sender),
-            freeze_mlps=freeze_mlps, positions=_written(positions),
+            selection=selection, receivers=receivers, sender=sender,
+            freeze_mlps=freeze_mlps, positions=positions,
             direction=direction, metric=metric,
         )  # fmt: skip
 
@@ -121,16 +123,6 @@ class PathPatching(StudyWidget[PathStudy]):
 
     def _steps_of(self, study: PathStudy) -> Steps[Grid]:
         return path_patching.steps(study)
-
-
-def _line(names: str | Iterable[str]) -> str:
-    return names if isinstance(names, str) else ", ".join(names)
-
-
-def _written(positions: Sequence[int] | int | str | None) -> str:
-    if positions is None or isinstance(positions, str):
-        return positions or ""
-    return ", ".join(map(str, [positions] if isinstance(positions, int) else positions))
 
 
 def _positions(text: str) -> tuple[int, ...] | None:

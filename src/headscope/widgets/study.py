@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 
 from headscope.analyses.map_trials import MapTrials
 from headscope.analyses.patch_outcome import Outcome, outcome
+from headscope.arguments import checked
 from headscope.errors import RequestError
 from headscope.jobs import Steps
 from headscope.results import Grid
@@ -45,6 +46,7 @@ class StudyWidget(PairWidget, Generic[S]):
 
     # Public.
 
+    @checked
     def outcome(self, *index: int) -> Outcome:
         """What one cell does: distributions before and after, exact value beside the estimate.
 

@@ -12,15 +12,14 @@ from safetensors.numpy import save_file
 from headscope.errors import WireError
 from headscope.results import Result
 from headscope.wire.codec import decode, encode
+from headscope.wire.paths import existing, write
 
 _KEY = "headscope"
+_AGAIN = "Save the result again."
 
 
 def save(result: Result, path: str | Path) -> Path:
-    """Write `result` to `path` in full precision; `.safetensors` is added if there is no suffix."""
-    target = Path(path)
-    if not target.suffix:
-        target = target.with_suffix(".safetensors")
+    """Write `result` to `path` in full precision, as `paths.write` does."""
     payload = encode(result, "exact")
     tensors = {
         f"{i:06d}": np.frombuffer(buffer, dtype=entry["dtype"]).reshape(entry["shape"])
@@ -28,8 +27,10 @@ def save(result: Result, path: str | Path) -> Path:
             zip(payload["header"]["arrays"], payload["buffers"], strict=True)
         )
     }
-    save_file(tensors, target, metadata={_KEY: json.dumps(payload["header"], allow_nan=False)})
-    return target
+    header = json.dumps(payload["header"], allow_nan=False)
+    return write(
+        path, ".safetensors", lambda file: save_file(tensors, file, metadata={_KEY: header})
+    )
 
 
 def load_result(path: str | Path) -> Result:
@@ -38,19 +39,22 @@ def load_result(path: str | Path) -> Result:
     Raises:
         WireError: There is no such file, or it is not a saved result.
     """
-    source = Path(path)
-    if not source.is_file():
-        raise WireError(f"There is no file {source}.", "Pass the path that result.save() returned.")
+    source = existing(path, "Pass the path that result.save() returned.")
     try:
         with safe_open(source, framework="numpy") as file:
             metadata = file.metadata() or {}
             buffers = [file.get_tensor(key).tobytes() for key in sorted(file.keys())]
     except SafetensorError as broken:
-        raise WireError(f"{source.name} is not a safetensors file ({broken}).") from broken
+        raise WireError(
+            f"{source.name} is not a safetensors file ({broken}).",
+            "result.save() writes one; graph files of JSON are opened by hs.load_graph(path).",
+        ) from broken
     if _KEY not in metadata:
-        raise WireError(f"{source.name} holds tensors, but no Headscope result.")
+        raise WireError(
+            f"{source.name} holds tensors, but no Headscope result.", "result.save() writes one."
+        )
     try:
         header = json.loads(metadata[_KEY])
     except ValueError as broken:
-        raise WireError(f"The header in {source.name} is damaged ({broken}).") from broken
+        raise WireError(f"The header in {source.name} is damaged ({broken}).", _AGAIN) from broken
     return decode({"header": header, "buffers": buffers})

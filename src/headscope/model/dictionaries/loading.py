@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from headscope.arguments import checked
 from headscope.errors import HeadscopeError, ModelError
 from headscope.model.dictionaries import circuit_tracer, sae_lens
 from headscope.model.dictionaries.files import refuse_pickle
@@ -16,6 +17,7 @@ _PATTERNS = ("*.safetensors", circuit_tracer.CONFIG, sae_lens.CONFIG)
 _MOST_CONFIGS = 1000
 
 
+@checked
 def load_transcoders(source: str | Path, *, revision: str | None = None) -> Transcoders:
     """Open the transcoders of every layer of a model, without pickle.
 

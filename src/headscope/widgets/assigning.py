@@ -1,0 +1,74 @@
+"""What may be assigned to a widget: nothing that it does not have, nothing that does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, Union, cast
+
+import anywidget
+import traitlets as t
+
+from headscope.arguments import fit, meant, short
+from headscope.errors import RequestError
+from headscope.wire.messages import FieldSpec
+
+_LINE = Union[str, int, float, Sequence[Union[str, int]], None]
+_KINDS: Mapping[str, Any] = {
+    "integer": int, "flag": bool, "text": str, "line": _LINE,
+    "token": Union[str, int, Sequence[int], None],
+}  # fmt: skip
+_THEIRS = frozenset(dir(t.HasTraits))
+"""What traitlets assigns to itself, such as `notify_change` while it holds notifications."""
+
+
+class Assigned(anywidget.AnyWidget):
+    """A widget whose attributes are checked as they are assigned, in its constructor too.
+
+    Otherwise a misspelt one would be taken in silence, and a wrong one be refused in the words of
+    traitlets, or only by the next computation.
+    """
+
+    #: The request's fields besides the prompt; each names a synced trait of the class.
+    fields: ClassVar[tuple[FieldSpec, ...]] = ()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("_") or name in _THEIRS:
+            super().__setattr__(name, value)
+            return
+        if not self.has_trait(name):
+            raise self._not_assigned(name)
+        try:
+            super().__setattr__(name, self._fitted(name, value))
+        except t.TraitError:
+            kind = cast("str", self.traits()[name].info())  # such as "a unicode string or an int"
+            words = kind.replace("unicode string", "text").replace("an int", "a whole number")
+            raise RequestError(f"{name} cannot be {short(value)}.", f"Give {words}.") from None
+
+    def _fitted(self, name: str, value: Any) -> Any:
+        if name == "prompt" and value is not None:
+            return fit(name, value, str)
+        spec = next((field for field in self.fields if field["name"] == name), None)
+        if spec is None:
+            return value
+        if spec["type"] == "choice":
+            values = tuple(choice["value"] for choice in spec["choices"])
+            return fit(name, value, cast("Any", Literal)[values])
+        found = fit(name, value, _KINDS[spec["type"]])
+        return _line(found) if spec["type"] == "line" else found
+
+    def _not_assigned(self, name: str) -> RequestError:
+        known = sorted(
+            {trait for trait in self.trait_names() if not trait.startswith("_")}
+            - {*anywidget.AnyWidget.class_trait_names()}
+        )
+        kind, hint = type(self).__name__, f"Assigned are {', '.join(known)}."
+        if hasattr(type(self), name):
+            return RequestError(f"{name} of {kind} is only read.", hint)
+        return RequestError(f"{kind} has no {name!r}.", f"{meant(name, known)}{hint}")
+
+
+def _line(value: Any) -> str:
+    """Names or numbers as they are typed."""
+    if value is None:
+        return ""
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
