@@ -84,6 +84,7 @@ await mkdir(folder, { recursive: true });
 await Promise.all([
   write("src/widget.ts", "esm", "widget.js"),
   write("src/frozen.ts", "iife", "frozen.js"),
+  write("src/figure.ts", "iife", "figure.js"),
   ...ISLANDS.flatMap((name) => [
     write(
       entry(name, "export default { initialize: () => island };"),
@@ -95,7 +96,7 @@ await Promise.all([
   ]),
 ]);
 
-const names = ["widget", "frozen", ...ISLANDS, ...ISLANDS.map((name) => `frozen-${name}`)];
+const names = ["widget", "frozen", "figure", ...ISLANDS, ...ISLANDS.map((name) => `frozen-${name}`)];
 for (const name of names.map((name) => `${name}.js`)) {
   const { size } = await stat(folder + name);
   console.log(`${name} ${(size / 1000).toFixed(1)} kB`);

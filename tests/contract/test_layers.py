@@ -56,7 +56,7 @@ DELIBERATE = {
     ("demo.transcoder_graphs", "analyses"): "the transcoders' card tells the scores of graphs",
     ("interventions.stack", "model"): "applied() needs torch, the data must not",
     ("results.circuit_graph", "interchange"): "save_json() is a shorthand for interchange",
-    ("results.base", "export"): "a result's to_plotly() is a shorthand for export.plotly.figure()",
+    ("results.base", "export"): "a result's to_plotly() and to_svg() are shorthands for export's",
     ("results.base", "wire"): "a result's save() is a shorthand for wire.files.save()",
 }
 
@@ -70,6 +70,8 @@ RESERVED = {
     "ipywidgets": {"widgets"},
     "traitlets": {"widgets"},
     "plotly": {"export"},
+    "py_mini_racer": {"export"},
+    "vl_convert": {"export"},
     "pandas": {"results"},
     "safetensors": {"wire", "demo", "model"},
     "yaml": {"model"},
@@ -77,7 +79,15 @@ RESERVED = {
 }
 
 #: Heavy packages that are imported where they are used, so that importing the room stays light.
-LAZY = {"huggingface_hub", "pandas", "plotly", "transformer_lens", "transformers"}
+LAZY = {
+    "huggingface_hub",
+    "pandas",
+    "plotly",
+    "py_mini_racer",
+    "transformer_lens",
+    "transformers",
+    "vl_convert",
+}
 
 STANDARD_LIBRARY_ONLY = {"jobs", "errors", "components", "interventions", "_version", "__init__"}
 
@@ -196,7 +206,8 @@ FRONT_MAY_IMPORT = {
     "shell": {"wire", "state", "draw", "views", "lend"},
     "lend": set(),
     "islands": {"views", "lend"},
-    "entry": {"wire", "state", "draw", "views", "shell", "host"},
+    "figure": {"wire", "state", "draw", "views"},
+    "entry": {"wire", "state", "draw", "views", "shell", "host", "figure"},
 }
 
 #: Contracts, each importable where the layer it describes is passed in.

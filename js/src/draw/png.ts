@@ -1,5 +1,6 @@
 // A PNG file from pixels, without a canvas and the same on every machine: for images inside an SVG.
 // The pixels are stored, not compressed (DEFLATE's stored blocks).
+import { toBase64 } from "../wire/base64";
 
 const STORED_MAX = 65535;
 
@@ -84,11 +85,5 @@ export function encodePng(rgba: Uint8ClampedArray, columns: number, rows: number
   return png;
 }
 
-export function pngUrl(rgba: Uint8ClampedArray, columns: number, rows: number): string {
-  const png = encodePng(rgba, columns, rows);
-  let binary = "";
-  for (let i = 0; i < png.length; i += 8192) {
-    binary += String.fromCharCode(...png.subarray(i, i + 8192));
-  }
-  return `data:image/png;base64,${btoa(binary)}`;
-}
+export const pngUrl = (rgba: Uint8ClampedArray, columns: number, rows: number): string =>
+  `data:image/png;base64,${toBase64(encodePng(rgba, columns, rows))}`;

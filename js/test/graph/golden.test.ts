@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import cases from "../../../tests/golden/pruning.json";
-import { bytesOf } from "../../src/host/packed";
 import { readGraph } from "../../src/views/graph/model";
 import { makePruner, type Threshold } from "../../src/views/graph/prune";
+import { fromBase64 } from "../../src/wire/base64";
 import { decodeResult } from "../../src/wire/decode";
 import type { CircuitGraph, Header } from "../../src/wire/types";
 
@@ -16,7 +16,7 @@ interface Kept {
 }
 
 describe.each(cases)("pruning of $name", ({ graph: { header, buffers }, cases: kept }) => {
-  const payload = { header: header as unknown as Header, buffers: buffers.map(bytesOf) };
+  const payload = { header: header as unknown as Header, buffers: buffers.map(fromBase64) };
   const graph = readGraph(decodeResult(payload) as CircuitGraph);
   const pruner = makePruner(graph);
 

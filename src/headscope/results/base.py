@@ -53,6 +53,23 @@ class ResultBase:
 
         return figure(cast("Result", self), **choices)
 
+    def to_svg(self, path: str | Path | None = None, **style: Any) -> Any:
+        """The result as an SVG figure; `path` and `style` as of `widget.to_svg`."""
+        return self._figures().to_svg(path, **style)
+
+    def to_png(self, path: str | Path | None = None, *, scale: float = 2.0, **style: Any) -> Any:
+        """The result as a PNG figure; see `widget.to_png`."""
+        return self._figures().to_png(path, scale=scale, **style)
+
+    def to_pdf(self, path: str | Path | None = None, **style: Any) -> Any:
+        """The result as a PDF figure; see `widget.to_pdf`."""
+        return self._figures().to_pdf(path, **style)
+
+    def _figures(self) -> Any:
+        from headscope.export.figure import ResultFigures
+
+        return ResultFigures(cast("Result", self))
+
     def save(self, path: str | Path) -> Path:
         """Write the result as a safetensors file (no pickle); `hs.load_result(path)` reads it.
 

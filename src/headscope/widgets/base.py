@@ -115,7 +115,7 @@ class HeadscopeWidget(FreezablePage, PromptedPage, Generic[R]):
     def _questions(self) -> dict[str, Callable[[Params], Answering]]:
         return super()._questions() | {
             "extend": self._answer_extend,
-            "ping": lambda _: Answer(self._desk.open),
+            "ping": lambda _: Answer(),
             "pause": lambda _: self._answer_after(self.pause),
             "resume": lambda _: self._answer_after(self.resume),
         }

@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, cast
 
+from headscope.export.figure import Figures
 from headscope.export.frozen import Frozen, Include, freeze
 from headscope.export.slices import Slices, slices_of
-from headscope.results import Result
+from headscope.results import Provenance, Result
 from headscope.widgets.linking import group_of
 from headscope.widgets.page import PageWidget
 from headscope.wire.messages import Selection
 
 
-class FreezablePage(PageWidget):
+class FreezablePage(Figures, PageWidget):
     """A page whose result can be taken elsewhere."""
 
     @property
@@ -72,6 +73,10 @@ class FreezablePage(PageWidget):
     ) -> Path:
         """Write the widget as a page that works with no kernel and no network; see `freeze`."""
         return self.freeze(include, max_bytes).save_html(path)
+
+    def _packed(self) -> tuple[Frozen, Provenance]:
+        frozen = self.freeze("visible")
+        return frozen, self.result.provenance
 
     def _slices(self, result: Result) -> Slices:
         return slices_of(result, self.view, self.selection)

@@ -1,7 +1,8 @@
 // What a cell's value is, and the marks that tell it without colour.
-import type { Theme } from "../../draw/colour";
+import type { Ramp, Theme } from "../../draw/colour";
 import { palette } from "../../draw/palette";
-import type { Box, Mark } from "../../draw/scene";
+import type { Box, Mark, Scene } from "../../draw/scene";
+import type { Slice } from "./slice";
 
 /** In the order of `Grid.states`. */
 export const STATES = ["not applicable", "waiting", "estimate", "exact"] as const;
@@ -48,4 +49,33 @@ export function stateMarks(theme: Theme): StateMarks {
       return marks;
     },
   };
+}
+
+/** A cell in a state, with the marks that it has in the map. */
+export function swatch(state: number, ramp: Ramp, theme: Theme): Scene {
+  const { paper, rule } = palette(theme);
+  const box = { x: 0.5, y: 0.5, width: 15, height: 12 };
+  const fill = state === NOT_APPLICABLE ? ramp.missing : ramp.css(ramp.scale.high / 3);
+  const marked = stateMarks(theme);
+  marked.add(state, box, ramp.ink(ramp.scale.high / 3));
+  return {
+    width: 16,
+    height: 13,
+    marks: [
+      { kind: "rect", ...box, fill: state === WAITING ? paper : fill, stroke: rule },
+      ...marked.marks(),
+    ],
+  };
+}
+
+/** How many cells are in which state. */
+export function statesOf(slice: Slice): number[] {
+  const counts = STATES.map(() => 0);
+  for (let row = 0; row < slice.rows; row++) {
+    for (let column = 0; column < slice.columns; column++) {
+      const state = slice.state(row, column);
+      if (state !== null) counts[state] = (counts[state] ?? 0) + 1;
+    }
+  }
+  return counts;
 }

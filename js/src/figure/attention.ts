@@ -1,0 +1,114 @@
+// Attention as a figure: every head small, and those that are enlarged beside each other.
+import type { Theme } from "../draw/colour";
+import { legendScene } from "../draw/legend";
+import { palette } from "../draw/palette";
+import type { Scene } from "../draw/scene";
+import { tokenGlyphs } from "../state/tokens";
+import { headBadge } from "../views/attention/badges";
+import { enlargedHeads, type HeadRef, headLabel, heldHead } from "../views/attention/heads";
+import { matrixLayout } from "../views/attention/matrix-layout";
+import { matrixScene } from "../views/attention/matrix-scene";
+import { readOptions } from "../views/attention/options";
+import { passes, sortedHeads } from "../views/attention/order";
+import { flowLayout, gridLayout } from "../views/attention/overview-layout";
+import { overviewOverlay, overviewScene } from "../views/attention/overview-scene";
+import { matrixOf } from "../views/attention/panel-data";
+import { attentionRamp, makeThumbnails, scaleHigh } from "../views/attention/thumbnails";
+import { weightingInfo } from "../views/attention/weighting";
+import type { Patterns, Selection } from "../wire/types";
+import type { Drawing } from "./kinds";
+import { flow, line, placed } from "./page";
+
+const LEGEND_WIDTH = 180;
+const MOST_OVERVIEW = 560;
+const MATRIX = { least: 200, most: 420 };
+/** Thumbnails are drawn this many times finer than the figure's own pixels. */
+const FINE = 2;
+
+export function attentionFigure(
+  result: Patterns,
+  given: Record<string, unknown>,
+  selection: Selection,
+  theme: Theme,
+  width: number,
+): Drawing {
+  const options = readOptions(given, result);
+  const { weighting, perHead, sort, filter } = options;
+  const enlarged = enlargedHeads(result, selection, options.heads).filter((ref) =>
+    heldHead(result, ref),
+  );
+  const across = Math.min(MOST_OVERVIEW, width);
+  const heads = sortedHeads(result, sort);
+  const layout =
+    sort === "layer"
+      ? gridLayout(heads, result.n_layers, result.n_heads, across)
+      : flowLayout(
+          heads.filter((ref) => passes(result, filter, ref)),
+          result.n_heads,
+          across,
+        );
+  const pane = { x: 0, y: 0, width: layout.width, height: layout.height };
+  const spec = {
+    layout,
+    theme,
+    thumbnail: makeThumbnails(result, weighting, perHead, theme, layout.tile * FINE),
+    badge: (ref: HeadRef) => headBadge(result, ref, theme),
+    faded: (ref: HeadRef) => !passes(result, filter, ref),
+  };
+  const primary = enlarged[0] ?? { layer: 0, head: 0 };
+  const rings = overviewOverlay(
+    layout,
+    theme,
+    { enlarged, primary, hover: null, cursor: null },
+    pane,
+  );
+  const overview = overviewScene(spec, pane);
+  const all: Scene = { ...overview, marks: [...overview.marks, ...rings.marks] };
+  const info = weightingInfo(weighting);
+  const high = scaleHigh(result, weighting, perHead, primary);
+  const bar = legendScene(attentionRamp(high, theme).scale, theme, LEGEND_WIDTH);
+  const scope = perHead ? `${headLabel(primary)}; each head has its own scale` : "all heads";
+  return {
+    title: result.title,
+    caption: `${capital(info.definition)}. Rows attend (dest), columns are attended to (src).`,
+    drawings: [
+      flow([line(`${info.label}, ${scope}`, theme), bar], width),
+      all,
+      ...(enlarged.length > 0
+        ? [flow(matrices(result, enlarged, { weighting, perHead }, theme, width), width)]
+        : []),
+    ],
+  };
+}
+
+function matrices(
+  result: Patterns,
+  heads: readonly HeadRef[],
+  { weighting, perHead }: Pick<ReturnType<typeof readOptions>, "weighting" | "perHead">,
+  theme: Theme,
+  width: number,
+): Scene[] {
+  const tokens = result.provenance.prompts[0]?.tokens ?? [];
+  const glyphs = tokens.map((token) => tokenGlyphs(token));
+  const share = (width - 14 * (heads.length - 1)) / heads.length;
+  const side = Math.min(width, Math.max(MATRIX.least, Math.min(MATRIX.most, share)));
+  return heads.map((ref) => {
+    const layout = matrixLayout(glyphs, side, null);
+    const pane = { x: 0, y: 0, width: layout.contentWidth, height: layout.contentHeight };
+    const ramp = attentionRamp(scaleHigh(result, weighting, perHead, ref), theme);
+    const weights = heldHead(result, ref)?.weights.data as Float32Array;
+    const matrix = matrixOf(result, weights, weighting, ref);
+    const scene = matrixScene({ matrix, layout, glyphs, ramp, theme }, pane, FINE);
+    const name = { x: 0, y: 0, size: 12, weight: 600, baseline: "top" } as const;
+    return {
+      width: scene.width,
+      height: scene.height + 18,
+      marks: [
+        { kind: "text", text: headLabel(ref), fill: palette(theme).text, ...name },
+        placed(scene, 0, 18),
+      ],
+    };
+  });
+}
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
