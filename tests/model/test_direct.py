@@ -7,6 +7,7 @@ import torch
 
 from headscope.model import direct_runs, recorded
 from headscope.model.direct import direct_blocks
+from headscope.model.direct_runs import way_of_running
 from headscope.model.recorded import Patch
 from headscope.model.resumed import PatchedRun, Resumption, drain
 from tests import models
@@ -148,3 +149,13 @@ def test_weights_are_read_as_they_are(tokenizer):
         bridge.blocks[0].mlp.out.original_component.weight.mul_(2)
     ours, theirs = (r(bridge, IDS).streams for r in (direct_runs.record, recorded.record))
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
+
+
+def test_autocast_is_another_way_of_running(tokenizer):
+    """What was tried without it says nothing of runs under it, nor the other way round."""
+    bridge = models.bridge(models.hf_gpt2(), tokenizer)
+    plain = way_of_running(bridge)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        cast = way_of_running(bridge)
+    assert cast != plain
+    assert way_of_running(bridge) == plain

@@ -34,11 +34,16 @@ def way_of_running(bridge: Any) -> tuple[Any, ...]:
     """
     config, flags = bridge.cfg, ("attn_result", "split_qkv_input", "attn_in", "hook_mlp_in")
     wrapped = getattr(bridge.original_model, "config", None)  # TransformerLens's own have none
+    first = next(iter(bridge.parameters()))
+    kind = first.device.type
+    casting = torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind)
     return (
         bridge.compatibility_mode,
         getattr(wrapped, "_attn_implementation", None),
         *(getattr(config, f"use_{flag}", None) for flag in flags),
-        next(iter(bridge.parameters())).dtype,
+        first.dtype,
+        first.device,
+        casting,
         Inventory.of(bridge).settings(),
     )
 
