@@ -15,7 +15,7 @@ JS_SOURCES := $(shell find js/src js/build.mjs js/package.json js/tsconfig.json 
 BUNDLE := src/headscope/static/widget.js
 say = @printf '\n\033[1m== %s\033[0m\n' '$(1)'
 
-.PHONY: help demo test bench lint types build clean
+.PHONY: help demo test docs bench lint types build clean
 
 help: ## This list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -29,6 +29,10 @@ test: lint types .venv/.browser $(BUNDLE) ## Everything: lint, types, TypeScript
 	cd js && npm test
 	$(call say,Python and browser tests)
 	pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+docs: .venv/.installed $(BUNDLE) ## The documentation site in docs/_build, every example and notebook run
+	$(call say,Documentation: docs/_build/index.html)
+	python -m sphinx --fail-on-warning --keep-going --fresh-env -b html docs docs/_build
 
 bench: .venv/.bench .venv/.browser $(BUNDLE) ## Ratios beside CircuitsVis and BertViz, in one run
 	$(call say,Benchmarks)
@@ -50,7 +54,7 @@ build: .venv/.installed $(BUNDLE) ## sdist and wheel in dist/
 	python -m build --no-isolation
 
 clean: ## Remove what the other targets made
-	rm -rf .venv js/node_modules dist src/headscope/static/*.js .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv js/node_modules dist docs/_build src/headscope/static/*.js .mypy_cache .ruff_cache .pytest_cache
 
 $(BUNDLE): js/node_modules/.installed $(JS_SOURCES)
 	$(call say,Bundling the front end)
@@ -69,7 +73,7 @@ js/node_modules/.installed: js/package.json js/package-lock.json .venv/.tools
 
 .venv/.installed: .venv/.tools pyproject.toml | $(BUNDLE)
 	$(call say,Python packages)
-	pip install --quiet -c constraints.txt --no-build-isolation -e '.[jupyter,test,lint]'
+	pip install --quiet -c constraints.txt --no-build-isolation -e '.[jupyter,test,lint,docs]'
 	@touch $@
 
 .venv/.browser: .venv/.installed

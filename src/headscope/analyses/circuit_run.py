@@ -66,7 +66,7 @@ class Curve:
 
     @property
     def cmd(self) -> float:
-        """Area under |1 - f| by trapezoids, of a curve whose edges are ranked by magnitude."""
+        """Area under `|1 - f|` by trapezoids, of a curve whose edges are ranked by magnitude."""
         return self._area([abs(1 - point.faithfulness) for point in self.points])
 
     def _area(self, heights: Sequence[float]) -> float:
