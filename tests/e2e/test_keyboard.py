@@ -44,6 +44,8 @@ FAINT = """() => {
   };
   const parent = (e) => e.parentElement ?? e.getRootNode().host ?? null;
   const chain = (e) => (e ? [e, ...chain(parent(e))] : []);
+  // What is behind a page that sets no background, as Chromium's Canvas has it.
+  const paper = matchMedia('(prefers-color-scheme: dark)').matches ? 18 : 255;
   const faint = [];
   let seen = 0;
   const visit = (root) => {
@@ -59,7 +61,7 @@ FAINT = """() => {
       seen += 1;
       const line = chain(element).map((e) => getComputedStyle(e));
       const grounds = line.map((s) => rgba(s.backgroundColor));
-      const ground = grounds.reduceRight((below, c) => over(c, below), [255, 255, 255, 1]);
+      const ground = grounds.reduceRight((below, c) => over(c, below), [paper, paper, paper, 1]);
       const opacity = line.reduce((product, s) => product * Number(s.opacity), 1);
       const [r, g, b, a] = rgba(style.color);
       const [one, other] = [light(over([r, g, b, a * opacity], ground)), light(ground)];
@@ -171,6 +173,7 @@ def test_attention_as_text_and_lines_by_keys(page: Page) -> None:
 @pytest.mark.parametrize(("index", "panel"), [(1, ".hs-top"), (2, ".hs-panel .hs-sums")])
 def test_a_heatmap_by_keys(page: Page, index: int, panel: str) -> None:
     root = page.locator(".hs-root").nth(index)
+    root.scroll_into_view_if_needed()
     grid = root.locator(".hs-heatmap-scroller")
     grid.focus()
     page.keyboard.press("ArrowRight")

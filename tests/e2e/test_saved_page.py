@@ -1,88 +1,195 @@
-"""A page from `save_page`, opened from `file://` with the network off."""
+"""Saved pages of every kind of widget, opened from `file://` with the network off."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 import headscope as hs
+from headscope.analyses import attention
+from tests.e2e.zoo import every_widget
 
 HOSTILE = 'John </script><img src=x onerror="window.hacked=1"> and Mary'
+NEEDS = "Needs a live kernel"
+Open = Callable[[str], Page]
 
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import torch
-
-    torch.set_num_threads(1)
+    """`all.html`: everything of every widget; `some.html`: of some what is on show."""
+    folder = tmp_path_factory.mktemp("saved")
+    widgets = every_widget()
     model = hs.load_demo()
-    widgets = [
-        hs.AttentionPatterns(model, "When John and Nicole went to the store, John gave a drink to"),
-        hs.LogitLens(model, "The capital of the state containing Dallas is"),
-        hs.LogitAttribution(model, HOSTILE, answer=" Austin", wrong=" Sacramento"),
-    ]
-    for widget in widgets:
-        widget.run()
-    return hs.save_page(widgets, tmp_path_factory.mktemp("saved") / "page.html")
+    hostile = hs.LogitAttribution(model, HOSTILE, answer=" Austin", wrong=" Sacramento")
+    hs.save_page([*widgets.values(), hostile], folder / "all")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(attention, "_HELD_BYTES", 0)
+        long = hs.AttentionPatterns(model, HOSTILE, selection={"layer": 2, "head": 1})
+        long.run()
+    parts = [long.freeze("visible"), long, widgets["LogitLens"].freeze("visible")]
+    hs.save_page(parts, folder / "some", link=False, captions=["On show", "All", ""])
+    return folder
 
 
 @pytest.fixture
-def page(browser: BrowserContext, saved: Path) -> Iterator[Page]:
-    page = browser.new_page()
-    requests: list[str] = []
+def open_page(browser: BrowserContext, saved: Path) -> Iterator[Open]:
+    """Nothing but the page itself is ever asked for, and the console stays silent."""
+    asked: list[str] = []
     complaints: list[str] = []
-    page.on("request", lambda request: requests.append(request.url))
+    page = browser.new_page()
+    page.on("request", lambda request: asked.append(request.url))
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     browser.set_offline(True)
-    page.goto(saved.as_uri())
-    expect(page.locator(".hs-root")).to_have_count(3)
-    yield page
+
+    def go(name: str) -> Page:
+        page.goto((saved / name).as_uri())
+        return page
+
+    yield go
     browser.set_offline(False)
-    assert requests == [saved.as_uri()]
+    assert len(asked) == 1
     assert complaints == []
     page.close()
 
 
-def test_everything_is_drawn_and_says_that_there_is_no_kernel(page: Page) -> None:
+def widget(page: Page, title: str, nth: int = 0) -> Locator:
+    """A drawn widget, by the beginning of its title."""
+    root = page.locator(".hs-root").filter(has=page.get_by_role("heading", name=title)).nth(nth)
+    root.scroll_into_view_if_needed()
+    expect(root.locator("canvas").first).to_be_visible()
+    return root
+
+
+def press(target: Locator, *keys: str) -> None:
+    target.focus()
+    for key in keys:
+        target.press(key)
+
+
+def test_everything_is_drawn_and_what_needs_a_kernel_says_so(open_page: Open) -> None:
+    page = open_page("all.html")
+    expect(page.locator(".hs-root")).to_have_count(9)
     for root in page.locator(".hs-root").all():
         root.scroll_into_view_if_needed()
         expect(root.locator("canvas").first).to_be_visible()
-        expect(root.get_by_text("Saved page, no kernel")).to_be_visible()
-        expect(root.get_by_label("Prompt", exact=True)).to_be_disabled()
-        expect(root.get_by_role("button", name="Generate next token")).to_be_disabled()
-
-
-def test_token_text_stays_text(page: Page) -> None:
+        expect(root.locator(".hs-note, .hs-error")).to_have_count(0)
+    expect(page.get_by_text("Saved page, no kernel")).to_have_count(8)  # not of a graph alone
+    for control in page.get_by_label("Prompt", exact=True).all():
+        expect(control).to_be_disabled()
+        expect(control).to_have_attribute("title", NEEDS)
+    for name in ("Generate next token", "Minimality", "Suggest groups", "Patch here"):
+        buttons = page.get_by_role("button", name=name)
+        assert buttons.count() > 0, name
+        for button in buttons.all():
+            expect(button).to_be_disabled()
     assert page.evaluate("() => window.hacked") is None
     expect(page.locator("img")).to_have_count(0)
-    expect(page.get_by_label("Prompt", exact=True).nth(2)).to_have_value(HOSTILE)
+    expect(page.get_by_label("Prompt", exact=True).last).to_have_value(HOSTILE)
 
 
-def test_another_head_can_be_chosen_and_hover_tells_its_values(page: Page) -> None:
-    root = page.locator(".hs-root").first
+def test_a_head_chosen_in_one_widget_is_chosen_in_the_others(open_page: Open) -> None:
+    page = open_page("all.html")
+    attention_root = widget(page, "Attention patterns")
+    press(attention_root.get_by_label("Heads. Arrow keys move"), "ArrowDown", "ArrowRight", "Enter")
+    expect(attention_root.locator("figcaption")).to_contain_text("L3H2")
+    paths = widget(page, "Path patching")
+    expect(paths.get_by_text("L3H2")).not_to_have_count(0)
+
+    lens = widget(page, "Logit lens")
+    expect(lens.locator(".hs-panel").first).to_be_visible()
+    press(lens.locator(".hs-heatmap-scroller"), "Home", "ArrowUp", "ArrowUp", "Enter")
+    same = widget(page, "Direct logit attribution")  # of the same prompt
+    expect(same.locator(".hs-panel")).to_be_visible()
+
+
+def test_attention_answers_hover_keys_and_every_form(open_page: Open) -> None:
+    root = widget(open_page("all.html"), "Attention patterns")
     overview = root.get_by_label("Heads. Arrow keys move")
-    overview.focus()
-    for key in ("ArrowDown", "ArrowDown", "ArrowRight", "Enter"):
-        overview.press(key)
-    expect(root.get_by_text("L2H1").first).to_be_visible()
     overview.hover(position={"x": 60, "y": 60})
     expect(root.locator(".hs-att-tip")).to_contain_text("Induction")
+    press(overview, "ArrowUp", " ")
+    expect(root.locator("figcaption")).to_have_count(2)
+    for name in ("× value norm", "Text", "Lines"):
+        root.get_by_role("radio", name=name).click()
+    expect(root.get_by_label("Lines from dest tokens")).to_be_visible()
+    root.get_by_role("radio", name="Text", exact=True).click()
+    root.get_by_role("combobox", name="Of", exact=True).select_option("mean_all")
+    expect(root.locator(".hs-att-title")).to_contain_text("Mean over all heads")
+    expect(root.get_by_text("not in this page")).to_have_count(0)
 
 
-def test_the_lens_answers_hover_and_click(page: Page) -> None:
-    root = page.locator(".hs-root").nth(1)
+@pytest.mark.parametrize(
+    "title", ["Logit lens", "Direct logit attribution", "Activation patching", "Path patching"]
+)
+def test_a_heatmap_answers_hover_pins_measures_and_the_table(open_page: Open, title: str) -> None:
+    root = widget(open_page("all.html"), title)
     grid = root.locator(".hs-heatmap-scroller")
-    grid.scroll_into_view_if_needed()
-    box = grid.bounding_box()
-    assert box is not None
-    spot = {"x": box["width"] * 0.6, "y": box["height"] * 0.6}
-    grid.hover(position=spot)
-    expect(root.locator(".hs-tooltip")).to_contain_text("Probability")
-    grid.click(position=spot)
-    expect(root.locator(".hs-top").first).to_be_visible()
-    root.get_by_role("radio", name="Entropy").click()
-    expect(root.locator(".hs-legend").first).to_contain_text("Entropy")
+    grid.hover(position={"x": 200, "y": 60})
+    expect(root.locator(".hs-tooltip")).not_to_be_empty()
+    grid.click(position={"x": 200, "y": 60})
+    expect(root.get_by_role("status").last).to_contain_text("Pinned")
+    expect(root.locator(".hs-panel").first).to_be_visible()
+    press(grid, "Escape")
+    expect(root.get_by_role("status").last).to_have_text("Unpinned")
+    for choice in root.get_by_role("radiogroup", name="Colour").get_by_role("radio").all():
+        choice.click()
+        expect(choice).to_be_checked()
+    root.get_by_role("button", name="Larger cells").click()
+    root.get_by_role("button", name="Table", exact=True).click()
+    expect(root.locator(".hs-heatmap-table tbody tr").first).to_be_visible()
+
+
+@pytest.mark.parametrize(("title", "nth"), [("Circuit", 0), ("Attribution graph", 1)])
+def test_a_graph_is_pruned_grouped_and_labelled_in_the_page(
+    open_page: Open, title: str, nth: int
+) -> None:
+    root = widget(open_page("all.html"), title, nth)
+    count = root.locator(".hs-graph-count")
+    before = count.inner_text()
+    slider = root.get_by_role("slider").first
+    press(slider, *["ArrowLeft"] * 12)
+    expect(count).not_to_have_text(before)
+    root.get_by_role("button", name="As computed").click()
+    expect(count).to_have_text(before)
+    picture = root.get_by_label("nodes. Up follows")
+    press(picture, "ArrowDown", "Enter")
+    expect(root.get_by_label("Pinned only")).to_be_enabled()
+    press(picture, " ", "ArrowDown", " ")
+    root.get_by_label("Label of the new group").fill("two of them")
+    root.get_by_role("button", name="Group", exact=True).click()
+    expect(root.get_by_label("Label of the group")).to_be_visible()
+    root.get_by_role("button", name="Undo").click()
+    expect(root.get_by_label("Label of the group")).to_have_count(0)
+    root.get_by_label("Table", exact=True).check()
+    expect(root.get_by_role("table").first).to_be_visible()
+
+
+def test_what_was_left_out_is_named_disabled_and_explained(open_page: Open) -> None:
+    page = open_page("some.html")
+    part = widget(page, "Attention patterns", 0)
+    expect(part.locator(".hs-note")).to_contain_text("Not in this page: 23 of 24 heads in full")
+    expect(part.locator("figcaption")).to_contain_text("L2H1")
+    overview = part.get_by_label("Heads. Arrow keys move")
+    press(overview, "ArrowDown", "Enter")
+    expect(part.locator("figcaption")).to_contain_text("L2H1")
+    expect(part.get_by_role("status").last).to_contain_text("L3H1 needs a live kernel")
+    part.get_by_role("radio", name="Text", exact=True).click()
+    part.get_by_role("combobox", name="Of", exact=True).select_option("max_all")
+    expect(part.get_by_text("it needs a live kernel")).to_be_visible()
+
+    whole = widget(page, "Attention patterns", 1)
+    expect(whole.locator(".hs-note")).to_have_count(0)
+    press(whole.get_by_label("Heads. Arrow keys move"), "ArrowDown", "Enter")
+    expect(whole.locator("figcaption")).to_contain_text("L3H1")
+    expect(part.locator(".hs-att-title")).to_contain_text("Maximum")  # as it was: not linked
+
+    lens = widget(page, "Logit lens")
+    expect(lens.locator(".hs-note")).to_contain_text("4 of 5 measures (Log-probability")
+    entropy = lens.get_by_role("radio", name="Entropy")
+    expect(entropy).to_be_disabled()
+    expect(lens.locator("label", has_text="Entropy")).to_have_attribute("title", NEEDS)
+    expect(page.locator("main > figure > figcaption")).to_have_text(["On show", "All"])

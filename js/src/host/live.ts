@@ -63,6 +63,9 @@ export function liveHost(model: WidgetModel): LiveHost {
 
   function read(previous?: HostState): HostState {
     const { result, resultId, error } = decodeOnce(model.get("_result"));
+    // What could not be decoded must not take the last good picture away, nor what was put down by a
+    // kernel that takes this view for gone.
+    const kept = error || !result;
     const fields = model.get("_fields");
     const trait = model.get("_status");
     const seen = previous?.status;
@@ -77,9 +80,8 @@ export function liveHost(model: WidgetModel): LiveHost {
       kernel: previous?.kernel ?? "ready",
       fields,
       values: named(fields.map(({ name }) => name)),
-      // What could not be decoded must not take the last good picture away.
-      result: error ? (previous?.result ?? null) : result,
-      resultId: error ? (previous?.resultId ?? resultId) : resultId,
+      result: kept ? (previous?.result ?? null) : result,
+      resultId: kept ? (previous?.resultId ?? resultId) : resultId,
       status: ahead ? seen : trait,
       error: error ?? model.get("_error"),
       prompt: model.get("prompt"),
@@ -172,6 +174,7 @@ export function liveHost(model: WidgetModel): LiveHost {
   model.on("change:_fields", fieldsChanged);
   model.on("msg:custom", receive);
   watchFields();
+  if (!store.get().result && lastTrait?.state === "done") line.send({ type: "need_result" });
 
   return {
     get live() {

@@ -39,7 +39,7 @@ function isHeader(value: unknown): value is ArrayHeader {
 }
 
 const isRounding = (value: unknown): value is Rounding =>
-  isFields(value) && Number.isFinite(value.low) && Number.isFinite(value.step);
+  isFields(value) && [value.low, value.step, value.bound].every(Number.isFinite);
 
 const count = (shape: readonly number[]): number => shape.reduce((product, n) => product * n, 1);
 
@@ -66,7 +66,8 @@ function decodeArray(header: unknown, bytes: unknown, index: number): NdArray {
   const aligned = align(bytes, ITEM_SIZE[dtype]);
   const data = typed(dtype, aligned.buffer, aligned.offset, count(shape));
   if (!rounding) return { dtype, shape: [...shape], data };
-  return { dtype: "float32", shape: [...shape], data: restored(data, rounding) };
+  const { bound } = rounding;
+  return { dtype: "float32", shape: [...shape], data: restored(data, rounding), bound };
 }
 
 const restored = (numbers: NdArray["data"], { low, step }: Rounding): Float32Array =>

@@ -7,6 +7,8 @@ export interface NdArray {
   dtype: ArrayHeader["dtype"];
   shape: number[];
   data: Float32Array | Int32Array | Uint8Array;
+  /** Most by which a number is off for having been rounded. */
+  bound?: number;
 }
 
 /** A result as it travels: arrays in `data` are `{"$array": index}`. */
@@ -352,6 +354,11 @@ export interface AckProgress {
   type: "ack_progress";
 }
 
+/** Page to kernel: a result is shown that was put down, because nothing seemed to show it. */
+export interface NeedResult {
+  type: "need_result";
+}
+
 /** Kernel to page: the answer to the ask with that id. */
 export interface Reply {
   type: "reply";
@@ -369,5 +376,5 @@ export interface Progress {
 }
 
 export type Result = Grid | Patterns | CircuitGraph;
-export type PageMessage = Ask | CancelAsk | CancelJob | RunJob | AckProgress;
+export type PageMessage = Ask | CancelAsk | CancelJob | RunJob | AckProgress | NeedResult;
 export type KernelMessage = Reply | Progress;

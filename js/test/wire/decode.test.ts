@@ -66,7 +66,7 @@ test("what was rounded stands for other numbers", () => {
   const header = { dtype: "uint8", shape: [2, 2], rounding };
   const [array] = decodeArrays([header], [new Uint8Array([0, 1, 2, 255])]);
   expect(array?.data).toEqual(new Float32Array([-1, -0.75, -0.5, 62.75]));
-  expect(array?.dtype).toBe("float32");
+  expect(array).toMatchObject({ dtype: "float32", bound: 0.1 });
   const broken = { ...header, rounding: { low: "0", step: 1 } };
   expect(() => decodeArrays([broken], [new Uint8Array(4)])).toThrow(WireError);
 });

@@ -37,8 +37,8 @@ _OPEN: WeakSet[HeadscopeWidget[Any]] = WeakSet()
 def close_all() -> None:
     """Close every Headscope widget of this process and free the cached runs of every model.
 
-    A widget lives until it is closed, and with it its model, also when its cell is run again: call
-    this where memory runs short. See `HeadscopeWidget.close`.
+    A widget lives until it is closed, and with it its model: call this where memory runs short. See
+    `HeadscopeWidget.close`.
     """
     for widget in list(_OPEN):
         widget.close()
@@ -199,8 +199,12 @@ class HeadscopeWidget(FreezablePage, PromptedPage, Generic[R]):
 
         That is its result, in Python and in the page's state, its last error, and its model, which
         is freed with its cached runs if neither you nor another widget holds it. Until then a
-        widget lives on, also when its name is given to another or its cell is run again, since
-        the page still shows it; `hs.close_all()` closes every one.
+        widget lives on in Python, also when its name is given to another; `hs.close_all()` closes
+        every one.
+
+        The notebook needs no call of this to stay small: a widget whose cell is run again, and
+        that no other cell or box shows, leaves the page's state, and with it the saved file, but
+        for a few kB. Show it again and its result is back.
         """
         if self.comm is None:
             return
@@ -221,6 +225,9 @@ class HeadscopeWidget(FreezablePage, PromptedPage, Generic[R]):
             f"{type(self).__name__}(model={self._model.name!r}, prompt={shown!r}, "
             f"{tokens}{self.status['state']})"
         )
+
+    def _payload(self) -> Payload | None:
+        return None if self._value is None else encode(self._value)
 
     def _shown(self) -> R:
         """The result that the page shows: the last one, while a newer one is computed."""
@@ -317,7 +324,8 @@ class HeadscopeWidget(FreezablePage, PromptedPage, Generic[R]):
             job.partial = None
 
     def _take(self, value: R, payload: Payload) -> None:
-        self._value, self._result = value, {**payload}
+        self._value = value
+        self._give(payload)
         self._valued_at, self._valued_on = self._begun_at, self._begun_on
 
     def _acknowledged(self) -> None:

@@ -12,7 +12,7 @@ from headscope.results import CircuitGraph
 from headscope.widgets.freezing import FreezablePage
 from headscope.widgets.marks import LIMITS, MarkedGraph
 from headscope.widgets.selection import FIELDS
-from headscope.wire import encode
+from headscope.wire import Payload, encode
 from headscope.wire.files import load_result
 from headscope.wire.messages import JobStatus
 
@@ -88,6 +88,9 @@ class GraphView(FreezablePage, MarkedGraph):
     @property
     def _closed(self) -> bool:
         return self._value is None
+
+    def _payload(self) -> Payload | None:
+        return None if self._value is None else encode(self._value)
 
     def _run_again(self) -> None:
         """There is nothing to run."""

@@ -14,6 +14,8 @@ from headscope.widgets.asks import Answering, Desk, Params, unknown
 from headscope.widgets.assigning import Assigned
 from headscope.widgets.core import Bundle, front_end, shared_core
 from headscope.widgets.selection import NOTHING, normalise, within
+from headscope.widgets.superseded import displayed
+from headscope.wire import Payload
 from headscope.wire.messages import ErrorInfo, FieldSpec, JobStatus, Selection
 
 
@@ -53,6 +55,8 @@ class PageWidget(Assigned):
     marks: ClassVar[tuple[str, ...]] = ()
     #: What the page may ask about a result, beside what it may ask of every widget.
     asks: ClassVar[tuple[str, ...]] = ()
+    _put_down = False
+
     #: The bundle that the view of its results is in.
     view_bundle: ClassVar[Bundle] = "widget"
 
@@ -101,6 +105,30 @@ class PageWidget(Assigned):
         """How many there are of each field of a selection."""
         raise NotImplementedError
 
+    def _payload(self) -> Payload | None:
+        """The result as it travels; None: there is none."""
+        raise NotImplementedError
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        displayed(self)
+        return super()._repr_mimebundle_(**kwargs)
+
+    def put_down(self) -> None:
+        """Take the result out of the page's state: nothing shows it any more."""
+        self._put_down = True
+        self._result = {}
+
+    def take_up(self) -> None:
+        """Give the page the result again."""
+        if self._put_down:
+            self._put_down = False
+            self._give(self._payload())
+
+    def _give(self, payload: Payload | None) -> None:
+        """Let the page have this result, if it has a use for one."""
+        if not self._put_down:
+            self._result = {**payload} if payload else {}
+
     def _questions(self) -> dict[str, Callable[[Params], Answering]]:
         """What the page may ask, by name."""
         return {}
@@ -121,6 +149,8 @@ class PageWidget(Assigned):
                 self.cancel()
             case {"type": "run_job"}:
                 self._home.bring(self._run_again)
+            case {"type": "need_result"}:
+                self._home.bring(self.take_up)
             case {"type": "ack_progress"}:
                 self._acknowledged()
             case {"type": "need_bundle", "name": "widget" | "attention" | "graph" as name}:

@@ -28,6 +28,8 @@ export interface NdArray {{
   dtype: ArrayHeader["dtype"];
   shape: number[];
   data: Float32Array | Int32Array | Uint8Array;
+  /** Most by which a number is off for having been rounded. */
+  bound?: number;
 }}
 
 /** A result as it travels: arrays in `data` are `{{"$array": index}}`. */

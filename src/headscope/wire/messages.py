@@ -123,6 +123,12 @@ class AckProgress(TypedDict):
     type: Literal["ack_progress"]
 
 
+class NeedResult(TypedDict):
+    """Page to kernel: a result is shown that was put down, because nothing seemed to show it."""
+
+    type: Literal["need_result"]
+
+
 class Reply(TypedDict):
     """Kernel to page: the answer to the ask with that id.
 
@@ -145,5 +151,5 @@ class Progress(TypedDict):
     status: JobStatus
 
 
-PageMessage = Union[Ask, CancelAsk, CancelJob, RunJob, AckProgress]
+PageMessage = Union[Ask, CancelAsk, CancelJob, RunJob, AckProgress, NeedResult]
 KernelMessage = Union[Reply, Progress]

@@ -1,8 +1,9 @@
 // The sources of the pinned dest token: exact once the kernel has answered.
 import type { JSX } from "preact";
 import { useMemo } from "preact/hooks";
+import { formatNumber } from "../../draw/text";
 import type { Patterns } from "../../wire/types";
-import type { HeadRef } from "./heads";
+import { type HeadRef, heldHead } from "./heads";
 import type { PanelData } from "./panel-data";
 import { sourceRows } from "./row";
 import type { Slice } from "./slices";
@@ -30,6 +31,7 @@ export function PinnedRow(props: {
     return row && sourceRows(row, factor, tokens, dest, result.causal);
   }, [result, layer, index, weighting, dest, exactRow, weights]);
   if (!rows) return null;
+  const bound = heldHead(result, head)?.weights.bound;
   return (
     <SourceTable
       head={head}
@@ -37,7 +39,7 @@ export function PinnedRow(props: {
       src={props.src}
       tokens={tokens}
       rows={rows}
-      precision={exactRow ? "float32" : "float16"}
+      precision={exactRow ? "float32" : bound ? `within ${formatNumber(bound)}` : "float16"}
       weighted={weighting === "attention" ? null : weightingInfo(weighting).label}
       announce={props.announce}
     />
