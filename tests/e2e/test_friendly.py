@@ -55,16 +55,37 @@ def widgets() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def plain(widgets: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return hs.save_page(widgets.values(), tmp_path_factory.mktemp("plain") / "page")
+def codes() -> dict[Path, list[str]]:
+    """What the widgets of each page said when it was saved."""
+    return {}
+
+
+def saved(widgets: dict[str, Any], folder: Path, codes: dict[Path, list[str]]) -> Path:
+    path = hs.save_page(widgets.values(), folder / "page")
+    codes[path] = [widget.to_code() for widget in widgets.values()]
+    return path
 
 
 @pytest.fixture(scope="module")
-def hostile(plain: Path, widgets: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def plain(
+    widgets: dict[str, Any],
+    codes: dict[Path, list[str]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    return saved(widgets, tmp_path_factory.mktemp("plain"), codes)
+
+
+@pytest.fixture(scope="module")
+def hostile(
+    plain: Path,
+    widgets: dict[str, Any],
+    codes: dict[Path, list[str]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
     """Made after `plain`, of the same widgets."""
     for i, widget in enumerate(widgets.values()):
         poison(widget, 11 * i)
-    return hs.save_page(widgets.values(), tmp_path_factory.mktemp("hostile") / "page")
+    return saved(widgets, tmp_path_factory.mktemp("hostile"), codes)
 
 
 @pytest.fixture
@@ -124,6 +145,24 @@ def test_hostile_tokens_stay_text_and_can_be_read(hostile: Path, tab: Page) -> N
     assert tab.evaluate(INJECTED) == []
     assert tab.evaluate(f"() => window.{TRAP}") is None
     assert violations(tab) == []
+
+
+@pytest.mark.parametrize("page", ["plain", "hostile"])
+def test_a_page_copies_the_code_that_python_gives(
+    page: str, codes: dict[Path, list[str]], tab: Page, request: pytest.FixtureRequest
+) -> None:
+    path = request.getfixturevalue(page)
+    tab.add_init_script(
+        "Object.defineProperty(navigator, 'clipboard', "
+        "{ value: { writeText: async (text) => { window.copied = text } } })"
+    )
+    tab.goto(path.as_uri())
+    expect(tab.locator(".hs-root")).to_have_count(8)
+    for root, code in zip(tab.locator(".hs-root").all(), codes[path], strict=True):
+        root.get_by_role("button", name="Copy as code").click()
+        expect(root.get_by_role("button", name="Copied")).to_be_visible()
+        assert tab.evaluate("() => window.copied") == code
+        compile(code, "copied", "exec")
 
 
 def test_plotly_draws_hostile_tokens_as_text(

@@ -50,6 +50,8 @@ export interface HostState {
   view: Record<string, unknown>;
   /** What users marked in the result, by name. Neither do these. */
   marks: Record<string, unknown>;
+  /** What was passed to the widget in Python and is neither prompt nor field. */
+  arguments: Record<string, unknown>;
   /** What may be asked about the result. */
   asks: readonly string[];
   /** Lines on what a frozen page lacks. */

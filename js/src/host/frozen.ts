@@ -17,6 +17,7 @@ export interface FrozenWidget {
   selection: Partial<Selection>;
   view: Record<string, unknown>;
   marks: Record<string, unknown>;
+  arguments: Record<string, unknown>;
   /** Lines on what the page lacks. */
   notes: string[];
   /** What the page lacks and would offer by name. */

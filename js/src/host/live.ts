@@ -89,6 +89,7 @@ export function liveHost(model: WidgetModel): LiveHost {
       view: model.get("view"),
       marks: named(model.get("_marks")),
       asks: model.get("_asks"),
+      arguments: model.get("_arguments"),
       notes: [],
       missing: [],
     };

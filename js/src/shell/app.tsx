@@ -4,6 +4,7 @@ import type { Host, HostState } from "../host/contract";
 import { visible } from "../state/tokens";
 import type { Island } from "../views/island";
 import type { Provenance, Result } from "../wire/types";
+import { CopyCode } from "./copy-code";
 import { ErrorBox } from "./error-box";
 import { Fields, fieldsInUse } from "./fields";
 import { useHost, useInSight, useTheme, useWidth } from "./hooks";
@@ -91,7 +92,12 @@ export function App({ host, islands }: { host: Host; islands: readonly Island[] 
           !state.error && <p class="hs-empty">No result yet</p>
         )}
       </div>
-      {result && <ProvenanceDetails provenance={result.provenance} />}
+      {result && (
+        <footer class="hs-foot">
+          <ProvenanceDetails provenance={result.provenance} />
+          <CopyCode state={state} result={result} announce={announce} />
+        </footer>
+      )}
       <div class="hs-hidden" role="status" aria-live="polite">
         {spoken}
       </div>

@@ -11,7 +11,8 @@ const MARK = /\p{M}/u;
 /** Glyphs after which `tokenGlyphs` starts to leave out the middle. */
 const LIMIT = 24;
 
-function glyph(character: string): string {
+/** One character as it is shown: itself, a sign for it, or an escape. */
+export function glyph(character: string): string {
   const named = NAMED[character];
   if (named) return named;
   if (!INVISIBLE.test(character)) return character;

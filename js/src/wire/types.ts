@@ -317,6 +317,7 @@ export interface WidgetState {
   _fields: FieldSpec[];
   _marks: string[];
   _asks: string[];
+  _arguments: Record<string, unknown>;
   _result: Record<string, unknown>;
   _status: JobStatus;
   _error: ErrorInfo | null;

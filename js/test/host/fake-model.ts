@@ -22,6 +22,7 @@ export class FakeModel {
       _fields: [],
       _marks: [],
       _asks: [],
+      _arguments: {},
       _result: {},
       _status: { job: 0, state: "idle", fraction: 0, eta_s: null, message: "", paused: null },
       _error: null,

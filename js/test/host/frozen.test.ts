@@ -18,6 +18,7 @@ const saved = (): FrozenWidget => ({
   marks: {},
   notes: [],
   missing: [],
+  arguments: {},
   payload: golden("grid"),
 });
 

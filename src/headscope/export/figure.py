@@ -189,7 +189,7 @@ class ResultFigures(Figures):
             "widget": "", "fields": [], "values": {}, "prompt": None, "selection": _NOTHING,
             "status": {"job": 0, "state": "done", "fraction": 1.0, "eta_s": None, "message": "",
                        "paused": None},
-            "error": None, "view": {}, "marks": {}, "notes": [], "missing": [],
+            "error": None, "view": {}, "arguments": {}, "marks": {}, "notes": [], "missing": [],
         }  # fmt: skip
         slices = slices_of(self._result, {}, _NOTHING)
         return freeze(snapshot, slices, "visible"), self._result.provenance

@@ -46,6 +46,7 @@ class Snapshot(TypedDict):
     selection: Selection
     view: dict[str, Any]
     marks: dict[str, Any]
+    arguments: dict[str, Any]
     notes: list[str]
     missing: list[Choice]
 

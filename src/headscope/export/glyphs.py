@@ -30,11 +30,11 @@ def visible(text: str) -> str:
     shown = []
     around = [None, *text, None]
     for before, character, after in zip(around, text, around[2:], strict=False):
-        glyph = _glyph(character)
+        glyph = glyph_of(character)
         if character == " " and before and after and before.strip() and after.strip():
             glyph = " "
         elif unicodedata.category(character).startswith("M") and (
-            before is None or _glyph(before) != before
+            before is None or glyph_of(before) != before
         ):
             glyph = f"◌{glyph}"
         shown.append(glyph)
@@ -50,7 +50,8 @@ def in_plotly(text: str) -> str:
     return visible(text).translate(_MARKUP)
 
 
-def _glyph(character: str) -> str:
+def glyph_of(character: str) -> str:
+    """One character as it is shown: itself, a sign for it, or an escape."""
     named = _NAMED.get(character)
     if named:
         return named

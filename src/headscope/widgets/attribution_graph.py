@@ -184,6 +184,11 @@ class AttributionGraph(GraphWidget):
             **self._options,
         )
 
+    def _besides(self) -> dict[str, Any]:
+        named = {} if self._transcoders is None else {"transcoders": self._transcoders.name}
+        texts = {"texts": list(self._texts)} if self._texts else {}
+        return super()._besides() | named | texts
+
     def _analyse(self, request: AttributionRequest) -> Steps[CircuitGraph]:
         _KEPT.pop(self, None)
         study = AttributionStudy(self._model, request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, ClassVar, Generic, TypeVar, cast
@@ -68,6 +69,8 @@ class HeadscopeWidget(FreezablePage, PromptedPage, Generic[R]):
             instead, kept at `last_error`, and raised by `run`.
     """
 
+    #: Arguments that are no fields, by name.
+    _options: Mapping[str, Any] = {}
     #: Whether the page offers a pause: the computation may take longer than a few seconds.
     pausable: ClassVar[bool] = False
 
@@ -111,6 +114,20 @@ class HeadscopeWidget(FreezablePage, PromptedPage, Generic[R]):
     def _analyse(self, request: Any) -> Steps[R]:
         """The analysis."""
         raise NotImplementedError
+
+    def _besides(self) -> dict[str, Any]:
+        """What the call that made the widget had besides its fields, where not by default.
+
+        A prompt is in it if it was given as ids.
+        """
+        source = self._prompts.source(self.prompt)
+        ids = {} if isinstance(source, str) else {"prompt": list(source)}
+        defaults = inspect.signature(type(self)).parameters
+        return ids | {
+            name: value
+            for name, value in self._options.items()
+            if name in defaults and value != defaults[name].default
+        }
 
     def _questions(self) -> dict[str, Callable[[Params], Answering]]:
         return super()._questions() | {
@@ -293,6 +310,7 @@ class HeadscopeWidget(FreezablePage, PromptedPage, Generic[R]):
         with self.hold_sync():
             self._last_error = None
             self._error = None
+            self._arguments = self._besides()
             self._status = _status(number, "running", paused=False if self.pausable else None)
         return Job(self._steps(request), on_progress=self._send_progress, on_end=self._finish)
 

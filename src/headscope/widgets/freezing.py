@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from headscope.export.figure import Figures
-from headscope.export.frozen import Frozen, Include, freeze
+from headscope.export.frozen import Frozen, Include, Snapshot, freeze
 from headscope.export.slices import Slices, slices_of
 from headscope.results import Provenance, Result
+from headscope.widgets.code import code_of
 from headscope.widgets.linking import group_of
 from headscope.widgets.page import PageWidget
 from headscope.wire.messages import Selection
@@ -47,26 +48,20 @@ class FreezablePage(Figures, PageWidget):
             RequestError: There is no such choice, or what is on show does not fit.
             ResultError: There is no result yet.
         """
-        result = self.result
-        return freeze(
-            {
-                "widget": type(self).__name__,
-                "fields": list(self.fields),
-                "values": {field["name"]: getattr(self, field["name"]) for field in self.fields},
-                "status": self._status,
-                "error": None,
-                "prompt": self.prompt,
-                "selection": cast("Selection", dict(self.selection)),
-                "view": dict(self.view),
-                "marks": {name: getattr(self, name) for name in self.marks},
-                "notes": [],
-                "missing": [],
-            },
-            self._slices(result),
-            include,
-            max_bytes,
-            group_of(self),
-        )
+        slices = self._slices(self.result)
+        return freeze(self._snapshot(), slices, include, max_bytes, group_of(self))
+
+    def to_code(self) -> str:
+        """The Python that makes this widget as it is shown.
+
+        It has the prompt, fields, selection, view options and marks, and names the model as
+        `model`, with a comment on which that was, like `transcoders` and `graph`. The page copies
+        the same text. Patches pinned in a patching map are not in it.
+
+        Raises:
+            ResultError: There is no result yet.
+        """
+        return code_of(self._snapshot(), self.result)
 
     def save_html(
         self, path: str | Path, include: Include = "all", max_bytes: int | None = None
@@ -77,6 +72,22 @@ class FreezablePage(Figures, PageWidget):
     def _packed(self) -> tuple[Frozen, Provenance]:
         frozen = self.freeze("visible")
         return frozen, self.result.provenance
+
+    def _snapshot(self) -> Snapshot:
+        return {
+            "widget": type(self).__name__,
+            "fields": list(self.fields),
+            "values": {field["name"]: getattr(self, field["name"]) for field in self.fields},
+            "status": self._status,
+            "error": None,
+            "prompt": self.prompt,
+            "selection": cast("Selection", dict(self.selection)),
+            "view": dict(self.view),
+            "marks": {name: getattr(self, name) for name in self.marks},
+            "arguments": dict(self._arguments),
+            "notes": [],
+            "missing": [],
+        }
 
     def _slices(self, result: Result) -> Slices:
         return slices_of(result, self.view, self.selection)

@@ -43,6 +43,7 @@ class PageWidget(Assigned):
     _fields: list[FieldSpec] = synced(t.List())
     _marks: list[str] = synced(t.List())
     _asks: list[str] = synced(t.List())
+    _arguments: dict[str, Any] = synced(t.Dict())
     _result: dict[str, Any] = synced(t.Dict())
     _status: JobStatus = synced(t.Dict())
     _error: ErrorInfo | None = synced(t.Dict(default_value=None, allow_none=True))

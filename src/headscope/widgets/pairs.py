@@ -115,6 +115,16 @@ class PromptPairs(HeadscopeWidget[R]):
             length = max(length, len(self._corrupted.tokenize(self.corrupted).tokens))
         return limits | {"token": length}
 
+    def _besides(self) -> dict[str, Any]:
+        found = super()._besides()
+        other = self._corrupted.source(self.corrupted)
+        if not isinstance(other, str):
+            found["corrupted"] = list(other)
+        pairs = self._pairs(self._prompts.source(self.prompt))
+        if len(pairs) > 1:
+            found["pairs"] = [[p.clean, p.corrupted, p.answer, p.wrong] for p in pairs]
+        return found
+
     def _pairs(self, prompt: str | tuple[int, ...]) -> tuple[Pair, ...]:
         """The pairs to run: the set that was given, until its first pair is edited."""
         pair = Pair(
@@ -162,6 +172,9 @@ class PairWidget(PromptPairs[Grid]):
     @property
     def _aligned(self) -> tuple[int, ...] | None:
         return None if self.alignment is None else tuple(self.alignment)
+
+    def _besides(self) -> dict[str, Any]:
+        return super()._besides() | ({"alignment": self.alignment} if self.alignment else {})
 
     def _questions(self) -> dict[str, Callable[[Params], Answering]]:
         return super()._questions() | {"align": self._answer_align}

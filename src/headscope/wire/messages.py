@@ -73,14 +73,16 @@ class FieldSpec(TypedDict):
 class WidgetState(TypedDict):
     """The synced traits that every widget has; each in `_fields` and in `_marks` is one more.
 
-    `_marks` names what users mark in a result: shown, saved, never a cause to compute. `_asks` is
-    what the page may ask about a result, beside what every widget answers.
+    `_arguments` is what was passed to the widget and is neither prompt nor field. `_marks` names
+    what users mark in a result: shown, saved, never a cause to compute. `_asks` is what the page
+    may ask about a result, beside what every widget answers.
     """
 
     _widget: str
     _fields: list[FieldSpec]
     _marks: list[str]
     _asks: list[str]
+    _arguments: dict[str, Any]
     _result: dict[str, Any]
     _status: JobStatus
     _error: ErrorInfo | None

@@ -1,0 +1,104 @@
+"""The Python that makes a widget as it is shown. The page's twin is `js/src/shell/code.ts`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from headscope.export.glyphs import glyph_of, visible
+from headscope.results import Result
+
+_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", " ": " "}
+#: JavaScript writes numbers between these without an exponent.
+_SMALL, _LARGE = 1e-6, 1e21
+
+
+def code_of(shown: Mapping[str, Any], result: Result) -> str:
+    """A call, and what is assigned after it.
+
+    Args:
+        shown: What the widget shows; see `headscope.export.frozen.Snapshot`.
+        result: Its result: whose model it was.
+    """
+    lines = ["import headscope as hs", "", *_comments(shown, result)]
+    lines.append(f"widget = hs.{shown['widget']}(")
+    lines += [f"    {argument}," for argument in _arguments(shown)]
+    lines.append(")")
+    assigned = {"view": shown["view"], **shown["marks"]}
+    lines += [f"widget.{name} = {literal(value)}" for name, value in assigned.items() if value]
+    return "\n".join(lines) + "\n"
+
+
+def literal(value: Any) -> str:
+    """A Python literal of a value that could be JSON."""
+    if isinstance(value, str):
+        return f'"{"".join(map(_escaped, value))}"'
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{literal(k)}: {literal(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(literal, value)) + "]"
+    return _number(value) if isinstance(value, float) else repr(value)
+
+
+def _comments(shown: Mapping[str, Any], result: Result) -> Iterator[str]:
+    made = result.provenance
+    if shown["prompt"] is None:
+        yield f"# graph: {visible(result.title)}, as hs.load_result or hs.load_graph reads it"
+        return
+    weights = "processed weights" if made.processed_weights else "weights as trained"
+    revision = [f"revision {visible(made.revision)}"] if made.revision else []
+    parts = (visible(made.model), made.architecture, made.dtype, weights, *revision)
+    yield f"# model: {', '.join(parts)}"
+    if "transcoders" in shown["arguments"]:
+        yield f"# transcoders: {visible(shown['arguments']['transcoders'])}"
+
+
+def _arguments(shown: Mapping[str, Any]) -> Iterator[str]:
+    if shown["prompt"] is None:
+        yield "graph"
+        return
+    besides = dict(shown["arguments"])
+    pairs, prompt = besides.pop("pairs", None), besides.pop("prompt", shown["prompt"])
+    yield "model"
+    if pairs is None:
+        yield literal(prompt)
+    else:
+        yield f"[{', '.join(f'hs.Pair({literal(pair)[1:-1]})' for pair in pairs)}]"
+    if besides.pop("transcoders", None) is not None:
+        yield "transcoders"
+    for field in shown["fields"]:
+        name = field["name"]
+        value = besides.pop(name, shown["values"][name])
+        in_pairs = pairs is not None and name in ("corrupted", "answer", "wrong")
+        if value is None or value == "" or in_pairs:
+            continue
+        plain = field["type"] == "line" and _is_number(value)
+        yield f"{name}={value if plain else literal(value)}"
+    for name, value in besides.items():
+        yield f"{name}={literal(value)}"
+    selected = {name: at for name, at in shown["selection"].items() if at is not None}
+    if selected:
+        yield f"selection={literal(selected)}"
+
+
+def _escaped(character: str) -> str:
+    if character in _ESCAPES:
+        return _ESCAPES[character]
+    if glyph_of(character) == character:
+        return character
+    code = ord(character)
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def _number(value: float) -> str:
+    size = abs(value)
+    if size and not _SMALL <= size < _LARGE:
+        mantissa, exponent = f"{value!r}".split("e")
+        return f"{mantissa.removesuffix('.0')}e{int(exponent):+d}"
+    return str(int(value)) if value == math.floor(value) else format(Decimal(repr(value)), "f")
+
+
+def _is_number(text: Any) -> bool:
+    return isinstance(text, str) and text.lstrip("-").replace(".", "", 1).isdecimal()
