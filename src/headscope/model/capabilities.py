@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from headscope.errors import ModelError
@@ -37,6 +38,13 @@ class Capabilities:
     tokenizer: bool
 
 
+def name_of(bridge: Any) -> str:
+    """Name of the wrapped model; of a directory only its last part, which names no user."""
+    name = str(bridge.cfg.model_name)
+    path = Path(name)
+    return path.name if path.is_absolute() or path.is_dir() else name
+
+
 def capabilities(bridge: Any) -> Capabilities:
     """Read the capabilities of `bridge`.
 
@@ -46,10 +54,10 @@ def capabilities(bridge: Any) -> Capabilities:
     config = bridge.cfg
     modules = dict(bridge.named_children())
     if "encoder_blocks" in modules or "decoder_blocks" in modules:
-        raise ModelError(f"{config.model_name} is an encoder-decoder model.", ONE_STACK)
+        raise ModelError(f"{name_of(bridge)} is an encoder-decoder model.", ONE_STACK)
     if "blocks" not in modules or "unembed" not in modules:
         raise ModelError(
-            f"{config.model_name} has no stack of blocks with an unembedding.", ONE_STACK
+            f"{name_of(bridge)} has no stack of blocks with an unembedding.", ONE_STACK
         )
     hooks = bridge.hook_dict
     layers = range(int(config.n_layers))

@@ -20,6 +20,7 @@ import torch
 
 from headscope.components import INPUTS, Component, Input, Layout
 from headscope.errors import ModelError
+from headscope.model.capabilities import name_of
 from headscope.model.norms import Norm
 from headscope.model.recorded import RecordedRuns, leaving_no_trace, unread_hooks
 from headscope.model.resumed import TOLERANCE
@@ -351,6 +352,6 @@ def _projection(attention: Any, letter: Input, width: int) -> tuple[torch.Tensor
 
 def _no_edges(bridge: Any, why: str) -> ModelError:
     return ModelError(
-        f"Edges are not defined on {bridge.cfg.model_name}: {why}.",
+        f"Edges are not defined on {name_of(bridge)}: {why}.",
         "Use activation patching; or remove your own hooks, if these are why.",
     )

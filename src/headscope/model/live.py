@@ -17,7 +17,7 @@ from headscope._version import __version__
 from headscope.arguments import short
 from headscope.components import Layout
 from headscope.errors import ModelError
-from headscope.model.capabilities import Capabilities, capabilities
+from headscope.model.capabilities import Capabilities, capabilities, name_of
 from headscope.model.inventory import Inventory
 from headscope.model.layout import layout
 from headscope.model.memory import pass_bytes, refuse_if_too_large, site_bytes
@@ -78,8 +78,7 @@ class LiveModel:
     @property
     def name(self) -> str:
         """Model name; of a directory only its last part."""
-        name = str(self.bridge.cfg.model_name)
-        return Path(name).name if Path(name).is_dir() else name
+        return name_of(self.bridge)
 
     @property
     def architecture(self) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from headscope.errors import RequestError
+from headscope.model.capabilities import name_of
 
 PatchSite = Literal[
     "resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out",
@@ -63,7 +64,7 @@ def hook_name(bridge: Any, site: PatchSite, layer: int) -> str:
     name = f"blocks.{layer}.{SITES[site].hook}"
     if name not in bridge.hook_dict:
         raise RequestError(
-            f"{bridge.cfg.model_name} has no {site} in layer {layer}.",
+            f"{name_of(bridge)} has no {site} in layer {layer}.",
             "Where attention and MLP run side by side there is no resid_mid; choose another site.",
         )
     return name

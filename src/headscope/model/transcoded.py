@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from headscope.errors import ModelError
+from headscope.model.capabilities import name_of
 from headscope.model.dictionaries import Transcoders
 from headscope.model.frozen import FrozenRun
 from headscope.model.replacement import LocalReplacement
@@ -47,7 +48,7 @@ def readings(bridge: Any, run: FrozenRun, transcoders: Transcoders) -> tuple[Rea
     behind = any("ln2_post" in dict(block.named_children()) for block in bridge.blocks)
     if behind and transcoders.output_hook != "hook_mlp_out":
         raise ModelError(
-            f"In {bridge.cfg.model_name} a norm follows what {transcoders.name} stand for.",
+            f"In {name_of(bridge)} a norm follows what {transcoders.name} stand for.",
             "Use transcoders that write hook_mlp_out.",
         )
     kinds = [

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from headscope.errors import HeadscopeError
 from headscope.wire.messages import ErrorInfo
+
+#: The folders of a path: they name the user, and are no business of who reads the notebook.
+_FOLDERS = re.compile(r"""(?<![\w./:\\])(?:~|[A-Za-z]:)?(?:[\\/][^\\/\s'"]+)+[\\/](?=[^\\/\s])""")
 
 
 def describe(error: BaseException) -> ErrorInfo:
@@ -12,5 +17,5 @@ def describe(error: BaseException) -> ErrorInfo:
     if isinstance(error, HeadscopeError):
         return {"kind": kind, "message": error.message, "hint": error.hint}
     lines = str(error).strip().splitlines()
-    message = lines[0] if lines else kind
+    message = _FOLDERS.sub("", lines[0]) if lines else kind
     return {"kind": kind, "message": message, "hint": "The traceback: widget.last_error."}
