@@ -1,4 +1,6 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, test } from "vitest";
+import { contrast, rgbFromHex } from "../../src/draw/oklab";
+import { palette } from "../../src/draw/palette";
 import { NOTHING } from "../../src/state/selection";
 import { badgeLegend, headBadge } from "../../src/views/attention/badges";
 import {
@@ -10,6 +12,7 @@ import {
 } from "../../src/views/attention/heads";
 import { readOptions, writeHeads } from "../../src/views/attention/options";
 import { passes, sortedHeads } from "../../src/views/attention/order";
+import type { HeadScore } from "../../src/wire/types";
 import { patterns, random } from "./patterns";
 
 const result = patterns();
@@ -80,6 +83,16 @@ describe("badges", () => {
     expect(new Set(legend.map(({ fill }) => fill)).size).toBe(2);
     expect(headBadge(result, { layer: 0, head: 1 }, "dark")?.fill).toBe(legend[1]?.fill);
   });
+});
+
+test.each(["light", "dark"] as const)("badges can be read and made out on %s", (theme) => {
+  const ground = rgbFromHex(palette(theme).paper);
+  const [score] = result.scores;
+  const many = { ...result, scores: Array.from({ length: 12 }, () => score as HeadScore) };
+  for (const { fill, ink } of badgeLegend(many, theme)) {
+    expect(contrast(rgbFromHex(fill), rgbFromHex(ink))).toBeGreaterThan(4.5);
+    expect(contrast(rgbFromHex(fill), ground)).toBeGreaterThan(3);
+  }
 });
 
 describe("the enlarged set", () => {

@@ -99,10 +99,15 @@ describe("HeatmapView", () => {
     await show(lensGrid(3));
     await press("ArrowDown");
     await press("End");
-    expect(said.at(-1)).toBe(
+    const cell = find("[role=gridcell]");
+    expect(cell.textContent).toBe(
       "L1 resid_post, position 7, token “日本”, Probability 0.625, top token “When”",
     );
+    expect(find("[role=grid]").getAttribute("aria-activedescendant")).toBe(cell.id);
+    expect(cell.getAttribute("aria-selected")).toBe("false");
     await press("Enter");
+    expect(said.at(-1)).toBe(`Pinned: ${cell.textContent}`);
+    expect(cell.getAttribute("aria-selected")).toBe("true");
     expect(selection).toEqual({ ...nothing, layer: 1, token: 7 });
     expect(options).toMatchObject({ heatmap_cell: [1, 7] });
     await press("Escape");

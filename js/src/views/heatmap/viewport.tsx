@@ -1,7 +1,7 @@
 // The scrolling heatmap: a canvas the size of the viewport, over which the browser scrolls an empty
 // box the size of the content. Only the cells in sight are drawn; a hover repaints the overlay only.
 import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { paint } from "../../draw/canvas";
 import { makeRamp, type Theme } from "../../draw/colour";
 import { type Cell, cellBox } from "../../draw/hit";
@@ -30,7 +30,6 @@ interface ViewportProps {
   onPin(target: Target | null, adding?: boolean): void;
   /** Makes cells so many times as large; 0: back to the readable size. */
   onZoom(factor: number): void;
-  announce(text: string): void;
   /** What lies over the strip under the column labels, for content scrolled by `scrollX`. */
   strip(scrollX: number): ComponentChildren;
 }
@@ -45,7 +44,7 @@ const WHEEL_DOUBLES = 240;
 const isSame = (a: Target, b: Target): boolean => JSON.stringify(a) === JSON.stringify(b);
 
 export function Viewport(props: ViewportProps): JSX.Element {
-  const { slice, layout, linked, group, theme, onPin, onZoom, announce } = props;
+  const { slice, layout, linked, group, theme, onPin, onZoom } = props;
   const scroller = useRef<HTMLDivElement>(null);
   const base = useRef<HTMLCanvasElement>(null);
   const overlay = useRef<HTMLCanvasElement>(null);
@@ -174,13 +173,12 @@ export function Viewport(props: ViewportProps): JSX.Element {
     if (linked.cell) reveal(linked.cell);
   }, [linked.cell?.row, linked.cell?.column]);
 
-  /** Puts the keyboard's cell cursor on a cell, in sight and announced. */
+  /** Puts the keyboard's cell cursor on a cell, in sight; screen readers say it as the active one. */
   const goTo = (cell: Cell): void => {
     cursor.current = cell;
     reveal(cell);
     const target: Target = { kind: "cell", ...cell };
     setActive({ target, anchor: anchorOf(target), by: "keys" });
-    announce(describeCell(slice, cell));
   };
 
   const onKeyDown = (event: KeyboardEvent): void => {
@@ -198,27 +196,42 @@ export function Viewport(props: ViewportProps): JSX.Element {
     event.stopPropagation();
   };
 
+  const { rows, columns } = layout;
+  const inside = ({ row, column }: Cell): Cell => ({
+    row: Math.min(row, rows - 1),
+    column: Math.min(column, columns - 1),
+  });
   const onFocus = (): void => {
-    if (!scroller.current?.matches(":focus-visible")) return;
-    const { row, column } = linked.cell ?? cursor.current;
-    goTo({ row: Math.min(row, layout.rows - 1), column: Math.min(column, layout.columns - 1) });
+    if (scroller.current?.matches(":focus-visible")) goTo(inside(linked.cell ?? cursor.current));
   };
 
-  const { rows, columns } = layout;
+  // Cells are drawn, not elements; the one under the keyboard's cursor is both.
+  const cellId = useId();
+  const spoken = inside(cursor.current);
+  const cursorRow = { role: "row", "aria-rowindex": spoken.row + 1 } as const;
+  const cursorCell = {
+    id: cellId,
+    role: "gridcell",
+    "aria-colindex": spoken.column + 1,
+    "aria-selected": linked.cell?.row === spoken.row && linked.cell.column === spoken.column,
+  } as const;
   const label =
     `${visible(slice.grid.title)}: ${slice.measure.title}, ${rows} rows (${slice.rowAxis.name}) ` +
     `by ${columns} columns (${slice.columnAxis.name})`;
   return (
     <div class="hs-heatmap-viewport">
+      {/* biome-ignore lint/a11y/useSemanticElements: a canvas cannot stand in a table */}
       <div
         ref={scroller}
         class="hs-heatmap-scroller"
         style={{ height: `${layout.height}px` }}
-        role="application"
+        role="grid"
         aria-roledescription="heatmap"
         aria-label={label}
+        aria-rowcount={rows}
+        aria-colcount={columns}
+        aria-activedescendant={cellId}
         aria-describedby={props.help}
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: an application takes the arrow keys
         tabIndex={0}
         data-lm-suppress-shortcuts="true"
         onScroll={onScroll}
@@ -237,6 +250,9 @@ export function Viewport(props: ViewportProps): JSX.Element {
             <canvas ref={base} />
             <canvas ref={overlay} />
           </div>
+        </div>
+        <div class="hs-hidden" {...cursorRow}>
+          <div {...cursorCell}>{describeCell(slice, spoken)}</div>
         </div>
       </div>
       {props.strip(scrollX)}
