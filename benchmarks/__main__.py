@@ -13,7 +13,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 from benchmarks.report import Row, keep, table
 
 PARTS = (
-    "imports", "payload", "hover", "edit", "paint", "patching", "attribution", "circuits",
+    "imports", "payload", "pages", "hover", "edit", "paint", "patching", "attribution", "circuits",
 )  # fmt: skip
 
 

@@ -10,15 +10,15 @@ import headscope as hs
 LAYERS = 12
 
 
-def gpt2_small():
-    """12 layers, 12 heads, d_model 768, vocabulary 50,257, 1,024 positions, float32."""
+def gpt2_small(layers: int = LAYERS):
+    """12 layers or fewer, 12 heads, d_model 768, vocabulary 50,257, 1,024 positions, float32."""
     import torch
     from transformer_lens.model_bridge import TransformerBridge
     from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    network = GPT2LMHeadModel(GPT2Config(n_layer=LAYERS)).eval()
+    network = GPT2LMHeadModel(GPT2Config(n_layer=layers)).eval()
     tokenizer = AutoTokenizer.from_pretrained(hs.demo.MODEL_DIR)
     return TransformerBridge.boot_transformers(
         "gpt2-small-shape", hf_model=network, tokenizer=tokenizer, device="cpu"
@@ -59,6 +59,6 @@ def patterns(model, ids: list[int], layers: int = LAYERS):
         _, cache = model.run_with_cache(
             torch.tensor([ids]),
             names_filter=lambda name: name.endswith("hook_pattern"),
-            stop_at_layer=layers if layers < LAYERS else None,
+            stop_at_layer=layers if layers < model.cfg.n_layers else None,
         )
     return torch.stack([cache[f"blocks.{i}.attn.hook_pattern"][0] for i in range(layers)])

@@ -171,7 +171,9 @@ def test_a_graph_is_pruned_grouped_and_labelled_in_the_page(
 def test_what_was_left_out_is_named_disabled_and_explained(open_page: Open) -> None:
     page = open_page("some.html")
     part = widget(page, "Attention patterns", 0)
-    expect(part.locator(".hs-note")).to_contain_text("Not in this page: 23 of 24 heads in full")
+    expect(part.locator(".hs-note")).to_contain_text(
+        "Not in this page, needs a live kernel: 23 of 24 heads in full"
+    )
     expect(part.locator("figcaption")).to_contain_text("L2H1")
     overview = part.get_by_label("Heads. Arrow keys move")
     press(overview, "ArrowDown", "Enter")

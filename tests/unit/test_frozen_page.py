@@ -148,7 +148,7 @@ def test_visible_takes_the_measure_on_show_and_names_the_others() -> None:
     assert shown["missing"] == others
     count = len(grid.measures)
     assert re.match(rf"{count - 1} of {count} measures \(Effect", one.left_out[0])
-    assert shown["notes"] == [f"Not in this page: {one.left_out[0]}."]
+    assert shown["notes"] == [f"Not in this page, needs a live kernel: {one.left_out[0]}."]
     chosen = unpack(freeze(grid, "visible", view={"heatmap_measure": "effect"}).text)[1]
     assert [m.name for m in chosen.measures] == ["probability", "effect"]
 

@@ -175,7 +175,8 @@ class _Packing:
         bound = max(map(_bound, header["arrays"]), default=0.0)
         snapshot: Snapshot = {
             **self._snapshot,
-            "notes": [f"Not in this page: {what}." for what in left_out] + _rounding(bound),
+            "notes": [f"Not in this page, needs a live kernel: {what}." for what in left_out]
+            + _rounding(bound),
             "missing": list(self._slices.choices[len(parts) :]),
         }
         text = pack(snapshot, header, payload["buffers"])

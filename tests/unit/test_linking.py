@@ -1,0 +1,62 @@
+"""Widgets that share what is selected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import headscope as hs
+from tests.golden import build
+from tests.unit.page import Page
+
+
+@pytest.fixture
+def trio(gpt2: Any) -> Iterator[tuple[Any, Any, Any]]:
+    """Two widgets of the same prompt, and one of a shorter one."""
+    widgets = (
+        hs.AttentionPatterns(gpt2, "the cat sat"),
+        hs.LogitLens(gpt2, "the cat sat"),
+        hs.LogitLens(gpt2, "the dog"),
+    )
+    for widget in widgets:
+        widget.run()
+    yield widgets
+    for widget in widgets:
+        widget.close()
+
+
+def test_what_is_chosen_in_one_is_chosen_in_the_others(trio: tuple[Any, Any, Any]) -> None:
+    one, same, other = trio
+    other.selection = {"token": 1}
+    hs.link(one, same)
+    hs.link(same, other)  # brings `one` along
+    one.selection = {"layer": 1, "head": 2, "dest": 2, "token": 2}
+    assert same.selection == one.selection
+    assert other.selection == {"layer": 1, "head": 2, "dest": None, "src": None, "token": 1}
+    Page(other).write(selection={**other.selection, "layer": 0})
+    assert (one.selection["layer"], one.selection["dest"]) == (0, 2)
+
+
+def test_what_is_left_alone_stays(trio: tuple[Any, Any, Any]) -> None:
+    one, same, other = trio
+    hs.link(one, same, other)
+    hs.unlink(other)
+    same.close()
+    one.selection = {"layer": 1}
+    assert other.selection["layer"] is None
+
+
+def test_saved_pages_know_the_links(trio: tuple[Any, Any, Any]) -> None:
+    one, same, other = trio
+    hs.link(one, same)
+    assert one.freeze().group == same.freeze().group != ""
+    assert other.freeze().group == ""
+
+
+def test_what_is_no_widget_is_refused(trio: tuple[Any, Any, Any]) -> None:
+    with pytest.raises(hs.RequestError, match=r"1 widgets.*hs\.link\(one, other\)"):
+        hs.link(trio[0])
+    with pytest.raises(hs.RequestError, match="a Grid cannot be linked"):
+        hs.link(trio[0], build.grid())  # type: ignore[arg-type]
