@@ -44,7 +44,11 @@ def load_demo_transcoders() -> Transcoders:
 
 @checked
 def texts(n: int = 400) -> tuple[str, ...]:
-    """Sentences of the embedded model's world, the same ones at every call."""
+    """Sentences of the embedded model's world, the same ones at every call.
+
+    Args:
+        n: How many.
+    """
     import numpy as np
 
     from headscope.demo.corpus import sentences

@@ -26,6 +26,9 @@ def load(
         device: Where to put it; by default TransformerLens decides (CUDA if there is one).
         dtype: Parameter dtype; float32 unless given.
 
+    Returns:
+        The bridge; of a model that is loaded here no weights are folded or centred.
+
     Raises:
         HeadscopeError: The model could not be loaded; the message says what to do.
     """

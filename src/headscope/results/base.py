@@ -48,7 +48,17 @@ class ResultBase:
 
     @checked
     def to_plotly(self, **choices: Any) -> Any:
-        """The result as a Plotly figure (`plotly.graph_objects.Figure`)."""
+        """The result as a Plotly figure (`plotly.graph_objects.Figure`).
+
+        Args:
+            choices: What is drawn. Of a grid: `measure` (its name; the first by default) and, for
+                each axis before the last two, its name with an index. Of patterns: `layer` and
+                `head`, of those held in full. Of a graph: `measure`, and `kept`, whether only the
+                circuit is drawn.
+
+        Raises:
+            ResultError: The result does not hold what was chosen.
+        """
         from headscope.export.plotly import figure
 
         return figure(cast("Result", self), **choices)

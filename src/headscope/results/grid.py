@@ -55,7 +55,12 @@ class TopTokens:
 
 @dataclass(frozen=True)
 class Term:
-    """A labelled number."""
+    """A labelled number.
+
+    Args:
+        label: What it is called.
+        value: The number.
+    """
 
     label: str
     value: float

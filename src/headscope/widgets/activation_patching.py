@@ -40,6 +40,11 @@ _OTHER_PROMPT = [{"source": ["prompt"]}]
 class ActivationPatching(StudyWidget[Study]):
     """A patching map of a prompt pair, live: first estimates for every cell, then exact values.
 
+    `result["effect"]` is 0 for the run patched into and 1 for the run patched from; positive moves
+    the metric from one to the other. Of the ablations `zero` and `mean` it is the metric's change,
+    in its own unit. Costs two forward passes and a backward one, then for each cell the blocks from
+    the patched one up. Definitions and sources: `headscope.analyses.activation_patching`.
+
     Args:
         model: A `TransformerBridge` (from `hs.load` or your own).
         clean: The clean prompt: text or token ids. Or a set: a list of texts, of `hs.Pair`, of
@@ -66,7 +71,8 @@ class ActivationPatching(StudyWidget[Study]):
         exact: Whether to go on to exact values.
         qk_fix: Correct estimates of queries and keys for saturated attention.
         grad_drop: Make estimates robust against cancellation; they lose their sign.
-        noise_at: For `source="noise"`: the positions whose embeddings are disturbed.
+        noise_at: For `source="noise"`: the positions whose embeddings are disturbed; by default
+            all but the first.
         seed: Of the noise and of the bootstrap.
         selection: What is pinned at first.
 

@@ -23,6 +23,9 @@ class AttentionPatterns(HeadscopeWidget[Patterns]):
     An overview of all heads with what each does on this prompt; chosen heads in full, as a matrix,
     on the text, or as lines. Long prompts send a small overview, and heads as they are asked for.
 
+    Weights, norms and scores are at least 0; each row (destination) of a pattern sums to 1. Costs
+    one forward pass. Definitions and sources: `headscope.analyses.attention`.
+
     Args:
         model: A `TransformerBridge` (from `hs.load` or your own).
         prompt: Text, or token ids.
@@ -51,6 +54,12 @@ class AttentionPatterns(HeadscopeWidget[Patterns]):
     @checked
     def head(self, layer: int, head: int) -> npt.NDArray[np.float32]:
         """Weights of one head on the prompt of `result`, exact.
+
+        Costs nothing where its layer is still cached, otherwise a forward pass up to it.
+
+        Args:
+            layer: The layer.
+            head: The query head.
 
         Returns:
             float32 `[dest, src]`; rows sum to 1, masked entries are 0.

@@ -42,6 +42,8 @@ class AttributionGraph(GraphWidget):
     An edge is the direct effect of one unit (or token, or error: what units miss) on another or on
     a logit, with attention patterns and norm scales held; positive raises it. Nodes are named
     `token@2`, `L3F212@7` (feature), `L3N17@7` (neuron), `L3error@7` and `logit440@9`.
+    Costs one forward pass, then for each unit a linear backward pass through the layers and
+    positions below. Definitions and source: `headscope.analyses.attribution_graph`.
 
     Args:
         model: A `TransformerBridge` (from `hs.load` or your own).
@@ -117,7 +119,14 @@ class AttributionGraph(GraphWidget):
         """Where a unit is active in `texts`, and which tokens it promotes.
 
         Args:
-            node: Its name, with or without a position.
+            node: Its name, with or without a position, such as `L2F0` or `L2F0@7`.
+
+        Returns:
+            A dict, a `FeatureView`: `examples`, `activation_density`, `histogram`, `promoted`,
+            `suppressed`, `suggested_label`. Costs a forward pass for each text, the first time.
+
+        Raises:
+            RequestError: There is no such unit, or there are no texts.
         """
         transcoders = self._transcoders if self.units == "features" else None
         asked = FeatureRequest(node, texts=self._texts, transcoders=transcoders)
@@ -135,6 +144,11 @@ class AttributionGraph(GraphWidget):
             value: See `how`.
             frozen: Whether everything but the change's direct effects is held.
 
+        Returns:
+            An `Intervention`: of the targets, then of the units that were to change most, what was
+            before, what the graph predicts, and what the model gives; of the likeliest next tokens
+            the probabilities. Costs one or two forward passes.
+
         Raises:
             RequestError: There is no such node, or it cannot be changed like that.
         """
@@ -148,6 +162,13 @@ class AttributionGraph(GraphWidget):
         Args:
             source: Name of the node that writes.
             target: Name of the node that reads.
+
+        Returns:
+            What single heads carry, largest magnitude first, what stays at its position, and the
+            rest; in the edge's unit and with its sign, they sum to it.
+
+        Raises:
+            RequestError: There is no such node, or no path from one to the other.
         """
         return drained(split(*self._studied(), source, target))
 
@@ -160,6 +181,13 @@ class AttributionGraph(GraphWidget):
             head: The head.
             dest: Position of its query.
             src: Position of its key.
+
+        Returns:
+            The score (before softmax; positive: attends more), split over what the query reads,
+            over what the key reads, and over pairs of both.
+
+        Raises:
+            RequestError: There is no such head or position.
         """
         study, table = self._studied()
         return drained(split_score(study, table, layer=layer, head=head, dest=dest, src=src))

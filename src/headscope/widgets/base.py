@@ -160,7 +160,12 @@ class HeadscopeWidget(FreezablePage, PromptedPage, Generic[R]):
 
     @property
     def status(self) -> JobStatus:
-        """Where the computation stands."""
+        """Where the computation stands, as a dict.
+
+        `state` is `idle`, `running`, `done`, `cancelled` or `error`; `fraction` the share done,
+        `eta_s` the seconds left (None while unknown), `message` what is being done, `paused`
+        whether it waits (None where the widget has no pause), `job` a number that counts up.
+        """
         job = self._runner.job
         return self._status_of(job) if job is not None else cast("JobStatus", dict(self._status))
 

@@ -70,6 +70,9 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
     the clean run is higher for that edge. Faithfulness is measured by running the circuit with
     everything else ablated: 1, it does what the model does; 0, no more than the ablated model.
 
+    Costs the gradients of the method, and a forward pass for each circuit that is run. Definitions
+    and sources: `headscope.analyses.edge_scores` and `headscope.analyses.circuit_run`.
+
     Args:
         model: A `TransformerBridge` (from `hs.load` or your own).
         clean: The clean prompt: text or token ids. Or a set: a list of texts, of `hs.Pair`, of
@@ -207,6 +210,14 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
             threshold: `{"edges": n}` for the n best edges, ranked as the result's pruning says (by
                 magnitude, or by signed score), less those that dangle; `{}` for the circuit as
                 computed; by default what `threshold` is set to.
+
+        Returns:
+            Its metric, faithfulness (1: as the whole model) and completeness (of everything but
+            it; near 0 is good).
+
+        Raises:
+            RequestError: There is no such threshold.
+            ResultError: There is no result yet, or the model has changed since.
         """
         asked = self._asked_for(threshold)
         chosen, study, graph = self._chosen(asked), self._studied(), self._shown()
@@ -225,6 +236,9 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
 
         The first one's `cmd` and the second one's `cpr` are those of MIB. The result keeps all of
         it. Costs a forward pass per circuit that has not run yet.
+
+        Returns:
+            The two curves; `points` hold a circuit's edges, metric and faithfulness.
         """
         return drained(self._curves())
 

@@ -22,8 +22,10 @@ from headscope.wire.messages import FieldSpec
 class LogitAttribution(HeadscopeWidget[Grid]):
     """Direct logit attribution to a token, or to the difference of two, live.
 
-    Positive contributions raise the logit of `answer` (relative to `wrong`). They sum to the logit,
-    and the widget shows how exactly.
+    Positive contributions raise the logit of `answer` (relative to `wrong`), in logits, the scale
+    of the final norm held. They sum to the logit, and `result.identity` says how exactly. `result`
+    is a `Grid` `[component, position]`, by head `[layer, head]`, by source `[component, src]`.
+    Costs one forward pass. Definition and source: `headscope.analyses.logit_attribution`.
 
     Args:
         model: A `TransformerBridge` (from `hs.load` or your own).

@@ -25,6 +25,11 @@ _CELL_TOKENS = 20
 class LogitLens(HeadscopeWidget[Grid]):
     """The logit lens of one prompt, live: the top token of every layer and position.
 
+    `result` is a `Grid` `[read_out, position]` whose last row is the model's real output, with the
+    measures `probability`, `log_probability`, `rank`, `entropy` and `kl` (in nats, from the output
+    to the cell). Costs one forward pass and an unembedding for each cell. Definitions and source:
+    `headscope.analyses.logit_lens`.
+
     Args:
         model: A `TransformerBridge` (from `hs.load` or your own).
         prompt: Text, or token ids.
@@ -76,6 +81,10 @@ class LogitLens(HeadscopeWidget[Grid]):
         Args:
             token: Text that is one token, or an id.
             positions: Which positions to follow; all of them if None.
+
+        Returns:
+            A `Track`: `probability` and `rank`, float32 `[row, position]`, the first layer first;
+            a rank is the number of tokens with a higher logit.
 
         Raises:
             PromptError: The text is not one token.

@@ -27,6 +27,10 @@ class PathPatching(StudyWidget[PathStudy]):
     Components are written `L9H6` (a head), `L9H6.q`, `L9H6.k`, `L9H6.v` (what it reads), `L9.k`
     (of all heads), `L9KV3.v` (where heads share keys and values), `MLP5`, `embed`, `logits`.
 
+    `result["effect"]` is that of the path alone: 0 for the run patched into, 1 for the run patched
+    from. Costs two forward passes, then a part of one for each path. Definition and sources:
+    `headscope.analyses.path_patching`.
+
     Args:
         model: A `TransformerBridge` (from `hs.load` or your own).
         clean: The clean prompt: text or token ids. Or a set: a list of texts, of `hs.Pair`, of
