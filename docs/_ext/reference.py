@@ -18,7 +18,16 @@ from traitlets import HasTraits
 _NAMES = re.compile(r"(hs\.|headscope\.|[A-Z][a-z]+[A-Z])[\w.]*")
 _as_written: dict[str, list[str]] = {}
 #: How a widget is made up; nothing that its users call.
-_INNER = {"fields", "asks", "marks", "thresholds", "pausable", "view_bundle", "set_state"}
+_INNER = {
+    "fields",
+    "asks",
+    "marks",
+    "thresholds",
+    "pausable",
+    "view_bundle",
+    "set_state",
+    "put_down",
+}
 
 
 class Named(SphinxRole):
@@ -67,10 +76,13 @@ def sign(
 
 
 def skip(
-    _app: Sphinx, _what: str, name: str, _thing: Any, skipped: bool, _options: Any
+    _app: Sphinx, what: str, name: str, thing: Any, _skipped: bool, _options: Any
 ) -> bool | None:
-    """Leave out what a widget is made of."""
-    return True if name in _INNER else None
+    """Leave out what a widget is made of, and what it has from other packages."""
+    home = getattr(thing, "this_class", None) or getattr(thing, "fget", None) or thing
+    module = getattr(home, "__module__", None) or "headscope"
+    foreign = not module.startswith("headscope")
+    return True if name in _INNER or (what == "class" and foreign) else None
 
 
 def keep(_app: Sphinx, what: str, name: str, _thing: Any, _options: Any, lines: list[str]) -> None:
