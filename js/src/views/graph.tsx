@@ -12,6 +12,7 @@ import { Detail } from "./graph/detail";
 import { EdgeDetail } from "./graph/edge-card";
 import { type EdgeKey, findLink, keyOfLink } from "./graph/edge-key";
 import { Faithfulness } from "./graph/faithfulness";
+import { useFollow } from "./graph/follow";
 import { GroupBar } from "./graph/group-bar";
 import { makePicture } from "./graph/groups";
 import { IntervenePanel } from "./graph/intervene";
@@ -92,6 +93,7 @@ export function GraphView(props: ViewProps<CircuitGraph>): JSX.Element {
     [graph, picture, itemIndex, edge],
   );
   const at = cursor === null ? -1 : (itemIndex.get(cursor) ?? -1);
+  useFollow(graph, picture, props.selection, at, goToItem);
   const keyOf = (item: number): string => picture.items[item]?.key ?? "";
   const namesOf = (item: number): string[] =>
     (picture.items[item]?.members ?? []).map((node) => graph.names[node] ?? "");

@@ -56,6 +56,13 @@ it("selects a head for the other widgets", async () => {
   expect([page.selection.layer, page.selection.head]).toEqual([2, 5]);
 });
 
+it("goes to the head that is selected in another widget", async () => {
+  await show(smallCircuit());
+  page.selection = { ...page.selection, layer: 2, head: 5 };
+  await show(smallCircuit());
+  expect(find(".hs-graph-detail").textContent).toContain("L2H5");
+});
+
 it("makes a group of what is selected, renames and dissolves it", async () => {
   await show(goldenGraph());
   for (const name of ["L0F12@1", "L1F12@3"]) {

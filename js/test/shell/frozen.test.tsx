@@ -61,6 +61,8 @@ test("every place of a saved page is drawn, its controls disabled with the reaso
 
   await act(() => first?.find(".view").click());
   expect(first?.find(".view").textContent).toBe("grid Golden grid 1 800 light false");
-  expect(first?.find(".hs-note").textContent).toBe("Not in this page, needs a live kernel: 3 of 4 measures.");
+  expect(first?.find(".hs-note").textContent).toBe(
+    "Not in this page, needs a live kernel: 3 of 4 measures.",
+  );
   expect(second?.all(".hs-error")).toHaveLength(1);
 });
