@@ -43,8 +43,8 @@ def save_page(
 
     All that needs no model keeps working: hover, zoom, pins, the choice among the heads and
     measures that travel, thresholds, groups, tables, and figures to download. What does need one is
-    shown disabled. The page holds the front end once (about 45 kB, and 25 kB for each of attention
-    and graphs), and every widget packed.
+    shown disabled. The page holds the front end once (about 52 kB, 30 more for attention, 41 more
+    for graphs), and every widget packed.
 
     Args:
         widgets: Widgets, as `widget.freeze()` packs them, or what `widget.freeze(...)` gave.
