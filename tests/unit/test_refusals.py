@@ -107,7 +107,7 @@ CALLED: list[tuple[str, Any, str]] = [
     ("graph", lambda w: w.feature(3), "node cannot be 3. Give a text."),
     ("graph", lambda w: w.intervene("L1N2"), "nodes cannot be 'L1N2'. Give a list of texts."),
     ("graph", lambda w: w.intervene([], "abblate"), "how cannot be 'abblate'. Did you mean 'ablat"),
-    ("graph", lambda w: w.intervene([], "scale", "2"), "value cannot be '2'. Give a number."),
+    ("graph", lambda w: w.intervene([], "scale", "2"), "value cannot be '2'. Give a number"),
     ("graph", lambda w: w.qk(0, 0, None, 1), "dest cannot be None. Give a whole number."),
     ("heads", lambda w: w.result[0], "layer_head cannot be 0. Give 2 whole numbers."),
     ("patching", lambda w: w.result.to_plotly(3), "ResultBase.to_plotly: too many positional arg"),

@@ -82,7 +82,7 @@ def intervene(
     table: NodeTable,
     nodes: Sequence[str],
     how: How,
-    value: float = 0.0,
+    value: float | None = None,
     *,
     frozen: bool,
     most: int = 20,
@@ -95,7 +95,7 @@ def intervene(
         nodes: Names of units; errors and tokens can be ablated or scaled too, and features that are
             not active, such as `L2F17@7`, clamped.
         how: `ablate` (to zero), `scale` (by `value`) or `clamp` (to `value`).
-        value: See `how`.
+        value: See `how`; `ablate` has none.
         frozen: Whether everything but the change's direct effects is held.
         most: Most units listed.
 
@@ -104,6 +104,9 @@ def intervene(
     """
     if how not in HOWS:
         raise RequestError(f"Nodes cannot be changed by {how!r}.", f"Choose from {HOWS}.")
+    if value is None and how != "ablate":
+        raise RequestError(f"{how} has no value.", f"Pass value=2.0, say, to {how} by or to it.")
+    value = 0.0 if value is None else value
     if not nodes or not np.isfinite(value):
         raise RequestError("An intervention needs nodes and a finite value.", "Select some nodes.")
     moved: dict[int, torch.Tensor] = {}

@@ -19,6 +19,7 @@ from headscope.results import (
     EdgeMeasure,
     Edges,
     GraphNode,
+    JsonValue,
     Nodes,
     Provenance,
     Pruning,
@@ -219,8 +220,19 @@ def _sign(study: CircuitStudy) -> str:
     )
 
 
+def _shape(study: CircuitStudy) -> dict[str, JsonValue]:
+    """The model's, under the names by which EAP-IG builds all nodes and edges of a file again."""
+    layout = study.edges.layout
+    return {
+        "n_layers": layout.n_layers,
+        "n_heads": layout.n_heads,
+        "d_model": study.model.d_model,
+        "parallel_attn_mlp": layout.parallel,
+    }
+
+
 def _provenance(study: CircuitStudy) -> Provenance:
-    request, notes = study.request, []
+    request, notes = study.request, effects.answer_notes(study)
     if study.edges.layout.group > 1:
         notes.append(
             f"{study.edges.layout.group} query heads share each key-value head: keys and values "
@@ -248,6 +260,7 @@ def _provenance(study: CircuitStudy) -> Provenance:
             "signed": request.signed,
             "n_exact": request.n_exact,
             "pairs": len(request.pairs),
+            **_shape(study),
         },
         sign="Positive: the edge raises the metric of the clean run."
         if request.method != "flow_routes"

@@ -59,6 +59,9 @@ EdgeMethod = Literal["eap", "eap_ig_inputs", "eap_ig_activations", "clean_corrup
 EDGE_METHODS: tuple[EdgeMethod, ...] = (
     "eap", "eap_ig_inputs", "eap_ig_activations", "clean_corrupted", "flow_routes",
 )  # fmt: skip
+EdgeMetric = Literal["logit_diff", "logit", "log_prob", "prob", "kl"]
+EDGE_METRICS: tuple[EdgeMetric, ...] = ("logit_diff", "logit", "log_prob", "prob", "kl")
+"""Those that have a gradient."""
 Ablation = Literal["patch", "zero", "mean", "mean_position"]
 ABLATIONS: tuple[Ablation, ...] = ("patch", "zero", "mean", "mean_position")
 _BYTES_PER_CELL = 40
@@ -108,6 +111,11 @@ class EdgeScoresRequest:
                 "Flow routes have no edges by position.", "Choose positions=False or a method "
                 "with gradients, such as 'eap_ig_inputs'.",
             )  # fmt: skip
+        if self.ablation == "mean_position" and len(self.pairs) == 1:
+            raise RequestError(
+                "The mean of one clean prompt at each position is that prompt: nothing is ablated.",
+                "Pass several pairs, or choose ablation='mean' or 'patch'.",
+            )
         if self.method == "clean_corrupted" and self.ablation != "patch":
             raise RequestError(
                 f"clean_corrupted has no corrupted run with ablation={self.ablation!r}.",

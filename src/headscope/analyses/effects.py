@@ -216,6 +216,17 @@ def answers(trials: Trials) -> dict[str, JsonValue]:
     return found
 
 
+def answer_notes(trials: Trials) -> list[str]:
+    """Which of the first pair's answers are several tokens, and that they are scored as a whole."""
+    metric, text = trials.experiments[0].metric, trials.model.token_text
+    return [
+        f"{''.join(map(text, ids))!r} is {len(ids)} tokens: "
+        f"{', '.join(repr(text(i)) for i in ids)}. Scored as a whole, each given those before it."
+        for ids in (metric.answer, metric.wrong)
+        if len(ids) > 1
+    ]
+
+
 def _by_pair(trials: Trials) -> Sequence[Experiment]:
     """The first experiment of each pair: of noise there are several."""
     return trials.experiments[:: len(trials.experiments) // trials.n_pairs]
@@ -225,7 +236,8 @@ def notes(trials: MapTrials) -> list[str]:
     """What a reader should know about positions, and about how the runs were computed."""
     first = trials.experiments[0]
     into = "clean" if first.base is first.clean else "corrupted"
-    found = [f"Positions are those of the {into} prompt, which is patched into."]
+    found = answer_notes(trials)
+    found.append(f"Positions are those of the {into} prompt, which is patched into.")
     unmatched = sum(int((e.aligned < 0).sum()) for e in trials.experiments)
     if unmatched:
         found.append(f"{unmatched} tokens meet none of the other prompt and are not patched.")

@@ -83,8 +83,12 @@ def experiment(
     in_clean, in_corrupted = (where, there) if base is clean else (there, where)
     answer = _answers(model, pair.answer, clean) or (_top(model, clean, in_clean),)
     wrong = _answers(model, pair.wrong, corrupted)
-    if not wrong and metric == "logit_diff" and corrupted is not clean:
-        wrong = (_top(model, corrupted, in_corrupted),)
+    if not wrong and metric == "logit_diff" and pair.corrupted is not None:
+        # An ablation runs no corrupted prompt, but what is wrong is still what follows it.
+        told = model.tokenize(pair.corrupted)
+        if source != "prompt":
+            in_corrupted = _position(position, len(told.token_ids))
+        wrong = (_top(model, told, in_corrupted),)
     if answer == wrong:
         raise RequestError(
             f"Answer and wrong answer are the same token, {model.token_text(answer[0])!r}.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import product
 from math import isnan
 from numbers import Integral
@@ -205,12 +206,21 @@ def _is_pair(row: Any) -> bool:
 def _from(row: Any) -> Pair:
     if not isinstance(row, Mapping):
         row = {name: getattr(row, name, None) for name in _NAMES}
+    _refuse_misspelt(row)
     if row.get("clean") is None:
         raise RequestError(
             "A row of the pairs has no 'clean'.",
             "Columns are clean, corrupted, answer, wrong; the last three may be missing.",
         )
     return _pair(*(row.get(name) for name in _NAMES))
+
+
+def _refuse_misspelt(row: Mapping[str, Any]) -> None:
+    """A column may be the user's own; one that is nearly the name of a missing one is that one."""
+    missing = [name for name in _NAMES if name not in row]
+    for key in row:
+        if key not in _NAMES and (close := get_close_matches(str(key).lower(), missing, 1, 0.8)):
+            raise RequestError(f"The pairs have {key!r}.", f"Call it {close[0]!r}.")
 
 
 def _pair(clean: Any, corrupted: Any, answer: Any, wrong: Any) -> Pair:

@@ -30,10 +30,12 @@ from headscope.results import (
     Pruning,
 )
 
-#: Edges that are read, those with the largest effects; the graph says how many there were.
+#: Edges that are read, those with the largest effects; the graph says how many there are.
 MOST_EDGES = 100_000
-#: Nodes of a matrix that is read: 8 GB of float32, of which one row at a time is held.
+#: Nodes of a matrix that is read: 8 GB of float32 on disk, of which some rows at a time are held.
 MOST_NODES = 45_000
+_NUMBERS = 2**23
+"""Of the matrix that are held at a time."""
 
 
 class _Target(NamedTuple):
@@ -54,7 +56,9 @@ _RECORDS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
 
 
 def tracer_graph(path: Path) -> CircuitGraph:
-    """The graph in a `.pt` file, every edge kept.
+    """The graph in a `.pt` file: its largest effects, and the nodes that they join.
+
+    `nodes_in_all` and `edges_in_all` say how many the file has.
 
     Raises:
         ResultError: It holds anything that could run, or is no such graph.
@@ -93,39 +97,59 @@ def _graph(found: dict[str, Any]) -> CircuitGraph:
             f"Its matrix is {tuple(matrix.shape)} for {n:,} nodes; {MOST_NODES:,} are read.",
             "Attribute with a smaller max_feature_nodes.",
         )
-    if not bool(torch.isfinite(matrix).all()):
-        raise ResultError("Its matrix holds NaN or infinity.", "Attribute again, in float32.")
-    sizes = matrix.abs().flatten()
-    in_all = int(torch.count_nonzero(sizes))
-    places = sizes.topk(min(in_all, MOST_EDGES)).indices.sort().values
-    readers_of = [part.numpy().astype(np.int32) for part in (places % n, places // n)]
+    places, effects, in_all = _largest(matrix)
     activation, probability = np.full((2, n), np.nan, np.float32)
     activation[:n_features] = found["activation_values"][chosen].float().numpy()
     probability[n - len(targets) :] = found["logit_probabilities"].float().numpy()
+    source, target = places % n, places // n
+    linked = torch.zeros(n, dtype=torch.bool)
+    linked[source] = linked[target] = linked[n - len(tokens) - len(targets) :] = True
+    moved = (linked.cumsum(0) - 1).int()
+    stays = linked.numpy()
     ends = zip(nodes[n - len(targets) :], targets, strict=True)
     texts = {node.name: target.token_str for node, target in ends if target.token_str}
     text = str(found["input_string"])
     return CircuitGraph(
         title=f"Attribution graph of {text!r}", family="attribution",
-        nodes=Nodes.of(nodes),
-        edges=Edges(readers_of[0], readers_of[1], np.zeros(len(places), "u1"),
+        nodes=Nodes.of([node for node, stay in zip(nodes, stays, strict=True) if stay]),
+        edges=Edges(moved[source].numpy(), moved[target].numpy(), np.zeros(len(places), "u1"),
                     np.ones(len(places), "u1")),
         measures=(
             EdgeMeasure(
                 "effect", "Direct effect", "activation",
                 "circuit-tracer's: the source's direct effect on the target. Positive raises it.",
-                matrix.flatten()[places].float().numpy(),
+                effects.numpy(),
             ),
         ),
         pruning=Pruning("all", 0.0, "effect"),
         provenance=_provenance(found, Prompt(text, ("",) * len(tokens), tuple(tokens))),
         node_measures=(
-            NodeMeasure("activation", "Activation", "activation", "Of the feature.", activation),
-            NodeMeasure("probability", "Probability", "probability", "Of the target.", probability),
+            NodeMeasure("activation", "Activation", "activation", "Of the feature.",
+                        activation[stays]),
+            NodeMeasure("probability", "Probability", "probability", "Of the target.",
+                        probability[stays]),
         ),
         texts=texts,
         nodes_in_all=n + len(active) - n_features, edges_in_all=in_all,
     )  # fmt: skip
+
+
+def _largest(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, int]:
+    """Places and values of the effects that are read, in order, and how many there are in all."""
+    n, in_all = len(matrix), 0
+    places, effects = torch.zeros(0, dtype=torch.long), torch.zeros(0)
+    step = max(1, _NUMBERS // n)
+    for first in range(0, n, step):
+        rows = matrix[first : first + step].float().flatten()
+        if not bool(rows.isfinite().all()):
+            raise ResultError("Its matrix holds NaN or infinity.", "Attribute again, in float32.")
+        own = rows.nonzero()[:, 0]
+        in_all += len(own)
+        places, effects = torch.cat([places, own + first * n]), torch.cat([effects, rows[own]])
+        if len(places) > MOST_EDGES:
+            best = effects.abs().topk(MOST_EDGES).indices.sort().values
+            places, effects = places[best], effects[best]
+    return places, effects, in_all
 
 
 def _targets(found: Any) -> list[_Target]:

@@ -134,14 +134,19 @@ class AttributionGraph(GraphWidget):
 
     @checked
     def intervene(
-        self, nodes: Sequence[str], how: How = "ablate", value: float = 0.0, *, frozen: bool = False
+        self,
+        nodes: Sequence[str],
+        how: How = "ablate",
+        value: float | None = None,
+        *,
+        frozen: bool = False,
     ) -> Intervention:
         """Change nodes and run the model; see `headscope.analyses.attribution_intervention`.
 
         Args:
             nodes: Names of units; errors and tokens can be ablated or scaled too.
             how: `ablate` (to zero), `scale` (by `value`) or `clamp` (to `value`).
-            value: See `how`.
+            value: See `how`; `ablate` has none.
             frozen: Whether everything but the change's direct effects is held.
 
         Returns:

@@ -24,8 +24,15 @@ from headscope.analyses.circuit_result import places
 from headscope.analyses.circuit_run import Curve
 from headscope.analyses.circuit_study import RULES, CircuitOutcome, Rule
 from headscope.analyses.edge_profiles import alike
-from headscope.analyses.edge_scores import ABLATIONS, EDGE_METHODS, Ablation, EdgeMethod
-from headscope.analyses.metrics import METRICS, TITLES, MetricName
+from headscope.analyses.edge_scores import (
+    ABLATIONS,
+    EDGE_METHODS,
+    EDGE_METRICS,
+    Ablation,
+    EdgeMethod,
+    EdgeMetric,
+)
+from headscope.analyses.metrics import TITLES
 from headscope.arguments import checked
 from headscope.errors import RequestError
 from headscope.jobs import Steps
@@ -124,7 +131,7 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
               [(name, _ABLATIONS[name]) for name in ABLATIONS]),
         field("positions", "By position", "flag", "Tell edges apart by token."),
         field("metric", "Metric", "choice", "What runs are judged by.",
-              [(name, TITLES[name]) for name in METRICS if name != "rank"]),
+              [(name, TITLES[name]) for name in EDGE_METRICS]),
         field("rule", "Circuit", "choice", "Which edges make the circuit.",
               [(name, _RULES[name]) for name in RULES]),
         field("n_edges", "Edges", "integer", "How many; those that dangle are dropped then.",
@@ -157,7 +164,7 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         method: EdgeMethod = "eap_ig_inputs",
         ig_steps: int = 5,
         ablation: Ablation = "patch",
-        metric: MetricName = "logit_diff",
+        metric: EdgeMetric = "logit_diff",
         position: int = -1,
         positions: bool = False,
         rule: Rule = "top_n",
@@ -276,7 +283,7 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
             method=cast("EdgeMethod", self.method),
             ig_steps=self.ig_steps,
             ablation=cast("Ablation", self.ablation),
-            metric=cast("MetricName", self.metric),
+            metric=cast("EdgeMetric", self.metric),
             positions=self.positions,
             rule=cast("Rule", self.rule),
             n_edges=self.n_edges,
@@ -422,6 +429,13 @@ def _find(graph: CircuitGraph, source: str, target: str, letter: str) -> int:
         if len(found):
             return int(found[0])
     name = f"{source} -> {target}" + (f".{letter}" if letter else "")
+    if target in graph.names and letter in ("k", "v"):
+        shared = graph.nodes[graph.index(target)]
+        if shared.kind == "head" and shared.kv_head is not None:
+            own = replace(shared, kind="kv_head", unit=shared.kv_head).name
+            raise RequestError(
+                f"There is no edge {name}: heads share keys and values.", f"Name {own} as target."
+            )
     hint = f"Edges are such as {graph.edge_label(0)}; see result.to_dataframe()."
     raise RequestError(f"There is no edge {name}.", hint)
 

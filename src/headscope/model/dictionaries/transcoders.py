@@ -156,7 +156,7 @@ class LayerTranscoder:
         )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Transcoders:
     """A set of them for every layer of a model. `hs.load_transcoders(path)` makes one.
 
@@ -197,6 +197,13 @@ class Transcoders:
         for hook, allowed in ((self.input_hook, known), (self.output_hook, _MLP_OUTPUT)):
             if hook not in allowed:
                 raise self._wrong(f"{hook!r} is none of {', '.join(sorted(allowed))}")
+
+    def __repr__(self) -> str:
+        kind = "cross-layer" if self.cross_layer else "per layer"
+        return (
+            f"Transcoders({self.name!r}: {len(self)} layers of {self.layers[0].n_features} "
+            f"features, {kind}, d_model {self.d_model}, {self.input_hook} -> {self.output_hook})"
+        )
 
     def __len__(self) -> int:
         return len(self.layers)
