@@ -48,7 +48,10 @@ async def _others_are_answered_meanwhile() -> None:
     office.ask(1, "long")
     await until(lambda: office.steps)
     office.ask(2, "short")
+    await until(lambda: office.sent)
+    assert office.desk.open == [1]
     await until(lambda: len(office.sent) == 2)
+    assert office.desk.open == []
     assert [reply["value"] for reply in office.sent] == ["short", "long"]
     assert office.steps == 20
 

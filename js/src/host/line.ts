@@ -1,8 +1,8 @@
 // The line to the kernel: questions with their answers, and whether anybody is there to answer.
 //
 // No answer has two reasons: the kernel runs a cell, for minutes perhaps, or it is gone. So when an
-// answer is late a ping follows it. The kernel answers in the order it was asked, hence a ping that
-// comes back before an older answer shows that this one was lost.
+// answer is late a ping follows it. It comes back with the questions that the kernel is still at: an
+// older one that is neither among them nor answered was lost.
 import { type Bytes, decodeArrays } from "../wire/decode";
 import type { ErrorInfo, PageMessage, Reply } from "../wire/types";
 import { type Answer, type KernelState, NeedsKernel, present } from "./contract";
@@ -51,7 +51,7 @@ export function openLine(model: WidgetModel, onKernel: (state: KernelState) => v
   let kernel: KernelState = "ready";
   // Unique across views, and across browsers on the same kernel: a reply reaches them all.
   let nextId = Math.floor(Math.random() * 2 ** 40) * 2 ** 12;
-  let ping: { id: number; answered: boolean } | null = null;
+  let ping: { id: number; answered: boolean; open: unknown } | null = null;
   let expecting = false;
   /** Ticks since the kernel was last heard. */
   let quiet = 0;
@@ -85,7 +85,7 @@ export function openLine(model: WidgetModel, onKernel: (state: KernelState) => v
   }
 
   function sendPing(): void {
-    ping = { id: nextId++, answered: false };
+    ping = { id: nextId++, answered: false, open: [] };
     send({ type: "ask", id: ping.id, what: "ping", params: {} });
     watch();
   }
@@ -117,8 +117,10 @@ export function openLine(model: WidgetModel, onKernel: (state: KernelState) => v
 
   function tick(): void {
     if (ping?.answered) {
+      const open = new Set(Array.isArray(ping.open) ? ping.open : []);
       for (const id of [...pending.keys()]) {
-        if (id < ping.id) drop(id)?.reject(new Error("The kernel's answer was lost. Try again."));
+        if (id > ping.id || open.has(id)) continue;
+        drop(id)?.reject(new Error("The kernel's answer was lost. Try again."));
       }
       ping = null;
     }
@@ -173,7 +175,7 @@ export function openLine(model: WidgetModel, onKernel: (state: KernelState) => v
 
     receive(reply, buffers) {
       heard();
-      if (ping?.id === reply.id) ping.answered = true;
+      if (ping?.id === reply.id) ping = { ...ping, answered: true, open: reply.value };
       const waiting = drop(reply.id);
       if (!waiting) return;
       if (reply.error) return waiting.reject(new KernelError(reply.error));

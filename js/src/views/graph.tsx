@@ -257,28 +257,6 @@ export function GraphView(props: ViewProps<CircuitGraph>): JSX.Element {
         />
       )}
       {!asTable && <GraphLegend graph={graph} picture={picture} theme={theme} />}
-      <div class="hs-graph-panels">
-        {isCircuit ? (
-          <>
-            <CurvePanel
-              asking={asking}
-              result={result}
-              here={pointAt(result, threshold)}
-              theme={theme}
-              width={width}
-            />
-            <MinimalityPanel
-              asking={asking}
-              graph={graph}
-              circuit={circuit}
-              threshold={marks.threshold}
-              onGo={goTo}
-            />
-          </>
-        ) : (
-          <IntervenePanel asking={asking} nodes={subjects()} labels={labels} />
-        )}
-      </div>
       {link >= 0 && (
         <EdgeDetail
           asking={asking}
@@ -303,6 +281,28 @@ export function GraphView(props: ViewProps<CircuitGraph>): JSX.Element {
           marks.change({ labels: label ? { ...rest, [name]: label } : rest });
         }}
       />
+      <div class="hs-graph-panels">
+        {isCircuit ? (
+          <>
+            <CurvePanel
+              asking={asking}
+              result={result}
+              here={pointAt(result, threshold)}
+              theme={theme}
+              width={width}
+            />
+            <MinimalityPanel
+              asking={asking}
+              graph={graph}
+              circuit={circuit}
+              threshold={marks.threshold}
+              onGo={goTo}
+            />
+          </>
+        ) : (
+          <IntervenePanel asking={asking} nodes={subjects()} labels={labels} />
+        )}
+      </div>
     </div>
   );
 }

@@ -101,6 +101,21 @@ describe("a late answer", () => {
     expect(host.state.kernel).toBe("ready");
   });
 
+  test("that the kernel is still at is waited for, however many pings overtake it", async () => {
+    host = liveHost(fake.model);
+    const answer = outcome(host.ask("minimality", {}));
+    const [id] = fake.asks("minimality").map((sent) => sent.id);
+    for (let second = 0; second < 20; second++) {
+      await pass(SECOND);
+      fake.reply("ping", [id]);
+    }
+    expect(answer()).toBe("waiting");
+    expect(host.state.kernel).toBe("ready");
+    fake.reply("minimality", 1);
+    await pass(0);
+    expect(answer()).toBe("answered");
+  });
+
   test("is waited for as long as a cell is known to run", async () => {
     const { become } = lab("busy");
     host = liveHost(fake.model);

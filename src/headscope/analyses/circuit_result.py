@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from headscope.analyses import effects
 from headscope.analyses.circuit_choice import Kept, Scores, top_n
 from headscope.analyses.circuit_study import CircuitStudy
+from headscope.analyses.edge_scores import EdgeMethod
 from headscope.analyses.metrics import TITLES, UNITS
 from headscope.components import Component, Layout
 from headscope.model.edges import EdgeMap
@@ -25,6 +27,13 @@ from headscope.results import (
     Pruning,
     Term,
 )
+
+METHOD_TITLES: Mapping[EdgeMethod, str] = {
+    "eap": "EAP", "eap_ig_inputs": "EAP-IG (inputs)",
+    "eap_ig_activations": "EAP-IG (activations)", "clean_corrupted": "clean and corrupted",
+    "flow_routes": "information flow routes",
+}  # fmt: skip
+"""What readers call the ways of scoring edges."""
 
 _ABLATED = {
     "patch": "its output on the corrupted prompt",
@@ -55,7 +64,7 @@ def graph(study: CircuitStudy) -> CircuitGraph:
     # The ends of the curve: what they give is known.
     full, empty = study.runner.ends
     return CircuitGraph(
-        title=f"Circuit: {TITLES[request.metric].lower()}, {request.method}"
+        title=f"Circuit: {TITLES[request.metric].lower()}, {METHOD_TITLES[request.method]}"
         + (", ACDC" if request.rule == "acdc" else "")
         + (", by position" if request.positions else ""),
         family="components",

@@ -59,6 +59,11 @@ class Desk:
         self._wanted.add(message["id"])
         self._home.soon(self._go_on, message["id"], self._steps(message))
 
+    @property
+    def open(self) -> list[int]:
+        """The questions that are not answered yet."""
+        return sorted(self._wanted)
+
     def withdraw(self, ask_id: int) -> None:
         """The answer is no longer wanted: if it is not there yet, the reply says so."""
         self._wanted.discard(ask_id)

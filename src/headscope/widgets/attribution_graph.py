@@ -30,6 +30,8 @@ from headscope.widgets.page import synced
 from headscope.widgets.pairs import field
 from headscope.wire.messages import FieldSpec
 
+_ROUNDING = 1e-5
+
 _KEPT: WeakKeyDictionary[AttributionGraph, tuple[AttributionStudy, NodeTable]] = WeakKeyDictionary()
 """The study of the widget that was computed or asked last: never more than one, since a study holds
 a run and what all its units write, which the pool of cached runs does not count."""
@@ -265,11 +267,18 @@ class AttributionGraph(GraphWidget):
     def _answer_heads(self, params: Params) -> Answer:
         parts = self.heads(str(params["source"]), str(params["target"]))
         whole = parts.total or 1.0
-        heads = [asdict(head) | {"share": head.value / whole} for head in parts.heads]
+
+        def told(value: float) -> float:
+            """What is more than rounding of the whole."""
+            return value if abs(value) > _ROUNDING * abs(whole) else 0.0
+
+        heads = [
+            asdict(head) | {"share": head.value / whole} for head in parts.heads if told(head.value)
+        ]
         note = (
-            f"Edge {parts.total:.3g}: {parts.direct:.3g} stays at its position, "
-            f"{sum(head.value for head in parts.heads):.3g} moves by single heads, "
-            f"{parts.rest:.3g} by several in turn."
+            f"Edge {parts.total:.3g}: {told(parts.direct):.3g} stays at its position, "
+            f"{told(sum(head.value for head in parts.heads)):.3g} moves by single heads, "
+            f"{told(parts.rest):.3g} by several in turn."
         )
         return Answer({"heads": heads, "note": note})
 

@@ -132,7 +132,7 @@ class HeadscopeWidget(FreezablePage, PromptedPage, Generic[R]):
     def _questions(self) -> dict[str, Callable[[Params], Answering]]:
         return super()._questions() | {
             "extend": self._answer_extend,
-            "ping": lambda _: Answer(),
+            "ping": lambda _: Answer(self._desk.open),
             "pause": lambda _: self._answer_after(self.pause),
             "resume": lambda _: self._answer_after(self.resume),
         }

@@ -20,7 +20,7 @@ from headscope.analyses.circuit_measured import (
     with_losses,
     with_points,
 )
-from headscope.analyses.circuit_result import places
+from headscope.analyses.circuit_result import METHOD_TITLES, places
 from headscope.analyses.circuit_run import Curve
 from headscope.analyses.circuit_study import RULES, CircuitOutcome, Rule
 from headscope.analyses.edge_profiles import alike
@@ -53,11 +53,6 @@ _KEPT: WeakKeyDictionary[CircuitDiscovery, CircuitStudy] = WeakKeyDictionary()
 """The study of the widget that was computed or asked last: never more than one, since a study holds
 recorded runs, which the pool of cached runs does not count."""
 
-_METHODS: Mapping[EdgeMethod, str] = {
-    "eap": "EAP", "eap_ig_inputs": "EAP-IG, inputs",
-    "eap_ig_activations": "EAP-IG, activations", "clean_corrupted": "clean and corrupted",
-    "flow_routes": "information flow routes",
-}  # fmt: skip
 _ABLATIONS: Mapping[Ablation, str] = {
     "patch": "the corrupted prompt's", "zero": "zero", "mean": "its mean over positions",
     "mean_position": "its mean at each position",
@@ -124,7 +119,7 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
     fields: ClassVar[tuple[FieldSpec, ...]] = (
         *PROMPT_FIELDS,
         field("method", "Scores", "choice", "How edges are scored.",
-              [(name, _METHODS[name]) for name in EDGE_METHODS]),
+              [(name, METHOD_TITLES[name]) for name in EDGE_METHODS]),
         field("ig_steps", "IG steps", "integer", "Of the methods that integrate.",
               when=[{"method": ["eap_ig_inputs", "eap_ig_activations"]}]),
         field("ablation", "Ablated to", "choice", "What comes in place of a component's output.",

@@ -1,5 +1,6 @@
 // How much of all is shown, what of it is not the circuit's, and what the graph is worth as a whole.
 import type { JSX } from "preact";
+import { useMemo } from "preact/hooks";
 import { formatNumber } from "../../draw/text";
 import type { Graph } from "./model";
 import { both, type Pruned } from "./prune";
@@ -22,7 +23,7 @@ export function Count(props: CountProps): JSX.Element {
   const { graph, shown, circuit, links, drawn, elsewhere } = props;
   const { result } = graph;
   const all = Math.max(result.edges_in_all, graph.edges);
-  const own = both(shown, circuit);
+  const own = useMemo(() => both(shown, circuit), [shown, circuit]);
   const [nodes, edges] = [shown.nodeCount - own.nodeCount, shown.edgeCount - own.edgeCount];
   const beside = [nodes && plural(nodes, "node"), edges && plural(edges, "edge")].filter(Boolean);
   return (

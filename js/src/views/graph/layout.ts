@@ -149,9 +149,9 @@ export function layoutPicture(
   const widthsAt = ({ slot, column, lines }: Fit): number[] =>
     most.map((n) => Math.max(column, n && Math.ceil(n / lines) * slot + PAD));
   const total = (widths: readonly number[]): number => widths.reduce((sum, w) => sum + w, 0);
+  const byRow = orders.map((_, row) => cells.filter((cell) => cell.row === row));
   const rowsDown = ({ slot, lines }: Fit): number =>
-    orders.reduce((sum, _, row) => {
-      const here = cells.filter((cell) => cell.row === row);
+    byRow.reduce((sum, here) => {
       const perLine = (column: number): number =>
         Math.max(1, Math.ceil((most[column] ?? 1) / lines));
       const tall = Math.max(
@@ -178,7 +178,7 @@ export function layoutPicture(
   let top = 8;
   const rows = orders
     .map((order, at): Row => {
-      const here = cells.filter((cell) => cell.row === at);
+      const here = byRow[at] ?? [];
       const tall = Math.max(
         ...here.map(({ column, items }) => Math.ceil(items.length / across(column))),
       );
@@ -223,4 +223,15 @@ export function layoutPicture(
     y[item] = (y[item] ?? 0) + place.y;
   });
   return { x, y, rowOf, slot, rows, columns, width: left, height: top + FOOT };
+}
+
+/** With one item elsewhere. */
+export function movedLayout(
+  layout: Layout,
+  { item, dx, dy }: { item: number; dx: number; dy: number },
+): Layout {
+  const [x, y] = [layout.x.slice(), layout.y.slice()];
+  x[item] = (x[item] ?? 0) + dx;
+  y[item] = (y[item] ?? 0) + dy;
+  return { ...layout, x, y };
 }

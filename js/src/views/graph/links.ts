@@ -145,6 +145,17 @@ export function linkPaths(
   return [...marks, { kind: "path", d: outside, stroke, lineWidth: DOTTED_WIDTH, dash: DOTS }];
 }
 
+/** A link brought out, however little it weighs. */
+export function strongLink(picture: Picture, theme: Theme, link: number, d: string): Mark {
+  const { positive, negative } = signColours(theme);
+  const lowers = (picture.share[link] ?? 0) < 0;
+  const mark = { kind: "path", d, lineWidth: WIDTHS[2] ?? 2 } as const;
+  if (picture.outside[link]) return { ...mark, stroke: palette(theme).text, dash: DOTS };
+  return lowers
+    ? { ...mark, stroke: negative, dash: DASHES[2] ?? [] }
+    : { ...mark, stroke: positive };
+}
+
 /** One link's whole course. */
 export function linkPath(picture: Picture, layout: Layout, view: View, link: number): string {
   const { x1, y1, x2, y2, aside } = courses(picture, layout, view)(link);

@@ -4,7 +4,7 @@ import type { Mark, Scene } from "../../draw/scene";
 import { textWidth } from "../../draw/text";
 import { glyphPath } from "./glyphs";
 import { FOOT, GUTTER } from "./layout";
-import { linkPath, linkPaths, r1, radiusOf } from "./links";
+import { linkPath, linkPaths, r1, radiusOf, strongLink } from "./links";
 import { type Drawn, itemPath, SIZE } from "./scene";
 import { shortLabel } from "./words";
 
@@ -42,7 +42,7 @@ export function overlayScene(drawn: Drawn, links: readonly number[], highlight: 
     const isSelected = link === highlight.link;
     marks.push(
       { kind: "path", d, stroke: accent, lineWidth: isSelected ? 9 : 6, opacity: 0.35 },
-      ...linkPaths(picture, layout, look, [link]),
+      strongLink(picture, look.theme, link, d),
       ...(isSelected ? nameTags(drawn, link) : []),
     );
   }

@@ -1,6 +1,7 @@
 // Which part of the layout the window shows.
 import { FOOT, GUTTER, type Layout } from "./layout";
 import type { View } from "./links";
+import type { Point } from "./pointer";
 
 const LARGEST = 8;
 const SMALLEST = 0.1;
@@ -52,11 +53,6 @@ export function itemAt(layout: Layout, view: View, x: number, y: number, reach: 
     found = item;
   }
   return found;
-}
-
-interface Point {
-  x: number;
-  y: number;
 }
 
 /** The items inside a closed line drawn in the window. */

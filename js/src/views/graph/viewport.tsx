@@ -6,17 +6,18 @@ import { paint } from "../../draw/canvas";
 import type { Theme } from "../../draw/colour";
 import { visible } from "../../state/tokens";
 import { Button } from "../parts/controls";
-import { type Anchor, Tooltip } from "../parts/tooltip";
+import { Tooltip } from "../parts/tooltip";
 import { ItemCard } from "./card";
 import { EdgeCard } from "./edge-card";
 import type { Picture } from "./groups";
-import { FOOT, GUTTER, type Layout } from "./layout";
+import { FOOT, GUTTER, type Layout, movedLayout } from "./layout";
 import { drawnLinks, linkAt, radiusOf, type View } from "./links";
 import { edgesOf } from "./model";
 import { overlayScene } from "./overlay";
+import { anchorAt, anchorOf, type Point, place } from "./pointer";
 import { baseScene } from "./scene";
 import { fitView, itemAt, itemsInside, reveal, zoomView } from "./view";
-import { ARROWS, type Arrow, nextLink, walk } from "./walk";
+import { ARROWS, type Arrow, nextLink, topItem, walk } from "./walk";
 import { describe, describeLink, type Naming, ranked } from "./words";
 
 export interface ViewportProps {
@@ -41,7 +42,6 @@ export interface ViewportProps {
   announce(text: string): void;
 }
 
-type Point = { x: number; y: number };
 type Gesture =
   | { kind: "pan"; from: Point; view: View; moved: boolean }
   | { kind: "item"; from: Point; item: number; moved: boolean; add: boolean }
@@ -327,46 +327,4 @@ export function Viewport(props: ViewportProps): JSX.Element {
       </Tooltip>
     </div>
   );
-}
-
-function place(element: HTMLElement, event: MouseEvent): Point {
-  const { left, top } = element.getBoundingClientRect();
-  return { x: event.clientX - left, y: event.clientY - top };
-}
-
-function anchorOf(
-  element: HTMLElement | null,
-  layout: Layout,
-  view: View,
-  item: number,
-): Anchor | null {
-  const x = (layout.x[item] ?? 0) * view.k + view.x;
-  const y = (layout.y[item] ?? 0) * view.k + view.y;
-  return anchorAt(element, { x, y });
-}
-
-function anchorAt(element: HTMLElement | null, at: Point): Anchor | null {
-  if (!element) return null;
-  const box = element.getBoundingClientRect();
-  const [x, y] = [box.left + at.x, box.top + at.y];
-  return { left: x - 12, right: x + 12, top: y - 12, bottom: y + 12 };
-}
-
-function movedLayout(
-  layout: Layout,
-  { item, dx, dy }: { item: number; dx: number; dy: number },
-): Layout {
-  const [x, y] = [layout.x.slice(), layout.y.slice()];
-  x[item] = (x[item] ?? 0) + dx;
-  y[item] = (y[item] ?? 0) + dy;
-  return { ...layout, x, y };
-}
-
-/** Where a walk begins: at the first of the targets. */
-function topItem(layout: Layout): number {
-  let top = 0;
-  layout.y.forEach((y, item) => {
-    if (y < (layout.y[top] ?? 0)) top = item;
-  });
-  return top;
 }

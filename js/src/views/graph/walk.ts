@@ -35,3 +35,12 @@ export function nextLink(picture: Picture, item: number, link: number, step: 1 |
 }
 
 const rowOf = (layout: Layout, item: number): number => layout.rowOf[item] ?? 0;
+
+/** Where a walk begins: at the first of the targets. */
+export function topItem(layout: Layout): number {
+  let top = 0;
+  layout.y.forEach((y, item) => {
+    if (y < (layout.y[top] ?? 0)) top = item;
+  });
+  return top;
+}
