@@ -203,9 +203,9 @@ FRONT_MAY_IMPORT = {
     "draw": {"wire"},
     "host": {"wire", "state"},
     "views": {"wire", "state", "draw", "lend"},
-    "shell": {"wire", "state", "draw", "views", "lend"},
+    "shell": {"wire", "state", "draw", "views", "figure", "lend"},
     "lend": set(),
-    "islands": {"views", "lend"},
+    "islands": {"views", "figure", "lend"},
     "figure": {"wire", "state", "draw", "views"},
     "entry": {"wire", "state", "draw", "views", "shell", "host", "figure"},
 }

@@ -159,8 +159,9 @@ def test_a_page_copies_the_code_that_python_gives(
     tab.goto(path.as_uri())
     expect(tab.locator(".hs-root")).to_have_count(8)
     for root, code in zip(tab.locator(".hs-root").all(), codes[path], strict=True):
-        root.get_by_role("button", name="Copy as code").click()
-        expect(root.get_by_role("button", name="Copied")).to_be_visible()
+        root.get_by_role("button", name="Export").click()
+        root.get_by_role("menuitem", name="Copy as code").click()
+        expect(root.locator(".hs-foot").get_by_text("Copied the Python call")).to_be_visible()
         assert tab.evaluate("() => window.copied") == code
         compile(code, "copied", "exec")
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 import headscope as hs
 from headscope.analyses import attention
+from headscope.export import png_file
 from tests.e2e.zoo import every_widget
 
 HOSTILE = 'John </script><img src=x onerror="window.hacked=1"> and Mary'
@@ -141,6 +146,31 @@ def test_a_heatmap_answers_hover_pins_measures_and_the_table(open_page: Open, ti
     root.get_by_role("button", name="Larger cells").click()
     root.get_by_role("button", name="Table", exact=True).click()
     expect(root.locator(".hs-heatmap-table tbody tr").first).to_be_visible()
+
+
+@pytest.mark.parametrize("title", ["Attention patterns", "Logit lens", "Attribution graph"])
+def test_what_is_shown_is_saved_as_pictures_and_numbers(open_page: Open, title: str) -> None:
+    root = widget(open_page("all.html"), title)
+    files = {name: exported(root, name) for name in ("SVG", "PNG", "CSV")}
+    drawn = ElementTree.fromstring(files["SVG"])
+    width, height = float(drawn.attrib["width"]), float(drawn.attrib["height"])
+    assert struct.unpack(">II", files["PNG"][16:24]) == (2 * width, 2 * height)
+    record = drawn.findtext("{http://www.w3.org/2000/svg}metadata")
+    assert record
+    assert record == png_file.text_of(files["PNG"])
+    head, *rows = csv.reader(io.StringIO(files["CSV"].decode()))
+    assert len(rows) > 10
+    assert {len(row) for row in rows} == {len(head)}
+    root.get_by_role("button", name="Export").press("Enter")
+    expect(root.get_by_role("menuitem", name="PDF")).to_have_text("PDF needs a live kernel")
+    expect(root.get_by_role("menuitem", name="PDF")).to_be_disabled()
+
+
+def exported(root: Locator, name: str) -> bytes:
+    root.get_by_role("button", name="Export").click()
+    with root.page.expect_download() as download:
+        root.get_by_role("menuitem", name=name).click()
+    return Path(download.value.path()).read_bytes()
 
 
 @pytest.mark.parametrize(("title", "nth"), [("Circuit", 0), ("Attribution graph", 1)])

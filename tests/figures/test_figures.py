@@ -17,6 +17,7 @@ import pytest
 import headscope as hs
 from headscope.export import png_file
 from tests.golden.build import circuit_graph, grid, patterns
+from tests.unit.page import Page
 
 BUILDERS = {"grid": grid, "patterns": patterns, "circuit_graph": circuit_graph}
 SVG = "{http://www.w3.org/2000/svg}"
@@ -134,6 +135,15 @@ def test_a_widget_draws_what_it_shows(gpt2: Any) -> None:
     lens.view = {"heatmap_measure": "entropy"}
     assert lens.to_svg() != before
     assert "Entropy" in lens.to_svg()
+
+
+def test_the_page_gets_a_pdf_of_what_it_shows(gpt2: Any) -> None:
+    lens = hs.LogitLens(gpt2, "the cat sat")
+    page = Page(lens)
+    page.ask(1, "figure")
+    assert page.reply(1)["ok"]
+    (pdf,) = page.reply_buffers(1)
+    assert bytes(pdf).startswith(b"%PDF-")
 
 
 def test_a_pdf_holds_its_letters(gpt2: Any) -> None:

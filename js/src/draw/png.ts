@@ -85,5 +85,18 @@ export function encodePng(rgba: Uint8ClampedArray, columns: number, rows: number
   return png;
 }
 
+/** Of the signature and the header chunk, which comes first in any PNG. */
+const HEAD = 33;
+
+/** The picture with a text of its own: an international text chunk behind its header. */
+export function withText(png: Uint8Array, keyword: string, text: string): Uint8Array<ArrayBuffer> {
+  const note = chunk("iTXt", new TextEncoder().encode(`${keyword}\0\0\0\0\0${text}`));
+  const bytes = new Uint8Array(png.length + note.length);
+  bytes.set(png.subarray(0, HEAD));
+  bytes.set(note, HEAD);
+  bytes.set(png.subarray(HEAD), HEAD + note.length);
+  return bytes;
+}
+
 export const pngUrl = (rgba: Uint8ClampedArray, columns: number, rows: number): string =>
   `data:image/png;base64,${toBase64(encodePng(rgba, columns, rows))}`;

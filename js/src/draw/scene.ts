@@ -79,6 +79,8 @@ export type Mark = Rect | Text | Line | Path | Image | Group;
 export interface Scene {
   /** What it shows, in a few words: the title of an exported file. */
   title?: string;
+  /** What made it, as JSON: the metadata of an exported file. */
+  metadata?: string;
   width: number;
   height: number;
   background?: string;

@@ -32,7 +32,9 @@ function element(name: string, attributes: Attributes, content = ""): string {
 
 export function toSvg(scene: Scene): string {
   const { width, height, background } = scene;
-  const lines: string[] = scene.title ? [element("title", {}, escaped(scene.title))] : [];
+  const lines: string[] = [];
+  if (scene.metadata) lines.push(element("metadata", {}, escaped(scene.metadata)));
+  if (scene.title) lines.push(element("title", {}, escaped(scene.title)));
   if (background) lines.push(element("rect", { width, height, fill: background }));
   let clips = 0;
 

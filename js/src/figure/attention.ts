@@ -12,11 +12,11 @@ import { readOptions } from "../views/attention/options";
 import { passes, sortedHeads } from "../views/attention/order";
 import { flowLayout, gridLayout } from "../views/attention/overview-layout";
 import { overviewOverlay, overviewScene } from "../views/attention/overview-scene";
-import { matrixOf } from "../views/attention/panel-data";
+import { headRequest, matrixOf } from "../views/attention/panel-data";
 import { attentionRamp, makeThumbnails, scaleHigh } from "../views/attention/thumbnails";
 import { weightingInfo } from "../views/attention/weighting";
-import type { Patterns, Selection } from "../wire/types";
-import type { Drawing } from "./kinds";
+import type { Ask, Drawing, Shown } from "../views/exports";
+import type { HeadPattern, Patterns } from "../wire/types";
 import { flow, line, placed } from "./page";
 
 const LEGEND_WIDTH = 180;
@@ -25,18 +25,37 @@ const MATRIX = { least: 200, most: 420 };
 /** Thumbnails are drawn this many times finer than the figure's own pixels. */
 const FINE = 2;
 
+/** The enlarged heads, as far as they are held. */
+export const shownHeads = (result: Patterns, shown: Shown): HeadPattern[] =>
+  wantedHeads(result, shown).flatMap((ref) => heldHead(result, ref) ?? []);
+
+const wantedHeads = (result: Patterns, { view, selection }: Shown): HeadRef[] =>
+  enlargedHeads(result, selection, readOptions(view, result).heads);
+
+/** With the enlarged heads that the page lacks: a figure of a live page has them all. */
+export async function completedPatterns(
+  result: Patterns,
+  shown: Shown,
+  ask: Ask,
+): Promise<Patterns> {
+  const lacking = wantedHeads(result, shown).filter((ref) => !heldHead(result, ref));
+  const heads = lacking.map(async (ref): Promise<HeadPattern[]> => {
+    const { what, params } = headRequest(result, ref);
+    const [weights] = (await ask(what, params)).arrays;
+    return weights ? [{ ...ref, weights }] : [];
+  });
+  return { ...result, heads: [...result.heads, ...(await Promise.all(heads)).flat()] };
+}
+
 export function attentionFigure(
   result: Patterns,
-  given: Record<string, unknown>,
-  selection: Selection,
+  shown: Shown,
   theme: Theme,
   width: number,
 ): Drawing {
-  const options = readOptions(given, result);
+  const options = readOptions(shown.view, result);
   const { weighting, perHead, sort, filter } = options;
-  const enlarged = enlargedHeads(result, selection, options.heads).filter((ref) =>
-    heldHead(result, ref),
-  );
+  const enlarged = shownHeads(result, shown);
   const across = Math.min(MOST_OVERVIEW, width);
   const heads = sortedHeads(result, sort);
   const layout =
@@ -83,7 +102,7 @@ export function attentionFigure(
 
 function matrices(
   result: Patterns,
-  heads: readonly HeadRef[],
+  heads: readonly HeadPattern[],
   { weighting, perHead }: Pick<ReturnType<typeof readOptions>, "weighting" | "perHead">,
   theme: Theme,
   width: number,
@@ -96,7 +115,7 @@ function matrices(
     const layout = matrixLayout(glyphs, side, null);
     const pane = { x: 0, y: 0, width: layout.contentWidth, height: layout.contentHeight };
     const ramp = attentionRamp(scaleHigh(result, weighting, perHead, ref), theme);
-    const weights = heldHead(result, ref)?.weights.data as Float32Array;
+    const weights = ref.weights.data as Float32Array;
     const matrix = matrixOf(result, weights, weighting, ref);
     const scene = matrixScene({ matrix, layout, glyphs, ramp, theme }, pane, FINE);
     const name = { x: 0, y: 0, size: 12, weight: 600, baseline: "top" } as const;

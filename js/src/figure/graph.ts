@@ -1,33 +1,24 @@
 // A graph as a figure: as the page shows it, whole, with what shapes and lines mean.
 import type { Theme } from "../draw/colour";
 import type { Mark, Scene } from "../draw/scene";
-import { makePicture } from "../views/graph/groups";
+import type { Drawing, Shown } from "../views/exports";
 import { layoutPicture } from "../views/graph/layout";
 import { legendEntries } from "../views/graph/legend-entries";
 import { drawnLinks } from "../views/graph/links";
-import { marksHere, readMarks } from "../views/graph/marks";
-import { readGraph } from "../views/graph/model";
 import { rankNodes } from "../views/graph/order";
-import { makePruner, onlyNodes, withPinned } from "../views/graph/prune";
 import { baseScene } from "../views/graph/scene";
 import type { CircuitGraph } from "../wire/types";
-import type { Drawing } from "./kinds";
+import { shownGraph } from "./graph-shown";
 import { entry, flow } from "./page";
 
 export function graphFigure(
   result: CircuitGraph,
-  options: Record<string, unknown>,
-  given: Record<string, unknown>,
+  state: Shown,
   theme: Theme,
   width: number,
 ): Drawing {
-  const graph = readGraph(result);
-  const { pinned, groups, labels, places, threshold } = marksHere(readMarks(given, result), graph);
-  const circuit = makePruner(graph).prune(threshold);
-  const kept = withPinned(graph, circuit, new Set(pinned));
-  const only = options.graph_only_pinned === true && pinned.length > 0;
-  const shown = only ? onlyNodes(graph, kept, new Set(pinned)) : kept;
-  const picture = makePicture(graph, shown, groups, new Set(), circuit);
+  const { graph, marks, shown, picture } = shownGraph(result, state);
+  const { pinned, groups, labels, places } = marks;
   const layout = layoutPicture(graph, picture, rankNodes(graph), places, width);
   const scale = Math.min(1, width / layout.width);
   const size = { width: layout.width * scale, height: layout.height * scale };

@@ -2,24 +2,19 @@
 import { makeRamp, type Theme } from "../draw/colour";
 import { legendScene } from "../draw/legend";
 import type { Scene } from "../draw/scene";
+import type { Drawing, Shown } from "../views/exports";
 import { layoutOf } from "../views/heatmap/layout";
 import { readOptions } from "../views/heatmap/options";
 import { heatmapScene } from "../views/heatmap/scene";
 import { sliceOf } from "../views/heatmap/slice";
 import { STATES, statesOf, swatch } from "../views/heatmap/states";
 import type { Grid } from "../wire/types";
-import type { Drawing } from "./kinds";
 import { entry, flow, line } from "./page";
 
 const LEGEND_WIDTH = 220;
 
-export function heatmapFigure(
-  grid: Grid,
-  options: Record<string, unknown>,
-  theme: Theme,
-  width: number,
-): Drawing {
-  const { measure, chosen, upward } = readOptions(options, grid);
+export function heatmapFigure(grid: Grid, { view }: Shown, theme: Theme, width: number): Drawing {
+  const { measure, chosen, upward } = readOptions(view, grid);
   const slice = sliceOf(grid, { measure, chosen, upward });
   const layout = layoutOf(slice, "fit", width);
   const window = {

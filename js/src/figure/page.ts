@@ -93,7 +93,8 @@ export function figure({ title, caption, theme, width, drawings }: Parts): Scene
     marks.push(placed(part, PAD, y));
     y += part.height + GAP;
   }
-  const all = { width: width + 2 * PAD, height: y - GAP + PAD, background: paper, marks };
+  const height = Math.ceil(y - GAP + PAD);
+  const all = { width: width + 2 * PAD, height, background: paper, marks };
   return title ? { title, ...all } : all;
 }
 

@@ -4,8 +4,8 @@ import type { Host, HostState } from "../host/contract";
 import { visible } from "../state/tokens";
 import type { Island } from "../views/island";
 import type { Provenance, Result } from "../wire/types";
-import { CopyCode } from "./copy-code";
 import { ErrorBox } from "./error-box";
+import { ExportMenu } from "./export-menu";
 import { Fields, fieldsInUse } from "./fields";
 import { useHost, useInSight, useTheme, useWidth } from "./hooks";
 import { NextTokens } from "./next-tokens";
@@ -95,7 +95,7 @@ export function App({ host, islands }: { host: Host; islands: readonly Island[] 
       {result && (
         <footer class="hs-foot">
           <ProvenanceDetails provenance={result.provenance} />
-          <CopyCode state={state} result={result} announce={announce} />
+          <ExportMenu host={host} result={result} islands={islands} announce={announce} />
         </footer>
       )}
       <div class="hs-hidden" role="status" aria-live="polite">

@@ -1,7 +1,6 @@
 // The view of a `CircuitGraph`: circuits of components, attribution graphs.
 import type { JSX } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { toSvg } from "../draw/svg";
 import type { CircuitGraph } from "../wire/types";
 import type { ViewProps } from "./contract";
 import { useAsking } from "./graph/ask";
@@ -25,7 +24,6 @@ import { MinimalityPanel } from "./graph/minimality";
 import { readGraph } from "./graph/model";
 import { rankNodes } from "./graph/order";
 import { makePruner, onlyNodes, type Threshold, withPinned } from "./graph/prune";
-import { baseScene } from "./graph/scene";
 import { SearchBox } from "./graph/search-box";
 import { Suggestions } from "./graph/suggestions";
 import { ThresholdSliders } from "./graph/threshold";
@@ -196,20 +194,6 @@ export function GraphView(props: ViewProps<CircuitGraph>): JSX.Element {
           onChange={(on) => setOption("graph_table", on)}
         />
         <Suggestions asking={asking} marks={marks} />
-        <Button
-          label="Save SVG"
-          title="The figure as it is shown"
-          onClick={() => {
-            const size = { width: layout.width, height: layout.height };
-            const look = { theme, ...size, view: { x: 0, y: 0, k: 1 } };
-            const scene = baseScene(
-              { picture, layout, naming, look },
-              drawnLinks(picture),
-              pinnedKeys,
-            );
-            saveFile(toSvg(scene), "graph.svg");
-          }}
-        />
       </div>
       <GroupBar
         marks={marks}
@@ -305,13 +289,4 @@ export function GraphView(props: ViewProps<CircuitGraph>): JSX.Element {
       </div>
     </div>
   );
-}
-
-function saveFile(text: string, name: string): void {
-  const url = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }));
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }

@@ -4,6 +4,7 @@ import type { ComponentType } from "preact";
 import type { Preact } from "../lend/preact";
 import type { Result } from "../wire/types";
 import type { ViewProps } from "./contract";
+import type { Exports } from "./exports";
 
 export type IslandKind = "patterns" | "circuit_graph";
 
@@ -12,6 +13,7 @@ interface IslandOf<K extends IslandKind> {
   bind(preact: Preact): void;
   view: ComponentType<ViewProps<Extract<Result, { kind: K }>>>;
   css: string;
+  exports: Exports<Extract<Result, { kind: K }>>;
 }
 
 export type Island = { [K in IslandKind]: IslandOf<K> }[IslandKind];

@@ -8,9 +8,8 @@ from __future__ import annotations
 import base64
 import gzip
 import html
-import json
 import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +18,7 @@ from headscope.export import png_file
 from headscope.export.engine import as_json, call
 from headscope.export.frozen import Frozen, Snapshot, freeze
 from headscope.export.slices import slices_of
-from headscope.results import Provenance, Result
+from headscope.results import Result
 from headscope.wire.messages import Selection
 from headscope.wire.paths import write
 
@@ -59,7 +58,7 @@ class Style:
             raise RequestError(f"theme is {self.theme!r}.", "Choose 'light' or 'dark'.")
 
 
-def svg(frozen: Frozen, style: Style, provenance: Provenance) -> str:
+def svg(frozen: Frozen, style: Style) -> str:
     """A packed widget as SVG text, its provenance in the metadata.
 
     Raises:
@@ -74,19 +73,15 @@ def svg(frozen: Frozen, style: Style, provenance: Provenance) -> str:
         "headscopeFigure", line.decode("ascii"), base64.b64encode(body).decode("ascii"),
         as_json(wanted),
     )  # fmt: skip
-    note = html.escape(_record(provenance), quote=False)
-    return re.sub(
-        r"(<svg [^>]*>\n)", lambda head: f"{head[1]}<metadata>{note}</metadata>\n", drawn, count=1
-    )
+    return drawn
 
 
-def png(drawn: str, scale: float = 2.0, provenance: Provenance | None = None) -> bytes:
-    """An SVG as the bytes of a PNG.
+def png(drawn: str, scale: float = 2.0) -> bytes:
+    """An SVG as the bytes of a PNG, its metadata in a text chunk.
 
     Args:
         drawn: SVG text.
         scale: Pixels for each of the SVG's, of which an inch has 96.
-        provenance: Written into the file, as a text chunk.
 
     Raises:
         RequestError: The scale is none.
@@ -96,7 +91,8 @@ def png(drawn: str, scale: float = 2.0, provenance: Provenance | None = None) ->
     import vl_convert
 
     data = png_file.smaller(vl_convert.svg_to_png(drawn, scale=scale, ppi=72))
-    return data if provenance is None else png_file.with_text(data, _record(provenance))
+    record = re.search("<metadata>(.*?)</metadata>", drawn, re.DOTALL)
+    return png_file.with_text(data, html.unescape(record[1])) if record else data
 
 
 def pdf(drawn: str) -> bytes:
@@ -117,8 +113,8 @@ def pdf(drawn: str) -> bytes:
 class Figures:
     """Figures of whatever can be packed as it is shown."""
 
-    def _packed(self) -> tuple[Frozen, Provenance]:
-        """What is drawn, and where it came from."""
+    def _packed(self) -> Frozen:
+        """What is drawn."""
         raise NotImplementedError
 
     def to_svg(self, path: str | Path | None = None, **style: Any) -> Any:
@@ -152,8 +148,7 @@ class Figures:
         Returns:
             Bytes, or the path.
         """
-        _, provenance = self._packed()
-        return written(png(self._drawn(style), scale, provenance), path, ".png")
+        return written(png(self._drawn(style), scale), path, ".png")
 
     def to_pdf(self, path: str | Path | None = None, **style: Any) -> Any:
         """The figure as a PDF of one page, fonts embedded; see `to_svg`.
@@ -174,8 +169,7 @@ class Figures:
             raise RequestError(
                 f"Figures have no {min(strange)!r}.", f"Their style is {', '.join(known)}."
             )
-        frozen, provenance = self._packed()
-        return svg(frozen, Style(**style), provenance)
+        return svg(self._packed(), Style(**style))
 
 
 class ResultFigures(Figures):
@@ -184,7 +178,7 @@ class ResultFigures(Figures):
     def __init__(self, result: Result) -> None:
         self._result = result
 
-    def _packed(self) -> tuple[Frozen, Provenance]:
+    def _packed(self) -> Frozen:
         snapshot: Snapshot = {
             "widget": "", "fields": [], "values": {}, "prompt": None, "selection": _NOTHING,
             "status": {"job": 0, "state": "done", "fraction": 1.0, "eta_s": None, "message": "",
@@ -192,7 +186,7 @@ class ResultFigures(Figures):
             "error": None, "view": {}, "arguments": {}, "marks": {}, "notes": [], "missing": [],
         }  # fmt: skip
         slices = slices_of(self._result, {}, _NOTHING)
-        return freeze(snapshot, slices, "visible"), self._result.provenance
+        return freeze(snapshot, slices, "visible")
 
 
 def written(data: str | bytes, path: str | Path | None, suffix: str) -> Any:
@@ -201,7 +195,3 @@ def written(data: str | bytes, path: str | Path | None, suffix: str) -> Any:
         return data
     content = data.encode() if isinstance(data, str) else data
     return write(path, suffix, lambda target: target.write_bytes(content))
-
-
-def _record(provenance: Provenance) -> str:
-    return json.dumps({"headscope": asdict(provenance)}, default=list)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
+
+import numpy as np
 
 from headscope.export.figure import Figures
 from headscope.export.frozen import Frozen, Include, Snapshot, freeze
 from headscope.export.slices import Slices, slices_of
-from headscope.results import Provenance, Result
+from headscope.results import Result
+from headscope.widgets.asks import Answer, Answering, Params
 from headscope.widgets.code import code_of
 from headscope.widgets.linking import group_of
 from headscope.widgets.page import PageWidget
@@ -69,9 +73,14 @@ class FreezablePage(Figures, PageWidget):
         """Write the widget as a page that works with no kernel and no network; see `freeze`."""
         return self.freeze(include, max_bytes).save_html(path)
 
-    def _packed(self) -> tuple[Frozen, Provenance]:
-        frozen = self.freeze("visible")
-        return frozen, self.result.provenance
+    def _packed(self) -> Frozen:
+        return self.freeze("visible")
+
+    def _questions(self) -> dict[str, Callable[[Params], Answering]]:
+        return super()._questions() | {"figure": self._answer_figure}
+
+    def _answer_figure(self, params: Params) -> Answer:
+        return Answer(arrays=(np.frombuffer(self.to_pdf(), np.uint8),))
 
     def _snapshot(self) -> Snapshot:
         return {
