@@ -21,6 +21,11 @@ import { flow, line, placed } from "./page";
 
 const LEGEND_WIDTH = 180;
 const MOST_OVERVIEW = 560;
+/** A figure does not scroll: many heads are small. */
+const LEAST_TILE = 4;
+/** Beyond the last cells, for what their labels overhang. */
+const OVERHANG = 6;
+const BETWEEN = 14;
 const MATRIX = { least: 200, most: 420 };
 /** Thumbnails are drawn this many times finer than the figure's own pixels. */
 const FINE = 2;
@@ -60,7 +65,7 @@ export function attentionFigure(
   const heads = sortedHeads(result, sort);
   const layout =
     sort === "layer"
-      ? gridLayout(heads, result.n_layers, result.n_heads, across)
+      ? gridLayout(heads, result.n_layers, result.n_heads, across, LEAST_TILE)
       : flowLayout(
           heads.filter((ref) => passes(result, filter, ref)),
           result.n_heads,
@@ -109,11 +114,17 @@ function matrices(
 ): Scene[] {
   const tokens = result.provenance.prompts[0]?.tokens ?? [];
   const glyphs = tokens.map((token) => tokenGlyphs(token));
-  const share = (width - 14 * (heads.length - 1)) / heads.length;
-  const side = Math.min(width, Math.max(MATRIX.least, Math.min(MATRIX.most, share)));
+  const fitting = Math.floor((width + BETWEEN) / (MATRIX.least + BETWEEN));
+  const columns = Math.max(1, Math.min(heads.length, fitting));
+  const side = Math.min(MATRIX.most, (width - BETWEEN * (columns - 1)) / columns) - OVERHANG;
   return heads.map((ref) => {
     const layout = matrixLayout(glyphs, side, null);
-    const pane = { x: 0, y: 0, width: layout.contentWidth, height: layout.contentHeight };
+    const pane = {
+      x: 0,
+      y: 0,
+      width: layout.contentWidth + OVERHANG,
+      height: layout.contentHeight + OVERHANG,
+    };
     const ramp = attentionRamp(scaleHigh(result, weighting, perHead, ref), theme);
     const weights = ref.weights.data as Float32Array;
     const matrix = matrixOf(result, weights, weighting, ref);

@@ -7,6 +7,8 @@ import { textWidth } from "../draw/text";
 export const PAD = 12;
 const GAP = 10;
 const TITLE = { size: 14, line: 19, weight: 600 };
+/** Fonts differ in how wide their letters are. */
+const SLACK = 6;
 const CAPTION = { size: 10.5, line: 14 };
 
 /** `scene` as marks of another one, moved there. */
@@ -57,6 +59,7 @@ export function flow(scenes: readonly Scene[], width: number, gap = 14): Scene {
   let x = 0;
   let y = 0;
   let tall = 0;
+  let widest = 0;
   for (const scene of scenes) {
     if (x > 0 && x + scene.width > width) {
       x = 0;
@@ -65,9 +68,10 @@ export function flow(scenes: readonly Scene[], width: number, gap = 14): Scene {
     }
     marks.push(placed(scene, x, y));
     x += scene.width + gap;
+    widest = Math.max(widest, x - gap);
     tall = Math.max(tall, scene.height);
   }
-  return { width, height: y + tall, marks };
+  return { width: Math.min(width, widest), height: y + tall, marks };
 }
 
 export interface Parts {
@@ -90,7 +94,7 @@ export function figure({ title, caption, theme, width, drawings }: Parts): Scene
   const marks: Mark[] = [];
   let y = PAD;
   for (const part of column) {
-    marks.push(placed(part, PAD, y));
+    marks.push(placed(part, PAD + Math.max(0, (width - part.width) / 2), y));
     y += part.height + GAP;
   }
   const height = Math.ceil(y - GAP + PAD);
@@ -100,7 +104,7 @@ export function figure({ title, caption, theme, width, drawings }: Parts): Scene
 
 /** A short text beside a drawing of its own: an entry of a legend. */
 export function entry(drawing: Scene, text: string, theme: Theme): Scene {
-  const width = drawing.width + 5 + Math.ceil(textWidth(text, CAPTION.size, false));
+  const width = drawing.width + 5 + Math.ceil(textWidth(text, CAPTION.size, false) + SLACK);
   const height = Math.max(drawing.height, CAPTION.line);
   const label: Mark = {
     kind: "text",

@@ -35,9 +35,10 @@ export function gridLayout(
   nLayers: number,
   nHeads: number,
   width: number,
+  least = MIN_TILE,
 ): OverviewLayout {
   const left = Math.ceil(textWidth(`L${nLayers - 1}`, LABEL_SIZE)) + 8;
-  const tile = clampTile(Math.floor((width - left) / nHeads) - GAP, MIN_TILE);
+  const tile = clampTile(Math.floor((width - left) / nHeads) - GAP, least);
   const pitch = tile + GAP;
   return {
     grid: true,
