@@ -27,6 +27,8 @@ _INNER = {
     "view_bundle",
     "set_state",
     "put_down",
+    "open",
+    "model_id",
 }
 
 

@@ -2,6 +2,7 @@
 // draw all widgets of a notebook and the bundle travels once.
 import type { RenderProps } from "@anywidget/types";
 import { liveHost, type WidgetModel } from "./host/live";
+import { hideOutput } from "./host/output";
 import { errorInfo } from "./shell/error-box";
 import { mount, mountError } from "./shell/mount";
 import type { Island } from "./views/island";
@@ -17,7 +18,9 @@ function render({ model, el, view }: Props): () => void {
   try {
     const host = liveHost(model);
     const unmount = mount(el, host, view ? [view] : []);
+    const showOutput = hideOutput(model.get("_output"));
     return () => {
+      showOutput();
       unmount();
       host.dispose();
     };

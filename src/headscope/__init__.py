@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         link,
         unlink,
     )
+    from headscope.widgets.publish_mode import publish_mode
     from headscope.wire.files import load_result
 
 __all__ = [
@@ -85,6 +86,7 @@ __all__ = [
     "load_graph",
     "load_result",
     "load_transcoders",
+    "publish_mode",
     "rerun",
     "save_page",
     "unlink",
@@ -116,6 +118,7 @@ _HOMES = {
     "load_graph": "headscope.interchange",
     "load_result": "headscope.wire.files",
     "load_transcoders": "headscope.model.dictionaries",
+    "publish_mode": "headscope.widgets.publish_mode",
     "rerun": "headscope.analyses.rerun",
     "save_page": "headscope.export.html",
     "unlink": "headscope.widgets",

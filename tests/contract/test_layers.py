@@ -47,6 +47,8 @@ MAY_IMPORT = {
         "results",
         "wire",
     },
+    "publish": {"errors", "export", "wire"},
+    "__main__": {"errors", "publish"},
     "__init__": {"_version", "errors"},
 }
 

@@ -1,23 +1,17 @@
-"""Drive a real JupyterLab: one server for the session, one page per scenario."""
+"""Drive a real JupyterLab, or Notebook 7 on the same server: one page per scenario."""
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import nbformat
 from playwright.sync_api import BrowserContext, Page
+
+from tests.e2e.servers import serving
 
 READY = """async () => {
   const widget = jupyterapp.shell.currentWidget;
@@ -74,10 +68,15 @@ class Lab:
         nbformat.write(notebook, self.root / name)
         return name
 
-    def open(self, context: BrowserContext, name: str, *, run: bool = True) -> Notebook:
-        """Open a notebook, wait until its kernel answers, and run it."""
+    def open(
+        self, context: BrowserContext, name: str, *, run: bool = True, app: str = "lab/tree"
+    ) -> Notebook:
+        """Open a notebook, wait until its kernel answers, and run it.
+
+        `app` is `notebooks` for Notebook 7.
+        """
         page = context.new_page()
-        page.goto(f"{self.url}/lab/tree/{name}?reset")
+        page.goto(f"{self.url}/{app}/{name}?reset")
         page.wait_for_function("() => window.jupyterapp?.shell.currentWidget?.context")
         page.evaluate(READY)
         notebook = Notebook(page)
@@ -120,74 +119,16 @@ class Notebook:
         self.page.wait_for_function(f"() => document.body.dataset.jpThemeLight === '{dark}'")
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _environment(home: Path) -> dict[str, str]:
-    folders = {
-        "HOME": home,
-        "JUPYTER_CONFIG_DIR": home / "config",
-        "JUPYTER_DATA_DIR": home / "data",
-        "JUPYTER_RUNTIME_DIR": home / "runtime",
-        "IPYTHONDIR": home / "ipython",
-    }
-    settings = home / "config/lab/user-settings/@jupyterlab/apputils-extension"
-    settings.mkdir(parents=True)
-    (settings / "notification.jupyterlab-settings").write_text(
-        json.dumps({"fetchNews": "false", "checkForUpdates": False})
-    )
-    return {
-        **os.environ,
-        **{name: str(folder) for name, folder in folders.items()},
-        "OMP_NUM_THREADS": "1",
-        "HF_HUB_OFFLINE": "1",
-    }
-
-
 @contextmanager
 def serve(**extra: Any) -> Iterator[Lab]:
-    """Start JupyterLab on a free port with a home of its own; stop its whole process group."""
-    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        home, root = Path(folder) / "home", Path(folder) / "notebooks"
-        home.mkdir()
-        root.mkdir()
-        port = _free_port()
-        command = [
-            sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
-            "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0",
-            "--IdentityProvider.token=", "--ServerApp.password=",
-            "--ServerApp.disable_check_xsrf=True", f"--ServerApp.root_dir={root}",
-            "--LabApp.expose_app_in_browser=True",
-        ]  # fmt: skip
-        log = (Path(folder) / "server.log").open("wb")
-        server = subprocess.Popen(
-            command, env=_environment(home), stdout=log, stderr=log, start_new_session=True, **extra
-        )
-        url = f"http://127.0.0.1:{port}"
-        try:
-            _wait(url + "/api/status", server)
-            yield Lab(url, root)
-        finally:
-            os.killpg(server.pid, signal.SIGTERM)
-            try:
-                server.wait(10)
-            except subprocess.TimeoutExpired:
-                os.killpg(server.pid, signal.SIGKILL)
-            log.close()
-
-
-def _wait(url: str, server: subprocess.Popen[bytes], timeout_s: float = 60) -> None:
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        if server.poll() is not None:
-            raise RuntimeError(f"JupyterLab stopped with exit code {server.returncode}.")
-        try:
-            urllib.request.urlopen(url, timeout=2)
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise TimeoutError(f"JupyterLab did not answer within {timeout_s:.0f} s.")
+    """Start JupyterLab, which serves Notebook 7 too."""
+    command = [
+        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
+        "--ServerApp.ip=127.0.0.1", "--ServerApp.port={port}", "--ServerApp.port_retries=0",
+        "--IdentityProvider.token=", "--ServerApp.password=",
+        "--ServerApp.disable_check_xsrf=True", "--ServerApp.root_dir={root}",
+        "--LabApp.expose_app_in_browser=True",
+        "--JupyterNotebookApp.expose_app_in_browser=True",
+    ]  # fmt: skip
+    with serving(command, "/api/status", **extra) as (url, root):
+        yield Lab(url, root)

@@ -12,6 +12,7 @@ import time
 import headscope as hs
 from headscope.widgets import base
 
+hs.publish_mode("live")  # with no live view, the cell waits for the result
 base.FIRST_BUDGET_S = 0  # so that the loop finishes what the cell began
 lens = hs.LogitLens(hs.load_demo(), "Dallas is in")
 lens

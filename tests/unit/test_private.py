@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import shutil
 from base64 import b64decode
 from pathlib import Path
@@ -66,6 +67,16 @@ def test_a_saved_notebook_names_no_folder(widgets: list[Any]) -> None:
     assert "my-model" in shown
     assert USER not in shown
     assert all(USER not in repr(widget) for widget in widgets)
+
+
+def test_outputs_of_a_notebook_name_no_folder(widgets: list[Any]) -> None:
+    for widget in widgets:
+        for output in (widget._alone(picture_only=False), widget._beside()):
+            shown = json.dumps(output)
+            for data in re.findall(r'headscope-data\\">([^<]*)<', shown):
+                shown += gzip.decompress(b64decode(data)).decode("latin-1")
+            assert USER not in shown
+            assert f"{Path.home()}/" not in shown
 
 
 def test_a_folder_that_is_gone_is_named_by_its_last_part(gpt2: Any) -> None:

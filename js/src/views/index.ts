@@ -20,5 +20,9 @@ export function viewOf(kind: Result["kind"], islands: readonly Island[]): Compon
   return view as ComponentType<ViewProps>;
 }
 
+/** Whether results of this kind can be drawn with these islands. */
+export const hasView = (kind: string | undefined, islands: readonly Island[]): boolean =>
+  kind === undefined || kind in VIEWS || islands.some((island) => island.kind === kind);
+
 /** Styles of the shell's own views, for the shadow root. */
 export const viewsCss = heatmapCss + patchingCss;

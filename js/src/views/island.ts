@@ -21,10 +21,11 @@ export type Island = { [K in IslandKind]: IslandOf<K> }[IslandKind];
 const PLACE = Symbol.for("headscope.islands");
 const page = globalThis as { [PLACE]?: Island[] };
 
-/** Puts an island where the shell of a saved page looks for it. */
+/** Puts an island where the shell of a saved page looks for it, and tells the shell. */
 export function leaveOnPage(island: Island): void {
   page[PLACE] ??= [];
   page[PLACE].push(island);
+  document.dispatchEvent(new Event("headscope"));
 }
 
 export const islandsOfPage = (): readonly Island[] => page[PLACE] ?? [];

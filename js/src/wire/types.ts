@@ -314,6 +314,7 @@ export interface FieldSpec {
 /** The synced traits that every widget has; each in `_fields` and in `_marks` is one more. */
 export interface WidgetState {
   _widget: string;
+  _output: string;
   _fields: FieldSpec[];
   _marks: string[];
   _asks: string[];

@@ -32,20 +32,29 @@ async function packed(): Promise<string> {
   return btoa(String.fromCharCode(...bytes));
 }
 
+function output(text: string): HTMLElement {
+  const around = document.createElement("div");
+  const picture = document.createElement("div");
+  picture.className = "headscope-picture";
+  const place = document.createElement("div");
+  place.className = "headscope-frozen";
+  const data = document.createElement("script");
+  data.type = "text/plain";
+  data.className = "headscope-data";
+  data.textContent = text;
+  place.append(data);
+  around.append(picture, place);
+  document.body.append(around);
+  return place;
+}
+
+const pictureOf = (place: HTMLElement | undefined): HTMLElement | undefined =>
+  place?.previousElementSibling as HTMLElement;
+
 test("every place of a saved page is drawn, its controls disabled with the reason", async () => {
   // The observers of a page with layout.
   (await open(new FakeModel())).close();
-  const places = [await packed(), "bm90aGluZw=="].map((text) => {
-    const place = document.createElement("div");
-    place.className = "headscope-frozen";
-    const data = document.createElement("script");
-    data.type = "text/plain";
-    data.className = "headscope-data";
-    data.textContent = text;
-    place.append(data);
-    document.body.append(place);
-    return place;
-  });
+  const places = [await packed(), "bm90aGluZw=="].map(output);
   await import("../../src/frozen");
   await act(() => vi.waitFor(() => expect(places[1]?.querySelector(".headscope")).not.toBeNull()));
   const [first, second] = places.map((place) => opened(place, () => {}));
@@ -65,4 +74,10 @@ test("every place of a saved page is drawn, its controls disabled with the reaso
     "Not in this page, needs a live kernel: 3 of 4 measures.",
   );
   expect(second?.all(".hs-error")).toHaveLength(1);
+  expect(places.map((place) => pictureOf(place)?.style.display)).toEqual(["none", ""]);
+
+  const later = output(await packed());
+  document.dispatchEvent(new Event("headscope"));
+  await act(() => vi.waitFor(() => expect(later.querySelector(".headscope")).not.toBeNull()));
+  expect(places[0]?.querySelectorAll(".headscope")).toHaveLength(1);
 });

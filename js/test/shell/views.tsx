@@ -12,3 +12,5 @@ function Plain({ result, selection, select, width, theme, live }: ViewProps) {
 
 export const viewOf = () => Plain;
 export const viewsCss = "";
+
+export const hasView = (): boolean => true;

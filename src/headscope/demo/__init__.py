@@ -7,6 +7,8 @@ prompts that were held out of training.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -28,8 +30,23 @@ def load_demo() -> TransformerBridge:
     """The embedded model as a TransformerLens bridge: CPU, float32, evaluation mode."""
     from headscope.model import load
 
-    bridge: TransformerBridge = load(MODEL_DIR)
+    with _no_progress_bar():
+        bridge: TransformerBridge = load(MODEL_DIR)
     return bridge
+
+
+@contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """It is over in a moment, and would stay in a saved notebook as a widget that never loads."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def load_demo_transcoders() -> Transcoders:

@@ -113,16 +113,25 @@ def place(frozen: Frozen) -> str:
     """The element of one widget; the page's `front_end` finds it and draws into it."""
     group = frozen.group and f' data-link="{html.escape(frozen.group)}"'
     data = f'<script type="text/plain" class="headscope-data">{frozen.text}</script>'
-    return f'<div class="headscope-frozen"{group}>{data}</div>'
+    return f'<div class="headscope-frozen" data-kind="{frozen.kind}"{group}>{data}</div>'
 
 
 def front_end(frozen: Iterable[Frozen]) -> str:
     """The scripts that draw these widgets, for the end of a page that has their places."""
-    kinds = {one.kind for one in frozen}
-    names = [*(bundle for kind, bundle in _VIEWS.items() if kind in kinds), "frozen.js"]
+    return carried(bundles(one.kind for one in frozen))
+
+
+def bundles(kinds: Iterable[str]) -> tuple[str, ...]:
+    """Names of the bundles that draw results of these kinds, in the order in which they load."""
+    needed = set(kinds)
+    return (*(bundle for kind, bundle in _VIEWS.items() if kind in needed), "frozen.js")
+
+
+def carried(names: Iterable[str]) -> str:
+    """Bundles as a page carries them, and the script that unpacks them."""
     codes = [
         f'<script type="text/plain" class="headscope-code">{packed(read_bundle(name).encode())}'
         "</script>"
         for name in names
     ]
-    return "\n".join([*codes, f"<script>{_UNPACK}</script>"])
+    return "\n".join([*codes, f"<script>{_UNPACK}</script>"]) if codes else ""

@@ -5,9 +5,18 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HARD = 9
+#: Numbers per pixel, by PNG's colour type.
+_CHANNELS = {2: 3, 6: 4}
+_INDEXED = 3
+#: PNG's filter of rows whose numbers are differences from the pixel before.
+_FROM_THE_LEFT = 1
 
 
 def smaller(data: bytes) -> bytes:
@@ -20,6 +29,43 @@ def smaller(data: bytes) -> bytes:
             kept.append((kind, body))
     kept.insert(-1, (b"IDAT", zlib.compress(zlib.decompress(pixels), _HARD)))
     return _SIGNATURE + b"".join(_chunk(kind, body) for kind, body in kept)
+
+
+def indexed(data: bytes) -> bytes:
+    """The same picture in its 256 most frequent colours: a third of the bytes.
+
+    Areas keep their colours exactly; what is rare, such as the edges of letters, takes the nearest.
+
+    Args:
+        data: A file of a converter's, 8 bits for each of red, green, blue and perhaps opacity, each
+            row as it is or as differences from the left.
+    """
+    chunks = list(_chunks(data))
+    width, height, _, kind = struct.unpack(">IIBB", chunks[0][1][:10])
+    channels = _CHANNELS[kind]
+    packed = b"".join(body for name, body in chunks if name == b"IDAT")
+    rows = np.frombuffer(zlib.decompress(packed), np.uint8).reshape(height, 1 + width * channels)
+    pixels = rows[:, 1:].reshape(height, width, channels)
+    summed = np.cumsum(pixels, axis=1, dtype=np.uint8)
+    pixels = np.where(rows[:, :1, None] == _FROM_THE_LEFT, summed, pixels)[..., :3]
+    colours, which, counts = np.unique(
+        pixels.reshape(-1, 3), axis=0, return_inverse=True, return_counts=True
+    )
+    palette = colours[np.argsort(-counts, kind="stable")[:256]]
+    near = np.concatenate([_nearest(part, palette) for part in np.array_split(colours, 16)])
+    indices = np.pad(near[which.reshape(height, width)], ((0, 0), (1, 0)))
+    header = struct.pack(">IIBBBBB", width, height, 8, _INDEXED, 0, 0, 0)
+    parts = (
+        (b"IHDR", header), (b"PLTE", palette.tobytes()),
+        (b"IDAT", zlib.compress(indices.tobytes(), _HARD)), (b"IEND", b""),
+    )  # fmt: skip
+    return _SIGNATURE + b"".join(_chunk(name, body) for name, body in parts)
+
+
+def _nearest(colours: npt.NDArray[np.uint8], palette: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
+    apart = colours[:, None].astype(np.int32) - palette
+    nearest: npt.NDArray[Any] = (apart**2).sum(axis=2).argmin(axis=1).astype(np.uint8)
+    return nearest
 
 
 def with_text(data: bytes, text: str, keyword: str = "headscope") -> bytes:

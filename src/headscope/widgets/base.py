@@ -15,9 +15,9 @@ from headscope.model.runs import POOL
 from headscope.results import CircuitGraph, Grid, Patterns, Prompt
 from headscope.widgets.asks import Answer, Answering, Params
 from headscope.widgets.failure import describe
-from headscope.widgets.freezing import FreezablePage
 from headscope.widgets.late import at_next_cell
 from headscope.widgets.prompted import Closed, PromptedPage
+from headscope.widgets.published import PublishedPage
 from headscope.widgets.selection import within
 from headscope.wire import Payload, encode
 from headscope.wire.messages import JobStatus, Progress
@@ -46,7 +46,7 @@ def close_all() -> None:
     POOL.clear()
 
 
-class HeadscopeWidget(FreezablePage, PromptedPage, Generic[R]):
+class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
     """A live view of one analysis of one prompt.
 
     The first result is computed at once; any change of `prompt` or of a field, in the page or from
@@ -250,6 +250,11 @@ class HeadscopeWidget(FreezablePage, PromptedPage, Generic[R]):
 
     def _payload(self) -> Payload | None:
         return None if self._value is None else encode(self._value)
+
+    @property
+    def _settled(self) -> bool:
+        current = self._value is not None and self._valued_at == self._edits
+        return current and self.status["state"] in ("done", "cancelled")
 
     def _shown(self) -> R:
         """The result that the page shows: the last one, while a newer one is computed."""

@@ -13,6 +13,7 @@ import anywidget
 
 from headscope.errors import HeadscopeError
 from headscope.export.bundle import read_bundle
+from headscope.widgets.late_comm import LateWidget
 
 Bundle = Literal["widget", "attention", "graph"]
 
@@ -22,12 +23,26 @@ export default { initialize: () => ({ render }) };
 """
 
 
-class Core(anywidget.AnyWidget):
+class Core(LateWidget):
     """Never shown. Visible widgets borrow what it exports, so that a bundle travels once."""
 
     def __init__(self, bundle: Bundle, **kwargs: Any) -> None:
         self._esm = front_end(bundle)
         super().__init__(**kwargs)
+
+
+class CoreTrait(anywidget.WidgetTrait):
+    """A core that a widget borrows from; unlike any `WidgetTrait`, it does not ask for its id."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tag(sync=True)
+
+    def validate(self, obj: Any, value: object) -> object:
+        """Only a core, or None."""
+        if value is not None and not isinstance(value, Core):
+            self.error(obj, value)
+        return value
 
 
 _cores: dict[Bundle, Core] = {}

@@ -9,8 +9,8 @@ from typing import Any
 from headscope.errors import ResultError
 from headscope.interchange import load_graph
 from headscope.results import CircuitGraph
-from headscope.widgets.freezing import FreezablePage
 from headscope.widgets.marks import LIMITS, MarkedGraph
+from headscope.widgets.published import PublishedPage
 from headscope.widgets.selection import FIELDS
 from headscope.wire import Payload, encode
 from headscope.wire.files import load_result
@@ -21,7 +21,7 @@ _DONE: JobStatus = {
 }  # fmt: skip
 
 
-class GraphView(FreezablePage, MarkedGraph):
+class GraphView(PublishedPage, MarkedGraph):
     """A graph and what users mark in it; nothing is computed, so no model is needed.
 
     Pins, groups, labels, places and the threshold start as the graph's own; page and Python both
@@ -91,6 +91,10 @@ class GraphView(FreezablePage, MarkedGraph):
 
     def _payload(self) -> Payload | None:
         return None if self._value is None else encode(self._value)
+
+    @property
+    def _settled(self) -> bool:
+        return not self._closed
 
     def _run_again(self) -> None:
         """There is nothing to run."""

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from importlib import resources
 from typing import Any, ClassVar, cast
 
-import anywidget
 import traitlets as t
 
 from headscope.jobs import Home
 from headscope.widgets.asks import Answering, Desk, Params, unknown
 from headscope.widgets.assigning import Assigned
-from headscope.widgets.core import Bundle, front_end, shared_core
+from headscope.widgets.core import Bundle, CoreTrait, front_end, shared_core
+from headscope.widgets.late_comm import LateWidget
 from headscope.widgets.selection import NOTHING, normalise, within
 from headscope.widgets.superseded import displayed
 from headscope.wire import Payload
@@ -28,7 +28,7 @@ def synced(trait: Any) -> Any:
     return trait.tag(sync=True, echo_update=False)
 
 
-class PageWidget(Assigned):
+class PageWidget(LateWidget, Assigned):
     """What the page sees of a widget, and how what it sends is taken.
 
     JupyterLab may deliver messages on other threads, while this one runs a cell: they set a flag
@@ -36,8 +36,8 @@ class PageWidget(Assigned):
     """
 
     _esm = resources.files(__package__).joinpath("loader.js").read_text(encoding="utf-8")
-    _core = anywidget.WidgetTrait().tag(sync=True)
-    _view_core = anywidget.WidgetTrait().tag(sync=True)
+    _core = CoreTrait()
+    _view_core = CoreTrait()
     _view_bundle: str = synced(t.Unicode())
     _widget: str = synced(t.Unicode())
     _fields: list[FieldSpec] = synced(t.List())

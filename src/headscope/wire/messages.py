@@ -79,6 +79,7 @@ class WidgetState(TypedDict):
     """
 
     _widget: str
+    _output: str
     _fields: list[FieldSpec]
     _marks: list[str]
     _asks: list[str]

@@ -1,0 +1,100 @@
+"""A widget of every kind, as notebooks show it, and what each must answer without a kernel too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from playwright.sync_api import Locator, expect
+
+SETUP = """
+import headscope as hs, torch
+torch.set_num_threads(1)
+model, transcoders = hs.load_demo(), hs.load_demo_transcoders()
+pair = hs.demo.prompts["ioi"][0]
+both = (model, pair.clean, pair.corrupted)
+capital = "The capital of the state containing Dallas is"
+"""
+
+#: An expression for each kind.
+WIDGETS = {
+    "AttentionPatterns": "hs.AttentionPatterns(model, pair.clean)",
+    "LogitLens": "hs.LogitLens(model, capital)",
+    "LogitAttribution": "hs.LogitAttribution(model, capital, answer=' Austin')",
+    "ActivationPatching": "hs.ActivationPatching(*both)",
+    "PathPatching": "hs.PathPatching(*both, receivers='L3H1.q')",
+    "CircuitDiscovery": "hs.CircuitDiscovery(*both)",
+    "AttributionGraph": "hs.AttributionGraph(model, capital, transcoders, max_nodes=200)",
+    "GraphView": "hs.GraphView(AttributionGraph.result)",
+}
+
+#: One cell each, which leaves its widget under the name of its class.
+CELLS = [f"{name} = {call}\n{name}" for name, call in WIDGETS.items()]
+
+#: Whether any drawing of a widget has more than a few colours.
+IS_DRAWN = """(root) => [...root.querySelectorAll("canvas")].some((canvas) => {
+  const { width, height } = canvas;
+  if (width * height === 0) return false;
+  const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+  return new Set(new Uint32Array(data.buffer)).size > 20;
+})"""
+
+
+def check_every_kind(roots: Locator) -> None:
+    """Every widget of the notebook, in the order of its cells, is drawn and answers."""
+    expect(roots).to_have_count(len(WIDGETS), timeout=90_000)
+    for i, name in enumerate(WIDGETS):
+        root = roots.nth(i)
+        root.scroll_into_view_if_needed()
+        expect(root.locator(".hs-stage")).to_have_attribute("aria-busy", "false")
+        expect(root.locator("canvas").first).to_be_visible()
+        assert root.evaluate(IS_DRAWN), f"{name} is blank"
+        _ANSWERS.get(name, _grid_answers)(root)
+
+
+def _grid_answers(root: Locator) -> None:
+    """A cell tells its value under the pointer, and is pinned by a click."""
+    grid = root.locator(".hs-heatmap-scroller")
+    grid.scroll_into_view_if_needed()
+    box = grid.bounding_box()
+    assert box is not None
+    grid.hover(position={"x": box["width"] * 0.25, "y": box["height"] * 0.5})
+    expect(root.locator(".hs-tooltip")).to_contain_text(".")
+    style = root.locator(".hs-tooltip").evaluate(
+        "(tip) => [getComputedStyle(tip).position, tip.matches(':popover-open')]"
+    )
+    assert style == ["fixed", True]
+
+
+def _heads_answer(root: Locator) -> None:
+    """Another head is chosen by key and shown in full."""
+    overview = root.get_by_label("Heads. Arrow keys move")
+    overview.focus()
+    for key in ("ArrowDown", "ArrowRight", "Enter"):
+        overview.press(key)
+    expect(root.locator("figcaption strong")).to_have_text("L1H1")
+
+
+def _graph_answers(root: Locator) -> None:
+    """A node is found by its name, and its panel opens."""
+    search = root.get_by_label("Search nodes")
+    search.fill("logit")
+    search.press("Enter")
+    expect(root.locator(".hs-graph-detail strong").first).to_contain_text("logit")
+
+
+_ANSWERS: dict[str, Callable[[Locator], None]] = {
+    "AttentionPatterns": _heads_answer,
+    "CircuitDiscovery": _graph_answers,
+    "AttributionGraph": _graph_answers,
+    "GraphView": _graph_answers,
+}
+
+
+def edit(root: Locator) -> None:
+    """A prompt that is typed is computed by the kernel."""
+    box = root.get_by_label("Prompt", exact=True)
+    box.fill("Monday Tuesday Wednesday")
+    box.press("Enter")
+    expect(root.locator(".hs-next-token").first).to_be_enabled()
+    expect(root.locator(".hs-tokens")).to_contain_text("Wednesday")
+    expect(root.locator(".hs-previous")).to_have_count(0)
