@@ -30,6 +30,16 @@ def look(bridge, ids, names, hooks=()):
     return [seen[name] for name in names]
 
 
+def seen_by_each(bridge, ids, name, values, names):
+    """What is at each of the hooks `names` in runs with `values` `[run, position, d]` at `name`."""
+    seen = {}
+    hooks = [(name, lambda x, hook: values.clone())]
+    hooks += [(one, lambda x, hook, one=one: seen.__setitem__(one, x.clone())) for one in names]
+    with torch.no_grad():
+        bridge.run_with_hooks(torch.tensor([ids] * len(values)), fwd_hooks=hooks)
+    return [seen[one] for one in names]
+
+
 def run(bridge, ids, hooks=()):
     """Logits `[position, d_vocab]` of one run with hooks."""
     with torch.no_grad():
@@ -63,6 +73,11 @@ def view_changed(wiring, ids, reader, step):
     if reader.kind == "logits":
         last = wiring.map.layout.n_layers - 1
         return run(bridge, ids, [(f"blocks.{last}.hook_resid_post", move)])
+    if reader.kind == "neuron":
+        names = factors(wiring, layer)
+        moved = look(bridge, ids, names, [(f"blocks.{layer}.ln2.hook_in", move)])
+        parts = [[(reader.neuron, one[:, reader.neuron])] for one in moved]
+        return run(bridge, ids, list(zip(names, map(putting, parts), strict=True)))
     if reader.kind == "mlp":
         return run(bridge, ids, [(f"blocks.{layer}.ln2.hook_in", move)])
     name = f"blocks.{layer}.attn.hook_{reader.input}"
@@ -70,6 +85,24 @@ def view_changed(wiring, ids, reader, step):
     (moved,) = look(bridge, ids, [name], [(f"blocks.{layer}.ln1.hook_in", move)])
     unit = heads_of(reader)
     return run(bridge, ids, [(name, putting([(unit, moved[:, unit])]))])
+
+
+def factors(wiring, layer):
+    """Hooks of what a layer's neurons read."""
+    gated = hasattr(wiring.bridge.blocks[layer].mlp, "gate")
+    return [f"blocks.{layer}.mlp.{name}" for name in ("hook_pre", "hook_pre_linear")[: 1 + gated]]
+
+
+def neuron_outputs(bridge, layer, activation):
+    """What each neuron adds to the stream, of activations `[position, neuron]`."""
+    block = bridge.blocks[layer]
+    each = activation.T[..., None] * block.mlp.W_out.detach()[:, None]
+    if "ln2_post" not in dict(block.named_children()):
+        return list(each)
+    eps = block.ln2_post.original_component.eps
+    total = each.sum(0)
+    gain = (1 + block.ln2_post.weight.detach()) / (total.pow(2).mean(-1, keepdim=True) + eps).sqrt()
+    return list(each * gain)
 
 
 def head_outputs(bridge, layer, z):
@@ -84,19 +117,24 @@ def head_outputs(bridge, layer, z):
     return [one * gain for one in each]
 
 
-def plain_run(bridge, ids):
-    """What every writer writes, `[writer, position, d_model]`, and what else each block adds."""
+def plain_run(bridge, ids, neurons=()):
+    """What every writer writes, `[writer, position, d_model]`, and what else each block adds.
+
+    In the layers `neurons` they write in the MLP's place.
+    """
     blocks = [f"blocks.{layer}." for layer in range(bridge.cfg.n_layers)]
     names = [
-        at + name for at in blocks for name in ("attn.hook_z", "hook_attn_out", "hook_mlp_out")
-    ]
+        at + name for at in blocks
+        for name in ("attn.hook_z", "hook_attn_out", "hook_mlp_out", "mlp.hook_post")
+    ]  # fmt: skip
     first, *parts = look(bridge, ids, ["blocks.0.hook_resid_pre", *names])
     found, constants = [first], []
     for layer in range(bridge.cfg.n_layers):
-        z, attention, mlp = parts[3 * layer : 3 * layer + 3]
+        z, attention, mlp, post = parts[4 * layer : 4 * layer + 4]
         heads = head_outputs(bridge, layer, z)
-        found += [*heads, mlp]
-        constants.append(attention - sum(heads))
+        own = neuron_outputs(bridge, layer, post) if layer in neurons else [mlp]
+        found += [*heads, *own]
+        constants.append((attention - sum(heads), mlp - sum(own)))
     return torch.stack(found), constants
 
 
@@ -111,15 +149,16 @@ def circuit(wiring, ids, kept, ablated):
         kept: bool `[writer, reader]`.
         ablated: What writers are ablated to, `[writer, position, d_model]`.
     """
-    bridge, edges = wiring.bridge, wiring.map
-    plain, constants = plain_run(bridge, ids)
+    bridge, edges = wiring.bridge, wiring.whole
+    plain, constants = plain_run(bridge, ids, edges.neurons)
     found = [plain[0]]
 
     def view(reader):
         column = edges.readers.index(reader)
-        after_attention = reader.kind == "mlp" and not edges.layout.parallel
-        layers = len(constants) if reader.layer is None else reader.layer + after_attention
-        stream = sum(constants[:layers], torch.zeros_like(plain[0]))
+        after_attention = reader.kind in ("mlp", "neuron") and not edges.layout.parallel
+        layers = len(constants) if reader.layer is None else reader.layer
+        stream = sum((part for both in constants[:layers] for part in both), 0 * plain[0])
+        stream = stream + constants[layers][0] if after_attention else stream
         for w in range(len(edges.writers)):
             if edges.possible[w, column]:
                 stream = stream + (found[w] if kept[w, column] else ablated[w])
@@ -141,6 +180,18 @@ def circuit(wiring, ids, kept, ablated):
             hooks.append((name, putting(units)))
         (z,) = look(bridge, ids, [f"{at}attn.hook_z"], hooks)
         found += head_outputs(bridge, layer, z)
-        sees = seeing(f"{at}ln2.hook_in", view(Component("mlp", layer)))
+        name = f"{at}ln2.hook_in"
+        if layer in edges.neurons:
+            units = range(edges.neurons[layer])
+            each = torch.stack([view(Component("neuron", layer, neuron=i)) for i in units])
+            names, hooks = factors(wiring, layer), []
+            for factor, seen in zip(
+                names, seen_by_each(bridge, ids, name, each, names), strict=True
+            ):
+                hooks.append((factor, putting([(i, seen[i, :, i]) for i in units])))
+            (post,) = look(bridge, ids, [f"{at}mlp.hook_post"], hooks)
+            found += neuron_outputs(bridge, layer, post)
+            continue
+        sees = seeing(name, view(Component("mlp", layer)))
         found += look(bridge, ids, [f"{at}hook_mlp_out"], [sees])
     return view(Component("logits"))

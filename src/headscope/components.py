@@ -7,6 +7,7 @@ L9, L9.k            the outputs of all heads of layer 9; the keys of all of them
 L9KV3, L9KV3.v      where query heads share key-value heads: the outputs of those that share
                     number 3; its values
 MLP5                the MLP of layer 5: as a sender its output, as a receiver its input
+L5N17               neuron 17 of that MLP, in circuits of neurons
 logits              what is unembedded: the stream after the last block
 """
 
@@ -19,7 +20,7 @@ from typing import Literal, Union
 
 from headscope.errors import RequestError
 
-Kind = Literal["embed", "head", "mlp", "logits"]
+Kind = Literal["embed", "head", "mlp", "neuron", "logits"]
 Input = Literal["q", "k", "v"]
 INPUTS: tuple[Input, ...] = ("q", "k", "v")
 
@@ -34,11 +35,12 @@ class Component:
     """A part of the model that writes to the residual stream or reads from it.
 
     Args:
-        kind: `embed`, `head`, `mlp` or `logits`.
+        kind: `embed`, `head`, `mlp`, `neuron` or `logits`.
         layer: Its block; None for `embed` and `logits`.
         head: The query head; None for all heads, or for those of `kv_head`.
         kv_head: The key-value head.
         input: Which of a head's inputs; None for its output.
+        neuron: The neuron of the layer's MLP.
     """
 
     kind: Kind
@@ -46,6 +48,7 @@ class Component:
     head: Union[int, None] = None
     kv_head: Union[int, None] = None
     input: Union[Input, None] = None
+    neuron: Union[int, None] = None
 
     @classmethod
     def parse(cls, text: str) -> Component:
@@ -97,19 +100,22 @@ class Component:
 
     @property
     def hook(self) -> str:
-        """TransformerLens's hook of its activation: a head's z, q, k or v, an MLP's output."""
+        """TransformerLens's hook of its activation: a head's z, q, k or v, an MLP's output, ..."""
         if self.kind == "embed":
             return _EMBED
         if self.kind == "logits":
             return _LOGITS
-        inside = "hook_mlp_out" if self.kind == "mlp" else f"attn.hook_{self.input or 'z'}"
-        return f"blocks.{self.layer}.{inside}"
+        inside = {"mlp": "hook_mlp_out", "neuron": "mlp.hook_post"}
+        own = f"attn.hook_{self.input or 'z'}"
+        return f"blocks.{self.layer}.{inside.get(self.kind, own)}"
 
     def __str__(self) -> str:
         if self.layer is None:
             return self.kind
         if self.kind == "mlp":
             return f"MLP{self.layer}"
+        if self.kind == "neuron":
+            return f"L{self.layer}N{self.neuron}"
         head = "" if self.head is None else f"H{self.head}"
         kv_head = "" if self.kv_head is None else f"KV{self.kv_head}"
         return f"L{self.layer}{head}{kv_head}" + ("" if self.input is None else f".{self.input}")
@@ -184,7 +190,7 @@ class Layout:
         """When it reads, likewise."""
         if component.layer is None:
             return 4 * self.n_layers + 1
-        late = component.kind == "mlp" and not self.parallel
+        late = component.kind in ("mlp", "neuron") and not self.parallel
         return 4 * component.layer + (3 if late else 1)
 
 

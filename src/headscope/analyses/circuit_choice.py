@@ -33,13 +33,13 @@ def best(
     edges: EdgeMap, scores: Scores, sizes: Sequence[int], *, signed: bool = False
 ) -> list[Kept]:
     """`top_n` of several sizes, ranked once."""
-    ranked = np.where(edges.possible, _rank(scores, signed=signed), -np.inf)
-    order = np.argsort(-ranked, axis=None, kind="stable")
+    able = np.flatnonzero(edges.possible)
+    order = able[np.argsort(-_rank(scores.ravel()[able], signed=signed), kind="stable")]
     found = []
     for n in sizes:
         kept = np.zeros(edges.possible.shape, bool)
         kept.flat[order[: max(n, 0)]] = True
-        found.append(kept & edges.possible)
+        found.append(kept)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -49,14 +50,18 @@ _TAKEN = {
     "clean_corrupted": "as the mean over the clean and the corrupted run",
 }
 MOST_EDGES = 100_000
-"""Edges of a graph by position; those of the circuit first, then those with the largest scores."""
+"""Edges of a graph by position or of neurons; the circuit's first, then those with the largest
+scores."""
 
 Indices = tuple[npt.NDArray[np.intp], ...]
 """Where edges stand in scores: writers, readers and, by position, positions."""
 
 
 def graph(study: CircuitStudy) -> CircuitGraph:
-    """The graph of all edges (by position, of the best), the circuit's own being the kept ones."""
+    """The graph of all edges, the circuit's own being the kept ones.
+
+    By position and of neurons, of the best edges and the nodes at their ends.
+    """
     request, edges = study.request, study.edges
     shown = _shown(study)
     nodes, made = _graph(edges, study.kept, shown)
@@ -66,7 +71,8 @@ def graph(study: CircuitStudy) -> CircuitGraph:
     return CircuitGraph(
         title=f"Circuit: {TITLES[request.metric].lower()}, {METHOD_TITLES[request.method]}"
         + (", ACDC" if request.rule == "acdc" else "")
-        + (", by position" if request.positions else ""),
+        + (", by position" if request.positions else "")
+        + (", with neurons" if request.neurons else ""),
         family="components",
         nodes=nodes,
         edges=made,
@@ -109,7 +115,7 @@ def places(edges: EdgeMap, graph: CircuitGraph) -> Indices:
 
 def _shown(study: CircuitStudy) -> Indices:
     edges = study.edges
-    if edges.length is None:
+    if edges.length is None and not edges.neurons:
         return np.nonzero(edges.possible)
     ranked = np.where(study.kept, np.inf, np.abs(study.scores))
     return np.nonzero(top_n(edges, ranked, MOST_EDGES, signed=True) & (ranked > 0))
@@ -126,12 +132,13 @@ def _graph(edges: EdgeMap, kept: Kept, shown: Indices) -> tuple[Nodes, Edges]:
     inputs = [EDGE_INPUTS.index(reader.input or "") for reader in edges.readers]
     sources = np.array([index[_node(edges.layout, writer)] for writer in edges.writers])[shown[0]]
     targets = np.array([index[_node(edges.layout, reader)] for reader in edges.readers])[shown[1]]
-    if edges.length is not None:
-        ends = np.stack([sources, targets]) * edges.length + shown[2]
+    if edges.length is not None or edges.neurons:
+        length = edges.length or 1
+        ends = np.stack([sources, targets]) * length + (shown[2] if edges.length else 0)
         used, (sources, targets) = np.unique(ends, return_inverse=True)
         nodes = [
-            replace(nodes[i], position=position)
-            for i, position in zip(*np.divmod(used, edges.length), strict=True)
+            replace(nodes[i], position=position if edges.length else None)
+            for i, position in zip(*np.divmod(used, length), strict=True)
         ]
     made = Edges(
         sources.astype(np.int32),
@@ -149,7 +156,8 @@ def _node(layout: Layout, component: Component) -> GraphNode:
     kv_head = None
     if component.head is not None and layout.group > 1:
         kv_head = component.head // layout.group
-    return GraphNode(component.kind, component.layer, unit=component.head, kv_head=kv_head)
+    unit = component.neuron if component.kind == "neuron" else component.head
+    return GraphNode(component.kind, component.layer, unit=unit, kv_head=kv_head)
 
 
 def _measures(study: CircuitStudy, shown: Indices) -> tuple[EdgeMeasure, ...]:
@@ -252,6 +260,12 @@ def _provenance(study: CircuitStudy) -> Provenance:
             "An edge at a position is what the writer writes there, as it is read there: keys and "
             "values at the position that is attended to, not at the one that attends."
         )
+    if request.neurons:
+        layers = ", ".join(map(str, study.edges.neurons))
+        notes.append(
+            f"Neurons stand in the place of the MLP of layer {layers}; the bias that is added to "
+            "what they write is no node's."
+        )
     return study.model.provenance(
         "circuit_discovery",
         effects.prompts(study),
@@ -263,6 +277,7 @@ def _provenance(study: CircuitStudy) -> Provenance:
             **effects.answers(study),
             "position": request.position,
             "positions": request.positions,
+            "neurons": json.dumps(list(study.edges.neurons)),
             "rule": request.rule,
             "n_edges": request.n_edges,
             "least": request.least,

@@ -40,6 +40,7 @@ Edge = tuple[int, ...]
 _TOKENS_PER_STEP = 64
 _MOST_KNOWN = 256
 _TOGETHER = 32
+_BYTES_TOGETHER = 64 * 2**20
 """Circuits less an edge that are made at a time."""
 
 
@@ -217,8 +218,9 @@ class CircuitRunner:
             if not circuit[edge]:
                 raise RequestError(f"There is no edge {edge}.", "Choose one from edges.possible.")
         found = np.zeros(len(chosen))
-        for first in range(0, len(chosen), _TOGETHER):
-            some = chosen[first : first + _TOGETHER]
+        together = max(1, min(_TOGETHER, _BYTES_TOGETHER // circuit.nbytes))
+        for first in range(0, len(chosen), together):
+            some = chosen[first : first + together]
             without = np.repeat(circuit[None], len(some), 0)
             for i, edge in enumerate(some):
                 without[(i, *edge)] = False

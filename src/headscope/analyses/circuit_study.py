@@ -135,9 +135,9 @@ class CircuitStudy(EdgeStudy):
 
     def best(self, n: int) -> list[Edge]:
         """The `n` kept edges with the largest scores."""
-        ranked = np.where(self.kept, np.abs(self.scores), -np.inf)
-        order = np.argsort(-ranked, axis=None, kind="stable")[: min(n, int(self.kept.sum()))]
-        return _edges(np.unravel_index(order, ranked.shape))
+        able = np.flatnonzero(self.kept)
+        order = able[np.argsort(-np.abs(self.scores.ravel()[able]), kind="stable")[:n]]
+        return _edges(np.unravel_index(order, self.kept.shape))
 
     def patch(self, edges: Sequence[Edge]) -> Generator[float, None, None]:
         """Compute the exact values of edges; yields the share done."""

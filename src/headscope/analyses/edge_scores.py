@@ -20,16 +20,21 @@ the gradient is taken makes the method:
 With `positions` each position is an edge of its own, what the writer writes there as the reader
 reads it there, and its score is that position's term: they sum to the plain scores.
 
+With `neurons` the MLPs of some layers are told apart by neurons, which write what they add to their
+MLP's output and read what their nonlinearity is given (gated, both factors). What a layer's neurons
+send sums to what its MLP would send.
+
 `flow_routes` takes no gradient and compares nothing: the share of what the logits read in the clean
 run that came by the edge (`model.flow_routes`; Ferrando & Voita 2024). It is never negative.
 
 Cost: two forward passes, and a forward and a backward pass per gradient: 1, m,
 (m - 1)(1 + 2 n_layers) + 1, or 2; none for flow routes. Pairs run in batches of equal length,
-without padding.
+without padding. Neurons cost more, see `model.neuron_products`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -52,6 +57,7 @@ from headscope.model.edges import EdgeMap, Wiring, Written
 from headscope.model.flow_routes import flow_routes
 from headscope.model.live import LiveModel
 from headscope.model.memory import refuse_if_too_large
+from headscope.model.neuron_edges import neuron_counts
 from headscope.model.paths import outputs
 from headscope.model.recorded import Place
 
@@ -66,6 +72,8 @@ Ablation = Literal["patch", "zero", "mean", "mean_position"]
 ABLATIONS: tuple[Ablation, ...] = ("patch", "zero", "mean", "mean_position")
 _BYTES_PER_CELL = 40
 """Scores of edges by position: what summing and ranking them takes."""
+_BYTES_PER_NEURON_CELL = 80
+"""Of every pair of a writer and a reader: scores, sums, exact values, and circuits of a curve."""
 _CHECKED: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 """Per bridge its state when it was found to compute as its wiring says."""
 
@@ -84,6 +92,7 @@ class EdgeScoresRequest:
         metric: What runs are judged by.
         position: Where the metric is read; negative counts from the end.
         positions: Whether edges are told apart by token position; for prompts of equal length.
+        neurons: Layers whose MLP is told apart by neurons; not by position, nor by `flow_routes`.
     """
 
     pairs: tuple[Pair, ...]
@@ -93,6 +102,7 @@ class EdgeScoresRequest:
     metric: MetricName = "logit_diff"
     position: int = -1
     positions: bool = False
+    neurons: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for name, value, choices in (
@@ -116,6 +126,12 @@ class EdgeScoresRequest:
                 "The mean of one clean prompt at each position is that prompt: nothing is ablated.",
                 "Pass several pairs, or choose ablation='mean' or 'patch'.",
             )
+        if self.neurons and (self.positions or self.method == "flow_routes"):
+            what = "by position" if self.positions else "in flow routes"
+            raise RequestError(
+                f"Neurons are not told apart {what}.", "Choose positions=False and a method with "
+                "gradients, such as 'eap_ig_inputs'; or leave neurons out.",
+            )  # fmt: skip
         if self.method == "clean_corrupted" and self.ablation != "patch":
             raise RequestError(
                 f"clean_corrupted has no corrupted run with ablation={self.ablation!r}.",
@@ -139,13 +155,15 @@ class EdgeStudy(Trials):
         super().__init__(
             model, request.pairs, request.metric, normalises=request.ablation == "patch"
         )
-        self.wiring = Wiring(model.bridge, model.layout)
+        layers = tuple(sorted(set(request.neurons)))
+        _refuse_if_too_many(model, layers)
+        self.wiring = Wiring(model.bridge, model.layout, layers)
 
     @cached_property
     def edges(self) -> EdgeMap:
         """The writers, readers and edges there are; by position once the pairs are prepared."""
         if not self.request.positions:
-            return self.wiring.map
+            return self.wiring.whole
         first = self.experiments[0]
         if any(
             (e.base_length, e.position) != (first.base_length, first.position)
@@ -170,10 +188,11 @@ class EdgeStudy(Trials):
         """Run both prompts of every pair; yields the share done."""
         _ = self.edges  # refused before anything is run
         bridge = self.model.bridge
-        if _CHECKED.get(bridge) != self._begun_on:
+        as_found = self._begun_on, tuple(self.wiring.neurons)
+        if _CHECKED.get(bridge) != as_found:
             first = self.experiments[0].clean.token_ids
             self.wiring.check(torch.tensor([first], device=self.model.device))
-            _CHECKED[bridge] = self._begun_on
+            _CHECKED[bridge] = as_found
         yield from super().record()
 
     def contrasts(self) -> Iterator[tuple[tuple[int, ...], Contrast]]:
@@ -318,7 +337,22 @@ class EdgeStudy(Trials):
         )
 
     def _contrast(self, experiments: Sequence[Experiment], continuation: int) -> Contrast:
-        self._refuse_if_too_large(experiments, 2, gradient=True)
-        return Contrast(
-            self.model, experiments, continuation, outputs(self.model.layout), source="prompt"
-        )
+        own = self.wiring.neurons
+        n_neurons, config = sum(self.edges.neurons.values()), self.model.bridge.cfg
+        wide = math.ceil(3 * n_neurons / (config.d_model * config.n_layers))
+        self._refuse_if_too_large(experiments, 2 + wide, gradient=True)
+        places = [*outputs(self.model.layout), *(("mlp_post", layer) for layer in own)]
+        return Contrast(self.model, experiments, continuation, places, source="prompt")
+
+
+def _refuse_if_too_many(model: LiveModel, layers: Sequence[int]) -> None:
+    """Refuse neurons whose edges, possible or not, do not fit in memory."""
+    counts = neuron_counts(model.bridge, layers)
+    if not counts:
+        return
+    plain, more = EdgeMap(model.layout).possible.shape, sum(counts.values()) - len(counts)
+    n_cells = (plain[0] + more) * (plain[1] + more)
+    which = f"{sum(counts.values()):,} neurons of {len(counts)} layers"
+    refuse_if_too_large(
+        {"cpu": n_cells * _BYTES_PER_NEURON_CELL}, f"Edges of {which}", "Choose fewer layers."
+    )

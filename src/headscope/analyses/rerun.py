@@ -85,6 +85,8 @@ def request_of(record: Provenance, transcoders: Any = None) -> Any:
             fields[name] = tuple(_pairs(record))
         elif name == "pinned":
             fields[name] = tuple(_spots(str(told.get(name, "[]"))))
+        elif name == "neurons":
+            fields[name] = tuple(json.loads(str(told.get(name, "[]"))))
         elif name == "transcoders":
             fields[name] = _needed(told.get(name), transcoders)
         elif name == "seed":

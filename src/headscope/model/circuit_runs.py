@@ -1,9 +1,9 @@
 """Runs in which every reader sees only some writers, and of the others what they are ablated to.
 
 A reader's view is the stream with all writers ablated, plus, for each edge into it that is kept,
-what the writer wrote in this very run less what it is ablated to. Queries, keys, values and MLP
-inputs are computed of these views and put in the place of the model's own; attention and MLPs are
-the model's. So nothing is approximated, heads that share keys and values included.
+what the writer wrote in this very run less what it is ablated to. Queries, keys, values, MLP inputs
+and what neurons read are computed of these views and put in the place of the model's own; attention
+and MLPs are the model's. So nothing is approximated, heads that share keys and values included.
 
 With all edges kept it is the plain run; with none, every component does as on ablated inputs; with
 all but one, it is the exact patch of that edge, everything else running on.
@@ -18,6 +18,7 @@ import torch
 
 from headscope.components import INPUTS, Input
 from headscope.model.edges import Wiring, Written
+from headscope.model.neuron_runs import NeuronCircuits, neuron_bytes
 from headscope.model.recorded import RecordedRuns, leaving_no_trace, unread_hooks
 
 _BYTES = 256 * 2**20
@@ -66,7 +67,8 @@ class CircuitRuns:
         layout = edges.layout
         # The views of a letter's readers exist three times: as summed, with the base, and normed.
         vectors = len(edges.writers) + 3 * layout.n_heads + 8
-        return vectors * self._embed.numel() * self._embed.element_size()
+        plain = vectors * self._embed.numel() * self._embed.element_size()
+        return plain + neuron_bytes(self._wiring.whole, self._embed)
 
     def streams(self, kept: torch.Tensor, most_tokens: int) -> Iterator[torch.Tensor]:
         """The final stream of circuits, `[circuit, run, read, d_model]`, in portions.
@@ -79,12 +81,14 @@ class CircuitRuns:
         at_a_time = max(1, min(_BYTES // self.bytes_each, most_tokens // self._ids.numel()))
         for portion in kept.split(at_a_time):
             with torch.no_grad():
-                yield self._run(portion.to(self._embed))
+                yield self._run(portion)
 
-    def _run(self, kept: torch.Tensor) -> torch.Tensor:
+    def _run(self, portion: torch.Tensor) -> torch.Tensor:
         wiring, edges = self._wiring, self._wiring.map
         layout, bridge = edges.layout, self._wiring.bridge
-        n_circuits, (n_runs, length) = len(kept), self._ids.shape
+        n_circuits, (n_runs, length) = len(portion), self._ids.shape
+        neurons = NeuronCircuits(wiring, self._ablated, portion)
+        kept = neurons.plain.to(self._embed)
         # What each writer wrote here, less what it is ablated to.
         found = self._embed.new_empty(n_circuits, len(edges.writers), *self._embed.shape)
         found[:, 0] = self._embed
@@ -98,6 +102,7 @@ class CircuitRuns:
                 seen = found[:, :n].unflatten(2, (n_runs, length))
                 summed = torch.einsum("cwrp,cwnpd->crnpd", among, seen)
             views: torch.Tensor = summed.reshape(*summed.shape[:2], *base.shape) + base
+            neurons.add(views, columns)
             return views.transpose(0, 1).flatten(1, 2)
 
         def put(layer: int, letter: Input) -> Any:
@@ -116,6 +121,20 @@ class CircuitRuns:
 
             return hook_function
 
+        def put_factor(layer: int, number: int) -> Any:
+            def hook_function(activation: torch.Tensor, hook: Any) -> torch.Tensor:
+                factor = neurons.factor(layer, number, found, self._mlp_views[layer])
+                return factor.reshape(activation.shape).to(activation)
+
+            return hook_function
+
+        def keep_neurons(layer: int) -> Any:
+            def hook_function(activation: torch.Tensor, hook: Any) -> None:
+                neurons.keep(layer, activation)
+                found[:, edges.rows(layer)] = 0
+
+            return hook_function
+
         def keep(layer: int) -> Any:
             def hook_function(activation: torch.Tensor, hook: Any) -> None:
                 shares = wiring.shares(layer, activation).unflatten(0, (n_circuits, n_runs))
@@ -130,8 +149,7 @@ class CircuitRuns:
             def hook_function(activation: torch.Tensor, hook: Any) -> None:
                 written = activation.unflatten(0, (n_circuits, n_runs))
                 moved = _wide(written - self._ablated.mlps[layer])
-                index = edges.written_before(layer) + layout.n_heads
-                found[:, index] = moved.flatten(1, 2)
+                found[:, edges.rows(layer)] = moved.flatten(1, 2)[:, None]
 
             return hook_function
 
@@ -140,7 +158,11 @@ class CircuitRuns:
             at = f"blocks.{layer}."
             hooks += [(f"{at}attn.hook_{letter}", put(layer, letter)) for letter in INPUTS]
             hooks.append((f"{at}attn.hook_z", keep(layer)))
-            if layout.mlps:
+            if layer in wiring.neurons:
+                own = wiring.neurons[layer]
+                hooks += [(name, put_factor(layer, i)) for i, name in enumerate(own.factors)]
+                hooks.append((own.post, keep_neurons(layer)))
+            elif layout.mlps:
                 hooks.append((f"{at}mlp.hook_in", put_mlp(layer)))
                 hooks.append((f"{at}hook_mlp_out", keep_mlp(layer)))
         with leaving_no_trace(bridge):

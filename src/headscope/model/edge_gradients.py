@@ -9,19 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any
 
 import torch
 
 from headscope.components import INPUTS, Input
 from headscope.model.edges import Wiring, Written
+from headscope.model.neuron_products import NeuronProducts, Part
 from headscope.model.recorded import Place, leaving_no_trace, unread_hooks
 from headscope.model.sites import hook_name
 
 _BLOCK_BYTES = 64 * 2**20
-
-Part = Union[slice, torch.Tensor]
-"""Some of all positions of all runs in a row."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +34,8 @@ class ReaderGradients:
         reads: Those queries, keys and values themselves.
         mlps: With respect to each MLP's input behind its norm, `[run, position, d_model]`.
         logits: With respect to the last stream, `[run, position, d_model]`.
+        neurons: By layer, with respect to neurons' factors, `[run, position, neuron, factor]`.
+        factors: Those factors themselves.
     """
 
     streams: tuple[torch.Tensor, ...]
@@ -44,6 +44,8 @@ class ReaderGradients:
     reads: Mapping[tuple[Input, int], torch.Tensor]
     mlps: tuple[torch.Tensor, ...]
     logits: torch.Tensor
+    neurons: Mapping[int, torch.Tensor]
+    factors: Mapping[int, torch.Tensor]
 
 
 def reader_gradients(
@@ -68,7 +70,7 @@ def reader_gradients(
     bridge, layout = wiring.bridge, wiring.map.layout
     layers = range(layout.n_layers)
     zeros: dict[tuple[str, int], torch.Tensor] = {}
-    reads: dict[tuple[Input, int], torch.Tensor] = {}
+    reads: dict[tuple[str, int], torch.Tensor] = {}
     streams: list[torch.Tensor] = []
     middles: list[torch.Tensor] = []
     final: list[torch.Tensor] = []
@@ -80,7 +82,7 @@ def reader_gradients(
 
         return add
 
-    def reader(key: tuple[Input, int]) -> Any:
+    def reader(key: tuple[str, int]) -> Any:
         add = leaf(key)
 
         def keep_and_add(activation: torch.Tensor, hook: Any) -> torch.Tensor:
@@ -104,11 +106,13 @@ def reader_gradients(
             hooks.append((at + "mlp.hook_in", leaf(("mlp", layer))))
             if not layout.parallel:
                 hooks.append((at + "hook_resid_mid", keeper(middles)))
+    factors = [(name, layer) for layer, own in wiring.neurons.items() for name in own.factors]
+    hooks += [(name, reader((name, layer))) for name, layer in factors]
     last = hook_name(bridge, "resid_post", layout.n_layers - 1)
     hooks.append((last, lambda x, hook: final.append(x)))
     hooks += unread_hooks(bridge)
     letters: tuple[str, ...] = (*INPUTS, "mlp") if layout.mlps else INPUTS
-    keys = [(letter, layer) for letter in letters for layer in layers]
+    keys = [*((letter, layer) for letter in letters for layer in layers), *factors]
     with torch.inference_mode(False), torch.enable_grad(), leaving_no_trace(bridge):
         # Copies, since what was made in inference mode cannot be saved for a backward pass.
         shift = {place: moved.clone() for place, moved in (shift or {}).items()}
@@ -119,14 +123,23 @@ def reader_gradients(
             allow_unused=True, materialize_grads=True,
         )  # fmt: skip
     by_key = dict(zip(keys, found, strict=True))
-    heads = {(letter, layer): by_key[letter, layer] for letter in INPUTS for layer in layers}
+    heads = [(letter, layer) for letter in INPUTS for layer in layers]
+
+    def stacked(found: Mapping[tuple[str, int], torch.Tensor]) -> dict[int, torch.Tensor]:
+        return {
+            layer: torch.stack([found[name, layer] for name in own.factors], -1)
+            for layer, own in wiring.neurons.items()
+        }
+
     return ReaderGradients(
         tuple(streams),
         tuple(streams if layout.parallel else middles) if layout.mlps else (),
-        heads,
-        reads,
+        {key: by_key[key] for key in heads},
+        {key: reads[key] for key in heads},
         tuple(by_key["mlp", layer] for layer in layers) if layout.mlps else (),
         logits,
+        stacked(by_key),
+        stacked(reads),
     )
 
 
@@ -141,7 +154,8 @@ class EdgeProducts:
     Args:
         wiring: The model's readers and writers.
         change: By how much every writer's output changes, in the runs of the gradients.
-        by_position: Whether sums are over runs alone, with a last axis of positions.
+        by_position: Whether sums are over runs alone, with a last axis of positions; not where
+            neurons are told apart.
 
     Cost: a product of `[writer, n d_model]` with `[n d_model, reader]` per block of n positions; no
     more than about 64 MB of writers are spelt out at a time, however long the prompts.
@@ -160,6 +174,10 @@ class EdgeProducts:
         self._heads: dict[tuple[Input, int], torch.Tensor] = {}
         self._mlps: dict[int, torch.Tensor] = {}
         self._logits: torch.Tensor | None = None
+        parts = [part for _, part in self._parts]
+        self._neurons = (
+            NeuronProducts(wiring, change, self._vectors, parts) if wiring.neurons else None
+        )
 
     def add(self, gradients: ReaderGradients, weight: float) -> None:
         """Count gradients at one point, `weight` times."""
@@ -184,6 +202,12 @@ class EdgeProducts:
                     self._mlps[layer] = self._mlps.get(layer, 0) + view
             logits = weight * _flat(gradients.logits)
             self._logits = logits if self._logits is None else self._logits + logits
+            if self._neurons is not None:
+                self._neurons.add(
+                    along, units, [_flat(middle) for middle in gradients.middles],
+                    {layer: _flat(own) for layer, own in gradients.neurons.items()},
+                    {layer: _flat(own) for layer, own in gradients.factors.items()}, weight,
+                )  # fmt: skip
             normed = [layer for layer in layers if wiring.norm(layer).normalises]
             for slots, part in self._parts if normed else ():
                 # Every writer's change along every block's unit, `[n, writer, layer]`.
@@ -217,6 +241,8 @@ class EdgeProducts:
                 if self._logits is not None:
                     view = self._logits[None, part].to(vectors)
                     found[:, -1:, slots] += _by_slot(vectors, view, slots)
+            if self._neurons is not None and self._logits is not None:
+                return self._neurons.total(found[..., 0], self._heads, self._mlps, self._logits)
         return found if self._by_position else found[..., 0]
 
     def _vectors(self, part: Part) -> torch.Tensor:

@@ -3,6 +3,7 @@
 The stream is a sum of what its writers wrote: the embedding, heads and MLPs. A reader is a head's
 queries, keys or values (of a key-value head, where heads share them), an MLP, or the logits; each
 takes its own view of that sum, through its own norm. An edge is one writer in one reader's view.
+The neurons of an MLP may stand in its place (`neuron_edges`).
 
 Where a block norms what its attention puts out (Gemma 2), a head writes its share of that norm:
 the norm is linear once its scale is given, and the scale is that of the run itself.
@@ -10,8 +11,8 @@ the norm is linear once its scale is given, and the scale is that of the run its
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,13 @@ import torch
 from headscope.components import INPUTS, Component, Input, Layout
 from headscope.errors import ModelError
 from headscope.model.capabilities import name_of
+from headscope.model.neuron_edges import NeuronLayer
 from headscope.model.norms import Norm
 from headscope.model.recorded import RecordedRuns, leaving_no_trace, unread_hooks
 from headscope.model.resumed import TOLERANCE
 from headscope.model.sites import hook_name
+
+Indices = npt.NDArray[np.intp]
 
 
 class EdgeMap:
@@ -35,12 +39,14 @@ class EdgeMap:
         length: Of a prompt, where an edge at every position counts as one of its own: what the
             writer writes there, as the reader reads it there.
         read: The positions whose logits are read then.
+        neurons: How many neurons the MLPs of some layers have: they stand in the MLP's place.
 
     Attributes:
         layout: The components.
         length: As above.
-        writers: embed, then of every block its heads and its MLP.
-        readers: Of every block its queries, keys and values and its MLP; then the logits.
+        writers: embed, then of every block its heads and its MLP (or neurons).
+        readers: Of every block its queries, keys and values and its MLP (or neurons); then the
+            logits.
         possible: bool `[writer, reader]`, or `[writer, reader, position]`.
         feeds: bool `[reader, writer]`: whether what the reader makes of its view goes into what
             the writer writes. A shared key-value head feeds several heads.
@@ -48,19 +54,32 @@ class EdgeMap:
             too; queries and what an MLP reads feed what is written where they are.
     """
 
-    def __init__(self, layout: Layout, length: int | None = None, read: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        length: int | None = None,
+        read: Sequence[int] = (),
+        neurons: Mapping[int, int] | None = None,
+    ) -> None:
         self.layout = layout
         self.length = length
+        self.neurons = dict(neurons or {})
         writers, readers = [Component("embed")], list[Component]()
+        self._first_writer, self._first_reader = list[int](), list[int]()
         for layer in range(layout.n_layers):
+            self._first_writer.append(len(writers))
+            self._first_reader.append(len(readers))
             writers += [Component("head", layer, head) for head in range(layout.n_heads)]
             for letter in INPUTS:
                 for index in range(self.width(letter)):
                     head, shared = (index, None) if letter == "q" else (None, index)
                     readers.append(layout.resolve(Component("head", layer, head, shared, letter)))
-            if layout.mlps:
-                writers.append(Component("mlp", layer))
-                readers.append(Component("mlp", layer))
+            if layer in self.neurons:
+                own = [Component("neuron", layer, neuron=i) for i in range(self.neurons[layer])]
+            else:
+                own = [Component("mlp", layer)] if layout.mlps else []
+            writers += own
+            readers += own
         self.writers = tuple(writers)
         self.readers = (*readers, Component("logits"))
         self.possible: npt.NDArray[np.bool_] = np.less.outer(
@@ -73,30 +92,39 @@ class EdgeMap:
         self.attended: npt.NDArray[np.bool_] = np.array(
             [reader.input in ("k", "v") for reader in self.readers]
         )
-        self.feeds: npt.NDArray[np.bool_] = np.array(
-            [[_feeds(layout, reader, writer) for writer in writers] for reader in self.readers]
+        at = {writer: row for row, writer in enumerate(writers)}
+        self.feeds: npt.NDArray[np.bool_] = np.zeros((len(self.readers), len(writers)), bool)
+        for column, reader in enumerate(readers):
+            self.feeds[column, [at[writer] for writer in _fed(layout, reader)]] = True
+
+    def shared(self, other: EdgeMap) -> tuple[Indices, Indices]:
+        """Where the writers and the readers that another map has too stand in this one."""
+        writers, readers = frozenset(other.writers), frozenset(other.readers)
+        return (
+            np.flatnonzero([writer in writers for writer in self.writers]),
+            np.flatnonzero([reader in readers for reader in self.readers]),
         )
 
     def width(self, letter: Input) -> int:
         """How many readers of that letter a block has."""
         return self.layout.n_heads if letter == "q" else self.layout.n_kv_heads
 
-    @property
-    def per_block(self) -> int:
-        """How many writers a block has."""
-        return self.layout.n_heads + self.layout.mlps
-
     def written_before(self, layer: int, *, mlp: bool = False) -> int:
         """How many of the writers the block's attention (or its MLP) reads."""
-        before = 1 + layer * self.per_block
+        before = self._first_writer[layer]
         return before + (self.layout.n_heads if mlp and not self.layout.parallel else 0)
 
+    def rows(self, layer: int) -> slice:
+        """The writers of a block's MLP: itself, or its neurons."""
+        first = self._first_writer[layer] + self.layout.n_heads
+        return slice(first, first + self.neurons.get(layer, 1))
+
     def columns(self, layer: int, letter: Input | None) -> slice:
-        """The readers of a block: of a letter, or (None) its MLP."""
-        heads = self.layout.n_heads + 2 * self.layout.n_kv_heads
-        first = layer * (heads + self.layout.mlps)
+        """The readers of a block: of a letter, or (None) its MLP or its neurons."""
+        first = self._first_reader[layer]
         if letter is None:
-            return slice(first + heads, first + heads + 1)
+            first += self.layout.n_heads + 2 * self.layout.n_kv_heads
+            return slice(first, first + self.neurons.get(layer, 1))
         first += sum(self.width(other) for other in INPUTS[: INPUTS.index(letter)])
         return slice(first, first + self.width(letter))
 
@@ -107,12 +135,19 @@ class Wiring:
     Args:
         bridge: The model.
         layout: Its components.
+        neurons: Layers whose MLP is told apart by neurons too.
+
+    Attributes:
+        map: The edges between heads and MLPs.
+        neurons: How the neurons of each of those layers read and write.
+        whole: The edges with those neurons in the place of their MLPs.
+        alike: Where the writers and readers that are no neurons stand in `whole`; where, in `map`.
 
     Raises:
         ModelError: A block's weights cannot be found.
     """
 
-    def __init__(self, bridge: Any, layout: Layout) -> None:
+    def __init__(self, bridge: Any, layout: Layout, neurons: Sequence[int] = ()) -> None:
         self.bridge = bridge
         self.map = EdgeMap(layout)
         try:
@@ -136,6 +171,12 @@ class Wiring:
         ]
         self._after = [Norm.of(bridge, of.get("ln1_post")) for of in children]
         self._b_o = [getattr(block.attn, "b_O", None) for block in blocks]
+        self.neurons = {
+            layer: NeuronLayer.of(bridge, layer, self._mlp_norms[layer]) for layer in neurons
+        }
+        widths = {layer: len(own.out) for layer, own in self.neurons.items()}
+        self.whole = EdgeMap(layout, neurons=widths) if neurons else self.map
+        self.alike = self.whole.shared(self.map), self.map.shared(self.whole)
 
     def shares(self, layer: int, z: torch.Tensor) -> torch.Tensor:
         """Heads' outputs `[..., head, d_head]`, divided by the scale of the norm behind them."""
@@ -234,6 +275,7 @@ class Wiring:
         if layout.mlps:
             names |= {f"blocks.{layer}.mlp.hook_in" for layer in range(layout.n_layers)}
             names |= {f"blocks.{layer}.hook_mlp_out" for layer in range(layout.n_layers)}
+        names.update(*(own.hooks for own in self.neurons.values()))
         kept: dict[str, torch.Tensor] = {}
 
         def keeper(name: str) -> Any:
@@ -267,6 +309,8 @@ class Wiring:
             stream = before if self.map.layout.parallel else after
             made = self.read_mlp(layer, stream)
             pairs.append(("an MLP's input is not a norm of the stream", made, own, own))
+            if layer in self.neurons:
+                pairs += self.neurons[layer].claims(stream, kept[at + "hook_mlp_out"], kept)
             after = after + kept[at + "hook_mlp_out"]
         end = kept[at + "hook_resid_post"]
         pairs.append(("the stream is not the sum of what is written", after, end, end))
@@ -284,37 +328,54 @@ class Written:
     Args:
         embed: `[run, position, d_model]`.
         shares: Per layer the heads' shares (see `Wiring`), `[run, position, head, d_head]`.
-        mlps: Per layer `[run, position, d_model]`; empty without MLPs.
+        mlps: Per layer `[run, position, d_model]`; empty without MLPs. Where neurons are told
+            apart, what they write together: the bias behind them is nobody's.
+        neurons: Per layer of neurons their shares (see `NeuronLayer`), `[run, position, neuron]`.
     """
 
     embed: torch.Tensor
     shares: tuple[torch.Tensor, ...]
     mlps: tuple[torch.Tensor, ...]
+    neurons: Mapping[int, torch.Tensor] = field(default_factory=dict)
 
     @classmethod
     def of(cls, wiring: Wiring, runs: RecordedRuns) -> Written:
-        """What was written in recorded runs that have the activations of `paths.outputs`."""
+        """What was written in recorded runs that have the activations of `paths.outputs`.
+
+        And, where neurons are told apart, those of `mlp_post` in their layers.
+        """
         layout = wiring.map.layout
+        neurons = {
+            layer: own.shares(runs.activations["mlp_post", layer])
+            for layer, own in wiring.neurons.items()
+        }
+
+        def mlp(layer: int) -> torch.Tensor:
+            whole = runs.activations["mlp_out", layer]
+            if layer not in neurons:
+                return whole
+            return wiring.neurons[layer].written(neurons[layer]).to(whole)
+
         return cls(
             runs.streams[:, 0],
             tuple(
                 wiring.shares(layer, runs.activations["z", layer])
                 for layer in range(layout.n_layers)
             ),
-            tuple(runs.activations["mlp_out", layer] for layer in range(layout.n_layers))
-            if layout.mlps
-            else (),
+            tuple(mlp(layer) for layer in range(layout.n_layers)) if layout.mlps else (),
+            neurons,
         )
 
     def map(self, change: Any, *others: Written) -> Written:
         """`change` of every tensor (and those of `others` at the same place)."""
 
         def of(written: Written) -> list[torch.Tensor]:
-            return [written.embed, *written.shares, *written.mlps]
+            return [written.embed, *written.shares, *written.mlps, *written.neurons.values()]
 
         made = [change(*tensors) for tensors in zip(of(self), *map(of, others), strict=True)]
-        n = 1 + len(self.shares)
-        return Written(made[0], tuple(made[1:n]), tuple(made[n:]))
+        n, m = 1 + len(self.shares), 1 + len(self.shares) + len(self.mlps)
+        neurons = dict(zip(self.neurons, made[m:], strict=True))
+        return Written(made[0], tuple(made[1:n]), tuple(made[n:m]), neurons)
 
     def __sub__(self, other: Written) -> Written:
         return self.map(torch.sub, other)
@@ -333,10 +394,11 @@ class Written:
         return torch.cat(found)
 
 
-def _feeds(layout: Layout, reader: Component, writer: Component) -> bool:
-    if (reader.kind, reader.layer) != (writer.kind, writer.layer) or reader.kind == "logits":
-        return False
-    return reader.kind == "mlp" or set(layout.heads(writer)) <= set(layout.heads(reader))
+def _fed(layout: Layout, reader: Component) -> list[Component]:
+    """The writers that what a block's reader makes of its view goes into."""
+    if reader.kind != "head":
+        return [reader]
+    return [Component("head", reader.layer, head) for head in layout.heads(reader)]
 
 
 def _projection(attention: Any, letter: Input, width: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -32,12 +32,17 @@ def free_bytes(device: str) -> int | None:
     return int(psutil.virtual_memory().available) if kind == "cpu" else None
 
 
-def refuse_if_too_large(needs: Mapping[str, int], what: str) -> None:
+def refuse_if_too_large(
+    needs: Mapping[str, int],
+    what: str,
+    hint: str = "Use a shorter prompt, or free memory first.",
+) -> None:
     """Refuse work that needs more than is free.
 
     Args:
         needs: Device to bytes.
         what: What needs it, as the start of a sentence.
+        hint: What helps.
 
     Raises:
         RequestError: It would not fit.
@@ -47,7 +52,7 @@ def refuse_if_too_large(needs: Mapping[str, int], what: str) -> None:
         if free is not None and need > _SHARE_TO_USE * free:
             raise RequestError(
                 f"{what} needs about {_gigabytes(need)} on {device}, {_gigabytes(free)} are free.",
-                "Use a shorter prompt, or free memory first.",
+                hint,
             )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, ClassVar, Literal, TypeVar, cast
 from weakref import WeakKeyDictionary
@@ -38,6 +39,7 @@ from headscope.errors import RequestError
 from headscope.jobs import Steps
 from headscope.jobs.steps import drained
 from headscope.model.edges import EdgeMap
+from headscope.model.neuron_edges import neuron_counts
 from headscope.results import EDGE_INPUTS, CircuitGraph, FaithfulnessPoint, Group
 from headscope.widgets.asks import Answer, Answering, Params
 from headscope.widgets.graph import GraphWidget
@@ -95,6 +97,10 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
             keys and values are read at the position that is attended to). The 100,000 best are
             shown. For prompts of equal length and an answer of one token; by `top_n` or
             `threshold`.
+        neurons: Layers whose MLP is told apart by neurons (`L3N17`), each a node in the MLP's
+            place: `[3]`. The 100,000 best edges are shown. Not by position, nor with
+            `flow_routes`; a layer of GPT-2 has some 0.9 million edges, so `acdc` takes as many
+            forward passes there.
         rule: How the circuit is chosen: `top_n` (the best edges), `greedy` (the best that lead to
             what is in the circuit, from the logits on), `threshold`, or `acdc` (edges are ablated
             one after the other, for good where that hardly matters; a forward pass per edge).
@@ -125,6 +131,8 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         field("ablation", "Ablated to", "choice", "What comes in place of a component's output.",
               [(name, _ABLATIONS[name]) for name in ABLATIONS]),
         field("positions", "By position", "flag", "Tell edges apart by token."),
+        field("neurons", "Neurons", "line", "Layers whose MLP is told apart by neurons, as 1, 2.",
+              when=[{"method": [name for name in EDGE_METHODS if name != "flow_routes"]}]),
         field("metric", "Metric", "choice", "What runs are judged by.",
               [(name, TITLES[name]) for name in EDGE_METRICS]),
         field("rule", "Circuit", "choice", "Which edges make the circuit.",
@@ -142,6 +150,7 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
     ig_steps: int = synced(t.Int(5))
     ablation: str = synced(t.Unicode("patch"))
     positions: bool = synced(t.Bool(False))
+    neurons: str = synced(t.Unicode(""))
     rule: str = synced(t.Unicode("top_n"))
     n_edges: int = synced(t.Int(100))
     least: Any = synced(t.Any("0.0"))
@@ -162,6 +171,7 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         metric: EdgeMetric = "logit_diff",
         position: int = -1,
         positions: bool = False,
+        neurons: Sequence[int] | int | str = (),
         rule: Rule = "top_n",
         n_edges: int = 100,
         least: float = 0.0,
@@ -174,6 +184,7 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         super().__init__(
             model, clean, corrupted, answer=answer, wrong=wrong, selection=selection,
             method=method, ig_steps=ig_steps, ablation=ablation, metric=metric, positions=positions,
+            neurons=neurons,
             rule=rule, n_edges=n_edges, least=least, signed=signed,
         )  # fmt: skip
 
@@ -280,6 +291,7 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
             ablation=cast("Ablation", self.ablation),
             metric=cast("EdgeMetric", self.metric),
             positions=self.positions,
+            neurons=_layers(self.neurons),
             rule=cast("Rule", self.rule),
             n_edges=self.n_edges,
             least=_least(self.least),
@@ -315,8 +327,10 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
 
     def _edge_map(self) -> EdgeMap:
         graph = self._shown()
-        if not graph.provenance.parameters["positions"]:
-            return EdgeMap(self._model.layout)
+        told = graph.provenance.parameters
+        if not told["positions"]:
+            layers = json.loads(str(told["neurons"]))
+            return EdgeMap(self._model.layout, neurons=neuron_counts(self._model.bridge, layers))
         read = graph.nodes.position[graph.nodes.of_kind("logits")].tolist()
         return EdgeMap(self._model.layout, len(graph.provenance.prompts[0].token_ids), read)
 
@@ -439,6 +453,15 @@ def _ends(graph: CircuitGraph, edge: int) -> tuple[str, str, str]:
     edges = graph.edges
     source, target = (graph.names[int(ends[edge])] for ends in (edges.source, edges.target))
     return source, target, EDGE_INPUTS[int(edges.input[edge])]
+
+
+def _layers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(map(int, text.replace(",", " ").split()))
+    except ValueError:
+        raise RequestError(
+            f"{text!r} are no layers.", "Write whole numbers, such as 1, 2; empty: no neurons."
+        ) from None
 
 
 def _least(text: Any) -> float:
