@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
 
+from headscope.analyses import circuit_result
+from headscope.analyses.circuit_discovery import CircuitDiscoveryRequest, run
 from headscope.analyses.circuit_run import CircuitRunner
 from headscope.components import Component
+from headscope.errors import ModelError, RequestError, ResultError
+from headscope.model import memory
+from headscope.model.edges import Wiring
+from headscope.model.layout import layout
+from headscope.model.live import LiveModel
 from tests import edges as by_hand
 from tests import models
+from tests.analyses.steps import result_of
 from tests.analyses.studies import ANSWER, PAIRS, WRONG, finish, recorded, scores
 from tests.analyses.test_circuit_run import metric_of
 
@@ -126,3 +136,60 @@ def test_scores_are_slopes_and_exact_values_differences_by_hand(tokenizer, name)
         assert found[writer, reader] == pytest.approx(slope, rel=5e-3, abs=bound)
         assert exact == pytest.approx(metric(0) - metric(-1), abs=1e-5)
     assert np.abs(lost).max() > 1e-3
+
+
+def test_a_graph_has_neurons_for_nodes(llama, monkeypatch, tmp_path):
+    monkeypatch.setattr(circuit_result, "MOST_EDGES", 900)
+    asked = CircuitDiscoveryRequest(PAIRS, ig_steps=2, neurons=(1,), n_edges=300)
+    graph = result_of(run(LiveModel.of(llama), asked))
+    found, study = scores(llama, ig_steps=2, neurons=(1,))
+    where = circuit_result.places(study.edges, graph)
+    assert len(graph.edges) == 900 < graph.edges_in_all == study.edges.possible.sum()
+    assert np.allclose(graph["eap_ig_inputs"], found[where], atol=1e-6)
+    neurons = [name for name in graph.names if re.fullmatch(r"L1N\d+", name)]
+    assert len(neurons) > 10
+    assert "MLP1" not in graph.names
+    assert graph.faithfulness[-1].faithfulness == 1.0
+    kept = graph.to_dataframe().query("kept")
+    assert (kept.source.isin(neurons) | kept.target.isin(neurons)).any()
+    assert graph.provenance.parameters["neurons"] == "[1]"
+    with pytest.raises(ResultError, match=r"no place for L1N\d+"):
+        graph.save_json(tmp_path / "graph.json")
+
+
+@pytest.mark.parametrize("rule", ["greedy", "acdc"])
+def test_every_rule_chooses_among_edges_of_neurons(gpt2, rule):
+    asked = CircuitDiscoveryRequest(PAIRS[:1], method="eap", neurons=(2,), rule=rule, n_edges=20,
+                                    least=0.05)  # fmt: skip
+    graph = result_of(run(LiveModel.of(gpt2), asked))
+    assert 0 < graph.edges.kept.sum() < len(graph.edges)
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"positions": True}, "not told apart by position"),
+        ({"method": "flow_routes"}, "not told apart in flow routes"),
+        ({"neurons": (0, 3)}, "There is no layer 3"),
+    ],
+)
+def test_what_has_no_neurons_is_refused(gpt2, fields, why):
+    with pytest.raises(RequestError, match=why):
+        recorded(gpt2, PAIRS[:1], **{"neurons": (0,), **fields})
+
+
+def test_more_than_fits_is_refused_before_anything_is_made(gpt2, monkeypatch):
+    monkeypatch.setattr(memory, "free_bytes", lambda device: 10_000_000)
+    with pytest.raises(RequestError, match=r"384 neurons of 3 layers needs about .* fewer layers"):
+        recorded(gpt2, PAIRS[:1], neurons=(0, 1, 2))
+
+
+def test_a_model_whose_neurons_do_something_else_is_refused(gpt2):
+    wiring = Wiring(gpt2, layout(gpt2), (0, 1))
+    point = gpt2.hook_dict["blocks.1.mlp.hook_pre"]
+    point.add_hook(lambda x, hook: x * torch.arange(1, 1 + x.shape[1])[:, None])
+    try:
+        with pytest.raises(ModelError, match="in block 1 neurons do not read"):
+            wiring.check(torch.tensor([PAIRS[0].clean]))
+    finally:
+        point.remove_hooks("fwd")

@@ -48,6 +48,7 @@ ASKED: dict[str, list[dict[str, Any]]] = {
     ],
     "circuit_discovery": [
         {"pairs": SET[:1], "method": "eap", "rule": "greedy", "n_edges": 20, "n_exact": 2},
+        {"pairs": ONE, "method": "eap", "n_edges": 40, "neurons": (0, 2)},
         {"pairs": (Pair(IDS, OTHER, 281, 282), Pair(OTHER, IDS, 282, 281)), "ablation": "mean",
          "rule": "threshold", "least": 0.01, "signed": True, "ig_steps": 2},
     ],

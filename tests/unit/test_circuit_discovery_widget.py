@@ -31,10 +31,12 @@ def widget(llama: Any) -> Iterator[hs.CircuitDiscovery]:
 def test_every_field_is_in_the_request(widget: hs.CircuitDiscovery) -> None:
     widget.method, widget.ig_steps, widget.ablation = "eap", 3, "zero"
     widget.metric, widget.rule, widget.least, widget.signed = "log_prob", "threshold", "0.002", True
+    widget.neurons = [1]
     parameters = widget.result.provenance.parameters
     for name, value in {
         "method": "eap", "ig_steps": 3, "ablation": "zero", "metric": "log_prob",
         "rule": "threshold", "least": 0.002, "signed": True, "answer": " cat", "wrong": " dog",
+        "neurons": "[1]",
     }.items():  # fmt: skip
         assert parameters[name] == value
     assert widget.result.pruning.rule == "threshold"
@@ -43,6 +45,7 @@ def test_every_field_is_in_the_request(widget: hs.CircuitDiscovery) -> None:
 @pytest.mark.parametrize(
     ("fields", "says"),
     [({"least": "much"}, "least cannot be 'much'"),
+     ({"neurons": "L1"}, "'L1' are no layers"),
      ({"corrupted": "the dog"}, "tokens, the corrupted one")],
 )  # fmt: skip
 def test_a_bad_field_is_said_in_the_page(

@@ -98,11 +98,17 @@ class NeuronLayer:
         dtype = torch.promote_types(shares.dtype, torch.float32)
         return shares.to(dtype) @ self.out.to(dtype)
 
-    def read(self, views: torch.Tensor, some: slice | torch.Tensor = slice(None)) -> torch.Tensor:
-        """Factors `[n, neuron, factor]` of some neurons that see views `[n, d_model]`."""
+    def read(self, views: torch.Tensor) -> torch.Tensor:
+        """Factors `[n, neuron, factor]` of neurons that see views `[n, d_model]`."""
+        return self.factors_of(self.before(views))
+
+    def factors_of(
+        self, normed: torch.Tensor, some: slice | torch.Tensor = slice(None)
+    ) -> torch.Tensor:
+        """Likewise of some neurons, that see a view which is `normed` already."""
         into = self.into[some]
-        normed = self.before(views).to(into.dtype)
-        return (normed @ into.flatten(0, 1).mT).view(-1, *into.shape[:2]) + self.bias[some]
+        seen = normed.to(into.dtype) @ into.flatten(0, 1).mT
+        return seen.view(-1, *into.shape[:2]) + self.bias[some]
 
     def read_of_nothing(self) -> torch.Tensor:
         """What of their factors `[neuron, factor]` does not depend on the stream."""

@@ -7,8 +7,6 @@ and sparse ones need few views, however many neurons there are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -70,9 +68,7 @@ class NeuronCircuits:
         own = slice(first, first + views.shape[1])
         for circuit, kept in enumerate(self._kept):
             distinct, which = _distinct(kept[:, own])
-            for number in range(distinct.shape[1]):
-                for seen in self._seen(circuit, distinct[:, number]):
-                    views[circuit, which == number] += seen
+            views[circuit] += self._seen(circuit, distinct)[which]
 
     def factor(
         self, layer: int, number: int, found: torch.Tensor, base: torch.Tensor
@@ -102,27 +98,36 @@ class NeuronCircuits:
         among = torch.from_numpy(distinct[rows[some]].T).to(found)
         written = found[old_rows[some]].flatten(1)
         factors = base.new_empty(len(base), *own.bias.shape)
-        step = max(1, _BLOCK_BYTES // (base.element_size() * base.numel()))
+        per_view = base.numel() + len(base) * max(
+            (m.shape[-1] for m in self._moved.values()), default=0
+        )
+        step = max(1, _BLOCK_BYTES // (base.element_size() * per_view))
         for first in range(0, len(among), step):
             views = (among[first : first + step] @ written).unflatten(1, base.shape) + base
-            for number, view in enumerate(views, first):
-                for seen in self._seen(circuit, distinct[:, number]):
-                    view += seen
+            if self._moved:
+                views += self._seen(circuit, distinct[:, first : first + step])
+            for number, normed in enumerate(own.before(views), first):
                 members = torch.from_numpy(np.flatnonzero(which == number)).to(base.device)
-                factors[:, members] = own.read(view, members).to(factors)
+                factors[:, members] = own.factors_of(normed, members).to(factors)
         return factors
 
-    def _seen(self, circuit: int, kept: Columns) -> Iterator[torch.Tensor]:
-        """What a reader with these edges sees of each layer that has written, `[n, d_model]`."""
-        for layer, moved in self._moved.items():
-            among = torch.from_numpy(kept[self._wiring.whole.rows(layer)]).to(moved.device)
-            n_kept = int(among.sum())
-            out = self._wiring.neurons[layer].out
-            if 2 * n_kept > len(among):
-                without = moved[circuit][:, ~among] @ out[~among].to(moved)
-                yield self._sums[layer][circuit] - without
-            elif n_kept:
-                yield moved[circuit][:, among] @ out[among].to(moved)
+    def _seen(self, circuit: int, kept: Columns) -> torch.Tensor:
+        """What readers see of the neurons that have written, `[reader, n, d_model]`.
+
+        Of their sum where that leaves less to be added up: they may see nearly all.
+        """
+        return torch.stack([self._of_layer(layer, circuit, kept) for layer in self._moved]).sum(0)
+
+    def _of_layer(self, layer: int, circuit: int, kept: Columns) -> torch.Tensor:
+        among, moved = kept[self._wiring.whole.rows(layer)].T, self._moved[layer][circuit]
+        some, missing = (np.flatnonzero(which.any(0)) for which in (among, ~among))
+        less = len(missing) < len(some)
+        some = missing if less else some
+        weights = torch.from_numpy(among[:, some] != less).to(moved)
+        rows = torch.from_numpy(some).to(moved.device)
+        parts = moved[:, rows] * weights[:, None]
+        seen = parts @ self._wiring.neurons[layer].out[rows].to(moved)
+        return self._sums[layer][circuit] - seen if less else seen
 
 
 def neuron_bytes(edges: EdgeMap, like: torch.Tensor) -> int:
