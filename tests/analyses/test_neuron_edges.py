@@ -158,10 +158,10 @@ def test_a_graph_has_neurons_for_nodes(llama, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("rule", ["greedy", "acdc"])
-def test_every_rule_chooses_among_edges_of_neurons(gpt2, rule):
+def test_every_rule_chooses_among_edges_of_neurons(llama, rule):
     asked = CircuitDiscoveryRequest(PAIRS[:1], method="eap", neurons=(2,), rule=rule, n_edges=20,
                                     least=0.05)  # fmt: skip
-    graph = result_of(run(LiveModel.of(gpt2), asked))
+    graph = result_of(run(LiveModel.of(llama), asked))
     assert 0 < graph.edges.kept.sum() < len(graph.edges)
 
 

@@ -51,7 +51,7 @@ from headscope.analyses.metrics import MetricName
 from headscope.analyses.prompt_pairs import Pair
 from headscope.analyses.trials import TOKENS_IN_GROUP, Trials
 from headscope.errors import RequestError
-from headscope.jobs.steps import patience
+from headscope.jobs.steps import part, patience
 from headscope.model.edge_gradients import EdgeProducts, reader_gradients
 from headscope.model.edges import EdgeMap, Wiring, Written
 from headscope.model.flow_routes import flow_routes
@@ -249,7 +249,8 @@ class EdgeStudy(Trials):
                 )
                 products.add(gradients, weight)
                 if number == len(points):
-                    scores += products.total()
+                    begun = (done + (number - 1) / number) / len(batches)
+                    scores += yield from part(products.whole(), begun, 1 / number / len(batches))
                 yield (done + number / len(points)) / len(batches)
         self.scores: npt.NDArray[np.float64] = scores.numpy() / len(self.experiments)
 

@@ -7,7 +7,7 @@ That is what TransformerLens's split inputs give, with no flag touched and group
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -221,7 +221,10 @@ class EdgeProducts:
                         self._along[:n, edges.columns(layer, letter), slots] += product
 
     def total(self) -> torch.Tensor:
-        """float64 `[writer, reader]`, by position or not, on the CPU; 0 where there is no edge."""
+        """float64 `[writer, reader]`, by position or not, on the CPU; 0 where there is no edge.
+
+        Of edges between heads and MLPs.
+        """
         wiring, edges = self._wiring, self._wiring.map
         found = -self._along
         with torch.no_grad():
@@ -241,9 +244,14 @@ class EdgeProducts:
                 if self._logits is not None:
                     view = self._logits[None, part].to(vectors)
                     found[:, -1:, slots] += _by_slot(vectors, view, slots)
-            if self._neurons is not None and self._logits is not None:
-                return self._neurons.total(found[..., 0], self._heads, self._mlps, self._logits)
         return found if self._by_position else found[..., 0]
+
+    def whole(self) -> Generator[float, None, torch.Tensor]:
+        """As `total`, of neurons too where they are told apart; yields the share done."""
+        plain = self.total()
+        if self._neurons is None or self._logits is None:
+            return plain
+        return (yield from self._neurons.total(plain, self._heads, self._mlps, self._logits))
 
     def _vectors(self, part: Part) -> torch.Tensor:
         return self._change.vectors(self._wiring, part) if self._only is None else self._only

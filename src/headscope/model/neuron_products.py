@@ -11,7 +11,7 @@ there are. Nothing that neurons write is spelt out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Union
 
 import numpy as np
@@ -109,8 +109,8 @@ class NeuronProducts:
         heads: Mapping[tuple[Input, int], torch.Tensor],
         views: Mapping[int, torch.Tensor],
         logits: torch.Tensor,
-    ) -> torch.Tensor:
-        """float64 `[writer, reader]` of the whole map.
+    ) -> Generator[float, None, torch.Tensor]:
+        """float64 `[writer, reader]` of the whole map; yields the share done.
 
         Args:
             plain: The products of all edges between heads and MLPs.
@@ -122,16 +122,22 @@ class NeuronProducts:
         wiring, edges = self._wiring, self._wiring.whole
         found = -self._along
         found[np.ix_(*self._spelt)] = plain[np.ix_(*self._plainly)]
-        for (letter, layer), gradient in heads.items():
+        n_steps = len(heads) + len(self._gradients)
+        for done, ((letter, layer), gradient) in enumerate(heads.items()):
+            yield done / n_steps
             columns = edges.columns(layer, letter)
             self._from_neurons(found, layer, columns, gradient, wiring.pulled(layer, letter))
-        for layer, gradient in self._gradients.items():
+        for done, (layer, gradient) in enumerate(self._gradients.items(), len(heads)):
+            yield done / n_steps
             pulled = wiring.neurons[layer].pulled().to(gradient)
             columns = edges.columns(layer, None)
             self._from_neurons(found, layer, columns, gradient, pulled)
             for part in self._parts:
                 vectors = self._vectors(part)[: wiring.map.written_before(layer, mlp=True)]
-                sums = [_seen(vector, gradient[part], pulled) for vector in vectors]
+                sums = []
+                for vector in vectors:
+                    sums.append(_seen(vector, gradient[part], pulled))
+                    yield done / n_steps
                 self._to_neurons(found, torch.stack(sums), columns)
         last = slice(len(edges.readers) - 1, len(edges.readers))
         ends = {layer: (edges.columns(layer, None), view) for layer, view in views.items()
