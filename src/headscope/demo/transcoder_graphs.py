@@ -62,6 +62,6 @@ def _graph(
 def _scores(graph: Any) -> dict[str, float]:
     found = {term.label: term.value for term in graph.scores}
     return {
-        name: round(float(found[f"{name} score, whole graph"]), 3)
+        name: round(float(found[f"{name.capitalize()} score, whole graph"]), 3)
         for name in ("replacement", "completeness")
     }
