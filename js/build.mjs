@@ -96,7 +96,13 @@ await Promise.all([
   ]),
 ]);
 
-const names = ["widget", "frozen", "figure", ...ISLANDS, ...ISLANDS.map((name) => `frozen-${name}`)];
+const names = [
+  "widget",
+  "frozen",
+  "figure",
+  ...ISLANDS,
+  ...ISLANDS.map((name) => `frozen-${name}`),
+];
 for (const name of names.map((name) => `${name}.js`)) {
   const { size } = await stat(folder + name);
   console.log(`${name} ${(size / 1000).toFixed(1)} kB`);
