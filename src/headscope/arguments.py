@@ -25,8 +25,6 @@ from typing import (
     get_type_hints,
 )
 
-import numpy as np
-
 from headscope.errors import RequestError
 
 P = ParamSpec("P")
@@ -163,7 +161,8 @@ def _of_class(value: Any, kind: type) -> Any:
     if kind is float:
         return _number(value)
     if kind is bool:
-        return bool(_demand(isinstance(value, (bool, np.bool_)), value))
+        named = type(value).__name__  # numpy's has the same name, or had bool_
+        return bool(_demand(named in ("bool", "bool_"), value))
     return _demand(isinstance(value, os.PathLike if kind is Path else kind), value)
 
 

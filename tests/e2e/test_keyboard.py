@@ -92,6 +92,8 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def page(browser: BrowserContext, saved: Path) -> Iterator[Page]:
     page = browser.new_page()
     page.goto(saved.as_uri())
+    # Widgets are unpacked one after the other.
+    expect(page.locator(".hs-root")).to_have_count(page.locator(".headscope-frozen").count())
     for root in page.locator(".hs-root").all():
         root.scroll_into_view_if_needed()
         expect(root.locator("canvas").first).to_be_visible()

@@ -56,7 +56,7 @@ def every_component(layout: Layout) -> list[Component]:
     layers, heads = range(layout.n_layers), [None, *range(layout.n_heads)]
     found = [Component("embed"), Component("logits"), *(Component("mlp", i) for i in layers)]
     made = (Component("head", i, h, input=p) for i, h, p in product(layers, heads, [None, *INPUTS]))
-    assert {component.kind for component in found} | {"head"} == set(get_args(Kind))
+    assert {component.kind for component in found} | {"head", "neuron"} == set(get_args(Kind))
     return list(dict.fromkeys([*found, *map(layout.resolve, made)]))
 
 

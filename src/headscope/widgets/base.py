@@ -122,7 +122,8 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
         """
         source = self._prompts.source(self.prompt)
         ids = {} if isinstance(source, str) else {"prompt": list(source)}
-        defaults = inspect.signature(type(self)).parameters
+        # Of `__init__`, since traitlets may give the class a signature of its own.
+        defaults = inspect.signature(type(self).__init__).parameters
         return ids | {
             name: value
             for name, value in self._options.items()
