@@ -65,8 +65,18 @@ export function useWidth(ref: RefObject<HTMLElement | null>): number {
 /** How far beyond the edge of the page counts as in sight, so that scrolling meets a drawn view. */
 const MARGIN = "300px";
 
+/** Whether there is something to draw for: a place in sight, or paper. */
 export function useInSight(ref: RefObject<HTMLElement | null>): boolean {
   const [inSight, setInSight] = useState(false);
+  const [printing, setPrinting] = useState(false);
+  useEffect(() => {
+    const change = ({ type }: Event): void => setPrinting(type === "beforeprint");
+    const types = ["beforeprint", "afterprint"];
+    for (const type of types) addEventListener(type, change);
+    return () => {
+      for (const type of types) removeEventListener(type, change);
+    };
+  }, []);
   useEffect(() => {
     const element = ref.current;
     if (!element) return;
@@ -77,5 +87,5 @@ export function useInSight(ref: RefObject<HTMLElement | null>): boolean {
     observer.observe(element);
     return () => observer.disconnect();
   }, [ref]);
-  return inSight;
+  return inSight || printing;
 }

@@ -371,3 +371,11 @@ test("with no model there is no prompt, no next token and no kernel to be told o
   expect(page.find(".hs-title").textContent).toContain("golden · float32");
   page.close();
 });
+
+test("what is out of sight is drawn for paper", async () => {
+  page = await open(new FakeModel({ _result: golden("grid"), _status: done }), false);
+  const print = (type: string) => act(() => void dispatchEvent(new Event(type)));
+  expect(page.all(".view")).toEqual([]);
+  await print("beforeprint");
+  expect(page.all(".view")).toHaveLength(1);
+});

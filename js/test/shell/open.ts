@@ -9,14 +9,19 @@ const WIDTH = 800;
 
 /** The one observer that a page without layout cannot offer: everything is 800 wide and in sight. */
 class Seen {
+  protected readonly isIntersecting: boolean = true;
   private readonly tell: (entries: object[]) => void;
   constructor(tell: (entries: object[]) => void) {
     this.tell = tell;
   }
   observe(): void {
-    this.tell([{ contentRect: { width: WIDTH }, isIntersecting: true }]);
+    this.tell([{ contentRect: { width: WIDTH }, isIntersecting: this.isIntersecting }]);
   }
   disconnect(): void {}
+}
+
+class FarAway extends Seen {
+  protected override readonly isIntersecting = false;
 }
 
 export interface Opened {
@@ -27,9 +32,9 @@ export interface Opened {
   close(): void;
 }
 
-export async function open(fake: FakeModel): Promise<Opened> {
+export async function open(fake: FakeModel, inSight = true): Promise<Opened> {
   vi.stubGlobal("ResizeObserver", Seen);
-  vi.stubGlobal("IntersectionObserver", Seen);
+  vi.stubGlobal("IntersectionObserver", inSight ? Seen : FarAway);
   vi.spyOn(HTMLElement.prototype, "clientWidth", "get").mockReturnValue(WIDTH);
   const el = document.createElement("div");
   document.body.append(el);
