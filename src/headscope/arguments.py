@@ -150,9 +150,9 @@ def _fitted(value: Any, hint: Any) -> Any:
     if origin is Mapping:
         _demand(isinstance(value, Mapping), value)
         return {_fitted(k, inner[0]): _fitted(each, inner[1]) for k, each in value.items()}
-    if hint is Any or not isinstance(hint, type) or getattr(hint, "_is_protocol", False):
-        return value
-    return _of_class(value, hint)
+    known = isinstance(hint, type) and hint is not Any  # Any is a class since Python 3.11
+    plain = origin is None and known and not getattr(hint, "_is_protocol", False)
+    return _of_class(value, hint) if plain else value
 
 
 def _of_class(value: Any, kind: type) -> Any:
@@ -188,6 +188,8 @@ def _whole(value: Any) -> int:
 
 
 def _number(value: Any) -> float:
+    if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):  # of numpy or torch
+        value = value.item()
     _demand(isinstance(value, Real) and not isinstance(value, bool), value)
     return float(_demand(math.isfinite(value), value))
 

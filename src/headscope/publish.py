@@ -60,12 +60,16 @@ def _told(published: Published) -> str:
 
 
 def _execute(notebook: NotebookNode, source: Path) -> None:
+    from jupyter_client.kernelspec import NoSuchKernel
     from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
     client = NotebookClient(notebook, resources={"metadata": {"path": str(source.parent)}})
     try:
         client.execute()
+    except (NoSuchKernel, DeadKernelError, CellTimeoutError) as failed:
+        why = str(failed).strip().splitlines()[0]
+        raise ResultError(f"It does not run: {why}", "Choose a kernel for it.") from failed
     except CellExecutionError as failed:
         raise ResultError(
             f"A cell failed: {failed.ename}: {failed.evalue}", "Run the notebook, and mend it."

@@ -35,6 +35,10 @@ def model(request: pytest.FixtureRequest) -> LiveModel:
     return live
 
 
+#: Analyses of one prompt that run it many times.
+SEVERAL_RUNS = ("layer_robustness", "self_repair")
+
+
 def takes_pairs(name: str) -> bool:
     (first, *_) = dataclasses.fields(REGISTRY[name].request)
     assert first.name in ("prompt", "pairs")
@@ -105,7 +109,7 @@ def test_provenance_names_the_hooks_that_acted(name: str, model: LiveModel) -> N
         job.advance(0)
         model.bridge.reset_hooks()  # in a cell, while the rest is still to be done
         job.advance()
-        if takes_pairs(name):  # many runs, which would be of two models
+        if takes_pairs(name) or name in SEVERAL_RUNS:  # which would be of two models
             assert isinstance(job.error, ResultError)
             assert "weights or hooks have changed" in str(job.error)
         else:

@@ -85,6 +85,36 @@ def test_patches_and_factors_equal_hooks(every_bridge: Any) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "hook"),
+    [
+        ("L1.resid_post", "hook_resid_post"), ("L1.attn_out", "hook_attn_out"),
+        ("L1.mlp_out", "hook_mlp_out"), ("L1H1.q", "attn.hook_q"), ("L1H1.v", "attn.hook_v"),
+    ],
+)  # fmt: skip
+def test_every_place_can_be_scaled(gpt2: Any, name: str, hook: str) -> None:
+    at = (0, slice(None), 1) if "H1" in name else (0,)
+
+    def halve(x: torch.Tensor, hook: Any) -> torch.Tensor:
+        return setter(at, x[at] / 2)(x, hook)
+
+    same(
+        under(gpt2, hs.Interventions().scale(name, 0.5)),
+        by_hooks(gpt2, (f"blocks.1.{hook}", halve)),
+    )
+
+
+def test_the_stream_in_the_middle_of_a_block_is_changed_for_all_behind_it(gpt2: Any) -> None:
+    """What attention writes is replaced by what is lacking to the other prompt's stream."""
+    lacking = (
+        seen(gpt2, "blocks.1.hook_resid_mid", OTHER) - seen(gpt2, "blocks.1.hook_resid_pre")
+    )[4]
+    same(
+        under(gpt2, hs.Interventions().patch("L1.resid_mid", OTHER, [4])),
+        by_hooks(gpt2, ("blocks.1.hook_attn_out", setter((0, 4), lacking))),
+    )
+
+
 def test_what_is_off_does_nothing(gpt2: Any) -> None:
     off = hs.Interventions().zero("L1H2").changed(0, on=False)
     assert torch.equal(under(gpt2, off), logits(gpt2))

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import headscope as hs
@@ -72,6 +73,8 @@ def test_edits_give_new_lists() -> None:
         (lambda: hs.Means([]), "toward"),
         (lambda: hs.TokenDifference(None, 3), "token"),
         (lambda: hs.Interventions([{"kind": "zap"}]), "zap"),
+        (lambda: hs.Interventions([{"kind": []}]), "kind"),
+        (lambda: hs.Interventions().zero(), "component"),
         (lambda: hs.Interventions([{"kind": "zero"}]), "component"),
         (lambda: hs.Interventions([{"kind": "zero", "component": "L0", "x": 1}]), "'x'"),
         (lambda: hs.Interventions([{"kind": "zero", "component": "L0", "on": 1}]), "on"),
@@ -85,6 +88,12 @@ def test_nonsense_is_refused_in_one_line(make, says) -> None:
     with pytest.raises(hs.RequestError, match=says) as refused:
         make()
     assert "\n" not in str(refused.value)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    made = hs.Interventions().scale("L0", np.float32(0.5), np.array([1, -1])).skip(np.int64(2))
+    assert made == hs.Interventions().scale("L0", 0.5, [1, -1]).skip(2)
+    assert hs.Interventions.from_json(made.to_json()) == made
 
 
 def test_data_needs_no_torch() -> None:

@@ -13,6 +13,7 @@ from headscope.model import LiveModel
 from headscope.model.intervening import plan
 from headscope.model.intervening.generating import Sampling, generate
 from headscope.model.intervening.running import Baseline
+from tests import models
 
 IDS = [0, 17, 40, 99, 23, 61, 5, 120]
 OTHER = [0, 17, 41, 99, 7, 61, 5, 121]
@@ -41,22 +42,14 @@ def test_a_run_from_the_middle_is_the_whole_run(every_bridge: Any, name: str) ->
     assert torch.allclose(found.logits, expected[0, [3, -1]], atol=2e-5)
     if name in cache:
         assert torch.allclose(found.seen[name], cache[name][0], atol=2e-5)
-    assert baseline.holds
     assert not LiveModel.of(every_bridge).user_hooks()
 
 
 def test_blocks_below_do_not_run(gpt2: Any) -> None:
-    ran = []
-    baseline = Baseline(LiveModel.of(gpt2), IDS)
     chosen = plan(gpt2, hs.Interventions().zero("L2H1"))
-    handles = [
-        block.mlp.original_component.register_forward_hook(lambda *_, i=i: ran.append(i))
-        for i, block in enumerate(gpt2.blocks)
-    ]
-    baseline.run(chosen)
-    for handle in handles:
-        handle.remove()
-    assert ran == [2]
+    names = [f"blocks.{layer}.mlp.hook_out" for layer in range(3)]
+    found = Baseline(LiveModel.of(gpt2), IDS).run(chosen, seen=names)
+    assert list(found.seen) == names[2:]
 
 
 @pytest.mark.parametrize("name", STACKS)
@@ -97,10 +90,50 @@ def test_frequencies_of_sampled_tokens_are_the_probabilities() -> None:
 def test_generation_ends_where_no_longer_text_fits_and_leaves_nothing(gpt2: Any) -> None:
     model = LiveModel.of(gpt2)
     long = [*IDS, *([17] * 50)]
-    assert len(list(generate(model, long, Sampling(temperature=1.0), 99))) <= model.n_ctx - 58
+    grown = list(generate(model, long, Sampling(temperature=1.0), 99))
+    assert 0 < len(grown) <= model.n_ctx - 58
     stopped = generate(model, IDS, Sampling(), 9, plan(model, STACKS["layers"]))
     list(islice(stopped, 2))
     assert not model.user_hooks()
     assert not any("forward" in block.__dict__ for block in gpt2.blocks)
     with pytest.raises(hs.RequestError, match="temperature"):
         Sampling(temperature=-1)
+
+
+def test_a_plan_forgets_the_text_that_it_was_generated_on(gpt2: Any) -> None:
+    """Positions count from the end of each prompt, whatever ran before."""
+    model = LiveModel.of(gpt2)
+    used, fresh = (plan(model, hs.Interventions().zero("L1H2", [-1])) for _ in range(2))
+    next(generate(model, [*IDS, 17, 40], Sampling(), 3, used))
+    baseline = Baseline(model, IDS)
+    assert torch.equal(baseline.run(used).logits, baseline.run(fresh).logits)
+
+
+def test_a_baseline_of_another_model_is_refused(tokenizer: Any) -> None:
+    bridge = models.bridge(models.hf_gpt2(), tokenizer)
+    model = LiveModel.of(bridge)
+    baseline, chosen = Baseline(model, IDS), plan(model, hs.Interventions().zero("L1H2"))
+    with torch.no_grad():
+        bridge.blocks[0].mlp.W_in.mul_(2)
+    with pytest.raises(hs.ResultError, match="changed since"):
+        baseline.run(chosen)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        hs.Interventions().knock_out("L0", None, 4).knock_out("L1", None, -2),
+        hs.Interventions().knock_out("L0", -1, 1).freeze_pattern("L1", OTHER),
+    ],
+)
+def test_edges_are_those_of_the_text_where_a_window_slides(
+    tokenizer: Any, changes: hs.Interventions
+) -> None:
+    """Keys that fell out of the window shift the others' columns."""
+    model = LiveModel.of(models.bridge(models.hf_mistral(window=5), tokenizer))
+    sampling = Sampling(temperature=1.5, seed=1)
+    cached = list(generate(model, IDS, sampling, 8, plan(model, changes)))
+    whole = list(generate(model, IDS, sampling, 8, plan(model, changes), cached=False))
+    plain = list(generate(model, IDS, sampling, 8))
+    assert cached == whole
+    assert cached != plain

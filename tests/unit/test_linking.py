@@ -60,3 +60,15 @@ def test_what_is_no_widget_is_refused(trio: tuple[Any, Any, Any]) -> None:
         hs.link(trio[0])
     with pytest.raises(hs.RequestError, match="a Grid cannot be linked"):
         hs.link(trio[0], build.grid())  # type: ignore[arg-type]
+
+
+def test_what_the_other_has_not_leaves_both_alone(trio: tuple[Any, Any, Any]) -> None:
+    """A head that the other model lacks: its choice stays, and so does the user's."""
+    _, same, _ = trio
+    longer = hs.AttentionPatterns(hs.load_demo(), "When Mary and John", selection={"head": 3})
+    same.selection = {"head": 1}
+    hs.link(longer, same)
+    longer.selection = {"head": 5}  # the tiny model has heads 0 to 3
+    assert longer.selection["head"] == 5
+    assert same.selection["head"] == 1
+    longer.close()

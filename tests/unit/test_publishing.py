@@ -29,7 +29,7 @@ PROMPT = "the cat sat on"
 def notebook(monkeypatch: pytest.MonkeyPatch) -> Iterator[NotebookShell]:
     """A notebook with no output yet."""
     monkeypatch.setattr(published, "_CARRIERS", Carriers())
-    monkeypatch.setattr(published.PublishedPage, "_picture", lambda _: Picture(b"drawn elsewhere"))
+    monkeypatch.setattr(published.PublishedPage, "_picture", lambda *_: Picture(b"drawn elsewhere"))
     made = shell()
     made.ask()
     yield made
@@ -132,6 +132,15 @@ def test_each_part_of_the_front_end_is_carried_once(notebook: NotebookShell, gpt
     notebook.ask("two", stdin=False)
     assert codes(notebook.shows(hs.AttentionPatterns(gpt2, PROMPT))[0]) == 1, "its own view only"
     assert codes(notebook.shows(hs.LogitLens(gpt2, PROMPT))[0]) == 0
+
+
+def test_what_is_closed_carries_nothing_any_more(notebook: NotebookShell, gpt2: Any) -> None:
+    notebook.ask("one")
+    first = hs.LogitLens(gpt2, PROMPT)
+    assert codes(notebook.shows(first)[1]) == 1
+    first.close()
+    notebook.ask("two")
+    assert codes(notebook.shows(hs.LogitLens(gpt2, PROMPT))[1]) == 1
 
 
 @pytest.mark.parametrize("named", [True, False])

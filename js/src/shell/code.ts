@@ -11,7 +11,7 @@ const ESCAPES: Record<string, string> = {
   "\t": "\\t",
   " ": " ",
 };
-const NUMBER = /^-?\d+(\.\d*)?$/;
+const NUMBER = /^-?(0|[1-9][0-9]*)(\.[0-9]*)?$/;
 const PAIR = ["corrupted", "answer", "wrong"];
 
 /** A call, and what is assigned after it. */
@@ -51,8 +51,8 @@ function comments({ prompt, arguments: besides }: HostState, result: Result): st
   const { model, architecture, dtype, processed_weights, revision } = result.provenance;
   const parts = [
     visible(model),
-    architecture,
-    dtype,
+    visible(architecture),
+    visible(dtype),
     processed_weights ? "processed weights" : "weights as trained",
     ...(revision ? [`revision ${visible(revision)}`] : []),
   ];

@@ -17,6 +17,7 @@ Cost: four runs per layer and prompt, each from the changed layer on.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Union
@@ -24,13 +25,14 @@ from typing import Union
 import numpy as np
 import torch
 
-from headscope.errors import PromptError, RequestError
+from headscope.errors import PromptError
 from headscope.interventions import Interventions
 from headscope.jobs.steps import Step, Steps
 from headscope.model.intervening import Plan, plan
+from headscope.model.intervening.layers import same_type
 from headscope.model.intervening.running import Baseline
 from headscope.model.live import LiveModel
-from headscope.model.memory import FLOAT32, refuse_if_too_large
+from headscope.model.memory import FLOAT32, recorded_bytes, refuse_if_too_large
 from headscope.results import Axis, Grid, Measure, Prompt, Scale, Term
 
 Text = Union[str, tuple[int, ...]]
@@ -81,8 +83,11 @@ def run(model: LiveModel, request: LayerRobustnessRequest) -> Steps[Grid]:
     longest = max(len(prompt.token_ids) for prompt in prompts)
     if longest < 2:
         raise PromptError("The loss needs a next token.", "Use a prompt of two tokens or more.")
-    need = {model.device: 4 * FLOAT32 * longest * model.d_vocab}
-    refuse_if_too_large(need, f"The logits of {longest} tokens")
+    tokens = sum(len(prompt.token_ids) for prompt in prompts)
+    need = Counter({model.device: 4 * FLOAT32 * longest * model.d_vocab})
+    need["cpu"] += FLOAT32 * tokens * model.d_vocab  # what each prompt's runs are compared with
+    need[model.device] += recorded_bytes(model.bridge, 1, tokens, 0, gradient=False)
+    refuse_if_too_large(need, f"Comparing {tokens} tokens")
     yield Step(0.0, "Running the model")
     user_hooks = model.user_hooks()
     shape = (len(_EDITS), model.n_layers)
@@ -119,12 +124,11 @@ def run(model: LiveModel, request: LayerRobustnessRequest) -> Steps[Grid]:
 
 def _planned(model: LiveModel, edit: Interventions, layer: int, name: str) -> Plan | None:
     """None where there is no such edit: no next layer, one of another type, or no MLP."""
-    if name == "swapped with next" and layer + 1 == model.n_layers:
+    last = layer + 1 == model.n_layers
+    swaps = name == "swapped with next" and (last or not same_type(model, layer, layer + 1))
+    if swaps or (name == "without MLP" and not model.layout.mlps):
         return None
-    try:
-        return plan(model, edit)
-    except RequestError:
-        return None
+    return plan(model, edit)
 
 
 def _count(

@@ -26,6 +26,7 @@ from headscope.analyses.prompt_pairs import Pair
 from headscope.analyses.trials import CellKey, Group
 from headscope.errors import RequestError
 from headscope.model.alignment import UNMATCHED
+from headscope.model.attention_edits import refuse_dropped_edits
 from headscope.model.live import LiveModel
 from headscope.model.memory import recorded_bytes
 from headscope.model.recorded import Patch, Place
@@ -80,6 +81,9 @@ class Study(MapTrials):
 
     def prepare(self) -> Iterator[float]:
         """Find each pair's answers and align its prompts; yields the share done."""
+        asked = {self.request.site, *(spot.site for spot in self.request.pinned)}
+        if "pattern" in asked or self.request.qk_fix:
+            refuse_dropped_edits(self.model)
         yield from super().prepare()
         self._check_pinned()
 

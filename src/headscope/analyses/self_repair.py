@@ -95,7 +95,9 @@ def run(model: LiveModel, request: SelfRepairRequest) -> Steps[Grid]:
     wrong = None if request.wrong is None else model.token_id(request.wrong)
     if answer == wrong:
         raise RequestError("answer and wrong are the same token.", "Leave out wrong.")
-    split = _Split(model.read_out(), plain, names, position, answer, wrong)
+    path = model.read_out()
+    path.check(plain.seen[names["stream"]][position : position + 1], plain.logits)
+    split = _Split(path, plain, names, position, answer, wrong)
     rows = []
     for number, head in enumerate(heads):
         changes = Interventions()
@@ -135,6 +137,9 @@ def run(model: LiveModel, request: SelfRepairRequest) -> Steps[Grid]:
             sign=f"Positive: the ablation raises {label} by this path.",
             normalisation="Logits; parts are divided by the final norm's scale on the prompt.",
             user_hooks=user_hooks,
+            notes=["The logit is the one before the model's soft cap or scale."]
+            if path.transforms
+            else [],
         ),
         identity=_identity(values, label),
         next_tokens=model.next_tokens(plain.logits[0]),
@@ -181,6 +186,7 @@ class _Split:
     ) -> None:  # fmt: skip
         self._path, self._names, self._position = path, names, position
         self._plain = plain
+        self._answer, self._wrong = answer, wrong
         self._direction = path.direction(answer, wrong)
         self._scale = path.scale(self._at(plain, names["stream"]))
         self.labels = ("total", "direct", *(n for n in names if n != "stream"), "final norm")
@@ -198,10 +204,17 @@ class _Split:
         before, after = (self._at(run, self._names["stream"]) for run in (self._plain, changed))
         then = self._path.scale(after)
         row["final norm"] = float(after @ self._direction * (1 / then - 1 / self._scale))
-        row["total"] = float(
-            after @ self._direction / then - before @ self._direction / self._scale
+        # The model's own logits, where nothing comes between them and the unembedding.
+        row["total"] = (
+            float(after @ self._direction / then - before @ self._direction / self._scale)
+            if self._path.transforms
+            else self._logit(changed) - self._logit(self._plain)
         )
         return np.array([*row.values()], np.float32)
+
+    def _logit(self, run: Run) -> float:
+        less = 0.0 if self._wrong is None else float(run.logits[0, self._wrong])
+        return float(run.logits[0, self._answer]) - less
 
     def _moved(self, changed: Run, name: str) -> float:
         return float((self._at(changed, name) - self._at(self._plain, name)) @ self._direction)

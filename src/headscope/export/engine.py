@@ -7,6 +7,7 @@ from functools import cache
 from threading import Lock
 from typing import Any
 
+from headscope.errors import ResultError
 from headscope.export.bundle import read_bundle
 
 #: One engine for the process: its start costs more than a figure, and it takes one call at a time.
@@ -19,9 +20,20 @@ def call(function: str, *arguments: Any) -> Any:
 
     Raises:
         HeadscopeError: The front end is not built.
+        ResultError: The figure cannot be drawn; the next one gets an engine of its own.
     """
+    from py_mini_racer import JSEvalException
+
     with _BUSY:
-        return _engine().call(function, *arguments)
+        engine = _engine()
+        try:
+            return engine.call(function, *arguments)
+        except JSEvalException as failed:
+            _engine.cache_clear()
+            why = str(failed).strip().splitlines()[0]
+            raise ResultError(
+                f"The figure is not drawn: {why}.", "Save it from the page's Export menu instead."
+            ) from failed
 
 
 @cache

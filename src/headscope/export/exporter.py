@@ -9,11 +9,12 @@ from nbconvert.exporters import HTMLExporter
 
 from headscope.export.notebook import Published, publish
 
-#: nbconvert's page without the two scripts that it would fetch.
+#: nbconvert's page without the scripts that it would fetch.
 _TEMPLATE = """\
 {%- extends 'lab/index.html.j2' -%}
 {%- block html_head_js_requirejs -%}{%- endblock -%}
 {%- block html_head_js_mathjax -%}{%- endblock -%}
+{%- block html_head_js_mermaidjs -%}{%- endblock -%}
 """
 
 

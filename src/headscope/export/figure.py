@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from headscope.arguments import fit
 from headscope.errors import RequestError
 from headscope.export import png_file
 from headscope.export.engine import as_json, call
@@ -41,7 +42,7 @@ class Style:
         caption: Below it: definition, sign and normalisation if None; "" for none.
 
     Raises:
-        RequestError: The width or the theme is none.
+        RequestError: One of them is none.
     """
 
     width: float = WIDTH_IN
@@ -56,6 +57,8 @@ class Style:
             )
         if self.theme not in ("light", "dark"):
             raise RequestError(f"theme is {self.theme!r}.", "Choose 'light' or 'dark'.")
+        fit("title", self.title, str | None)
+        fit("caption", self.caption, str | None)
 
 
 def svg(frozen: Frozen, style: Style) -> str:

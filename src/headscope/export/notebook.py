@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from headscope.export.frozen import Frozen, Snapshot, pack
 from headscope.export.html import bundles, carried, place
+from headscope.wire.codec import KINDS
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
 _STATE = "application/vnd.jupyter.widget-state+json"
@@ -73,7 +74,7 @@ def _revive(output: Any, stored: Mapping[str, Any]) -> bool:
     entry = stored.get(model_id, {})
     state = entry.get("state", {})
     header = state.get("_result", {}).get("header")
-    if header is None:
+    if header is None or header["kind"] not in KINDS:
         return False
     # A state keeps its binary parts aside, each by its path.
     buffers = {

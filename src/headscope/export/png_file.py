@@ -37,14 +37,19 @@ def indexed(data: bytes) -> bytes:
     Areas keep their colours exactly; what is rare, such as the edges of letters, takes the nearest.
 
     Args:
-        data: A file of a converter's, 8 bits for each of red, green, blue and perhaps opacity, each
-            row as it is or as differences from the left.
+        data: A file of a converter's. Of one that is not 8 bits for each of red, green, blue and
+            perhaps opacity, each row as it is or as differences from the left, the picture is only
+            packed tighter.
     """
     chunks = list(_chunks(data))
-    width, height, _, kind = struct.unpack(">IIBB", chunks[0][1][:10])
+    width, height, bits, kind, _, _, interlaced = struct.unpack(">IIBBBBB", chunks[0][1])
+    if kind not in _CHANNELS or bits != 8 or interlaced:
+        return smaller(data)
     channels = _CHANNELS[kind]
     packed = b"".join(body for name, body in chunks if name == b"IDAT")
     rows = np.frombuffer(zlib.decompress(packed), np.uint8).reshape(height, 1 + width * channels)
+    if rows[:, 0].max() > _FROM_THE_LEFT:
+        return smaller(data)
     pixels = rows[:, 1:].reshape(height, width, channels)
     summed = np.cumsum(pixels, axis=1, dtype=np.uint8)
     pixels = np.where(rows[:, :1, None] == _FROM_THE_LEFT, summed, pixels)[..., :3]

@@ -34,10 +34,10 @@ def _plain(value: Any) -> Any:
 
 
 def _made(data: Any, kinds: Mapping[str, type[T]], what: str) -> T:
-    if not isinstance(data, Mapping) or data.get("kind") not in kinds:
-        kind = data.get("kind") if isinstance(data, Mapping) else data
+    kind = data.get("kind") if isinstance(data, Mapping) else data
+    if not isinstance(data, Mapping) or not isinstance(kind, str) or kind not in kinds:
         raise RequestError(f"There is no {what} {kind!r}.", f"Its kind is one of {[*kinds]}.")
-    made = kinds[data["kind"]]
+    made = kinds[kind]
     known: dict[str, Any] = {field.name: field for field in fields(made)}
     given = {name: value for name, value in data.items() if name != "kind"}
     strange = sorted(str(name) for name in given.keys() - known.keys())

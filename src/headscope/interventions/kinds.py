@@ -7,11 +7,11 @@ they are; a component is written as in `headscope.interventions.targets`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, Union
 
+from headscope.arguments import fit
 from headscope.errors import RequestError
 from headscope.interventions import targets
 from headscope.interventions.directions import Direction
@@ -256,15 +256,14 @@ def _unit(_name: str, value: Any) -> str:
 
 
 def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise RequestError(f"{name} is {value!r}.", f"Pass a number: {name}=2.0.")
-    return float(value)
+    return float(fit(name, value, float))
 
 
 def _whole(name: str, value: Any, least: int = 0) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise RequestError(f"{name} is {value!r}.", f"Pass a whole number from {least}.")
-    return value
+    found = int(fit(name, value, int))
+    if found < least:
+        raise RequestError(f"{name} is {found}.", f"Pass a whole number from {least}.")
+    return found
 
 
 def _place(name: str, value: Any) -> int | None:
@@ -272,19 +271,20 @@ def _place(name: str, value: Any) -> int | None:
 
 
 def _positions(name: str, value: Any) -> Positions:
-    if value is None:
-        return None
-    given = (value,) if isinstance(value, int) else value
-    if isinstance(given, str) or not isinstance(given, Sequence) or not given:
-        raise RequestError(f"{name} is {value!r}.", "Pass indices, positions=[2, -1], or None.")
-    return tuple(_whole(name, position, least=-(10**9)) for position in given)
+    given = fit(name, value, Union[int, Sequence[int], None])
+    if given is None or isinstance(given, int):
+        return None if given is None else (given,)
+    if not given:
+        raise RequestError(f"{name} is empty.", "Pass indices, positions=[2, -1], or None for all.")
+    return tuple(given)
 
 
 def _layers(name: str, value: Any) -> tuple[int, ...]:
-    given = (value,) if isinstance(value, int) else value
-    if isinstance(given, str) or not isinstance(given, Sequence) or not given:
+    given = fit(name, value, Union[int, Sequence[int]])
+    found = tuple(dict.fromkeys((given,) if isinstance(given, int) else given))
+    if not found or min(found) < 0:
         raise RequestError(f"{name} is {value!r}.", "Pass numbers of layers: layers=[3, 4].")
-    return tuple(dict.fromkeys(_whole(name, layer) for layer in given))
+    return found
 
 
 def _prompt(name: str, value: Any) -> Text:

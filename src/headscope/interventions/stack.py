@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, Union, overload
 
+from headscope.arguments import checked
 from headscope.errors import RequestError
 from headscope.interventions.coding import from_json, to_json
 from headscope.interventions.directions import Direction
@@ -89,58 +90,71 @@ class Interventions(Sequence[Intervention]):
         """These, and one more at the end."""
         return Interventions((*self, item))
 
+    @checked
     def zero(self, component: str, positions: Any = None) -> Interventions:
         """Zero ablation; see `Zero`."""
         return self.add(Zero(component, positions))
 
+    @checked
     def mean(self, component: str, prompts: Any, positions: Any = None) -> Interventions:
         """Mean ablation; see `Mean`."""
         return self.add(Mean(component, prompts, positions))
 
+    @checked
     def patch(self, component: str, prompt: Any, positions: Any = None) -> Interventions:
         """An activation from another prompt's run (resample ablation); see `Patch`."""
         return self.add(Patch(component, prompt, positions))
 
+    @checked
     def scale(self, component: str, factor: float, positions: Any = None) -> Interventions:
         """An activation times a factor; see `Scale`."""
         return self.add(Scale(component, factor, positions))
 
+    @checked
     def knock_out(self, head: str, dest: int | None, src: int | None) -> Interventions:
         """An attention edge is cut; see `KnockOut`."""
         return self.add(KnockOut(head, dest, src))
 
+    @checked
     def freeze_pattern(self, head: str, prompt: Any) -> Interventions:
         """A head attends as on a prompt; see `FreezePattern`."""
         return self.add(FreezePattern(head, prompt))
 
+    @checked
     def clamp(self, unit: str, value: float, positions: Any = None) -> Interventions:
         """A neuron or a feature has this activation; see `Clamp`."""
         return self.add(Clamp(unit, value, positions))
 
+    @checked
     def steer(
         self, layer: int, direction: Direction, strength: float = 1.0, positions: Any = None
     ) -> Interventions:
         """A direction is added to the stream; see `Steer`."""
         return self.add(Steer(layer, direction, strength, positions))
 
+    @checked
     def skip(self, layers: Any, part: Part = "block") -> Interventions:
         """Layers are left out; see `Skip`."""
         return self.add(Skip(layers, part))
 
+    @checked
     def swap(self, first: int, second: int) -> Interventions:
         """Two blocks change places; see `Swap`."""
         return self.add(Swap(first, second))
 
+    @checked
     def repeat(self, layer: int, times: int = 2) -> Interventions:
         """A block runs several times; see `Repeat`."""
         return self.add(Repeat(layer, times))
 
     # Editing the list.
 
+    @checked
     def without(self, index: int) -> Interventions:
         """These less one."""
         return Interventions(item for i, item in enumerate(self) if i != self._index(index))
 
+    @checked
     def moved(self, index: int, to: int) -> Interventions:
         """These with one at another place."""
         items = list(self)

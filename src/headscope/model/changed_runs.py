@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from headscope.model.attention_edits import refuse_dropped_edits
 from headscope.model.live import LiveModel
 from headscope.model.recorded import leaving_no_trace
 
@@ -49,11 +50,15 @@ def run_changed(
             held at those of the plain run.
         beside: What a held MLP output still follows: its hook to a hook before it and a function of
             that activation's change, both `[position, d_model]`.
+
+    Raises:
+        ModelError: Its patterns cannot be held, which `frozen` needs.
     """
     model.ready()
     ids = torch.tensor([list(token_ids)], device=model.device)
     held: dict[str, torch.Tensor] = {}
     if frozen:
+        refuse_dropped_edits(model)
         names = [name for name in model.bridge.hook_dict if name.endswith(_HELD)]
         sources = [source for source, _ in beside.values()]
         plain, _ = _seen(model, ids, [], [*names, *sources])

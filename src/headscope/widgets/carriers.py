@@ -31,6 +31,11 @@ class Carriers:
         self._at.update(dict.fromkeys(found, here))
         return found
 
+    def forget(self, parts: Iterable[str]) -> None:
+        """The output that carried these is gone."""
+        for part in parts:
+            self._at.pop(part, None)
+
     def _lost(self, part: str, here: tuple[str, str]) -> bool:
         cell, run = self._at.get(part, here)
         return part not in self._at or (cell == here[0] and run != here[1])

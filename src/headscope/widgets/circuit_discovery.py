@@ -363,7 +363,8 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         """Put what was measured into the result, if it is still that of the edit `at`."""
         graph = more(self._shown())
         if at == self._valued_at and graph is not self._value:
-            self._value, self._result = graph, {**encode(graph)}
+            self._value = graph
+            self._give(encode(graph))
 
     def _questions(self) -> dict[str, Callable[[Params], Answering]]:
         return super()._questions() | {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
@@ -12,6 +13,7 @@ from headscope.results import Result
 
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", " ": " "}
 #: JavaScript writes numbers between these without an exponent.
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]*)?")
 _SMALL, _LARGE = 1e-6, 1e21
 
 
@@ -49,7 +51,7 @@ def _comments(shown: Mapping[str, Any], result: Result) -> Iterator[str]:
         return
     weights = "processed weights" if made.processed_weights else "weights as trained"
     revision = [f"revision {visible(made.revision)}"] if made.revision else []
-    parts = (visible(made.model), made.architecture, made.dtype, weights, *revision)
+    parts = (*map(visible, (made.model, made.architecture, made.dtype)), weights, *revision)
     yield f"# model: {', '.join(parts)}"
     if "transcoders" in shown["arguments"]:
         yield f"# transcoders: {visible(shown['arguments']['transcoders'])}"
@@ -101,4 +103,4 @@ def _number(value: float) -> str:
 
 
 def _is_number(text: Any) -> bool:
-    return isinstance(text, str) and text.lstrip("-").replace(".", "", 1).isdecimal()
+    return isinstance(text, str) and _NUMBER.fullmatch(text) is not None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from itertools import count
-from typing import Any
+from typing import Any, cast
 from weakref import WeakKeyDictionary, WeakSet
 
 from headscope.errors import RequestError
 from headscope.widgets.page import PageWidget
-from headscope.widgets.selection import within
+from headscope.wire.messages import Selection
 
 _POSITIONLESS = ("layer", "head")
 _numbers = count(1)
@@ -73,8 +73,10 @@ def _follow(change: Any) -> None:
         if other is leader or other.comm is None:
             continue
         shared = changed if _same_tokens(leader, other) else _without_positions(changed)
-        if shared:
-            other.selection = within({**other.selection, **shared}, other._limits())
+        limits = other._limits()
+        fitting = {name: at for name, at in shared.items() if at is None or at < limits[name]}
+        if fitting:
+            other.selection = cast("Selection", dict(other.selection) | fitting)
 
 
 def _without_positions(changed: dict[str, Any]) -> dict[str, Any]:

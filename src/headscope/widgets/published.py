@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import html
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 import traitlets as t
 
 from headscope.errors import HeadscopeError, RequestError
-from headscope.export.figure import png
+from headscope.export.figure import Style, png, svg
 from headscope.export.frozen import Frozen, freeze
 from headscope.export.html import bundles
 from headscope.export.output import Picture, output
@@ -41,6 +42,7 @@ class PublishedPage(FreezablePage):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self._carried: tuple[str, ...] = ()
+        self._shown_by: Mapping[str, Any] = {}  # the request of the cell that it was shown in
         super().__init__(*args, _output=uuid.uuid4().hex[:16], **options)
         self._stand_in = StandIn(self._output, self._home, self._beside)
         self.observe(self._outdated, ["_result", "selection", "view", *self.marks])
@@ -50,6 +52,8 @@ class PublishedPage(FreezablePage):
         super().close()
         if self._stand_in is not None:
             self._stand_in.remove()
+            _CARRIERS.forget(self._carried)
+            self._carried = ()
 
     def _outdated(self, _change: object) -> None:
         if self._stand_in is not None and not self._put_down:
@@ -73,6 +77,7 @@ class PublishedPage(FreezablePage):
         live, metadata = self._repr_mimebundle_() or ({}, {})
         display(live, metadata=metadata, raw=True)
         if self._stand_in is not None and not is_app():
+            self._shown_by = cell_request()
             self._stand_in.show()
 
     def _alone(self, picture_only: bool) -> dict[str, str]:
@@ -105,14 +110,14 @@ class PublishedPage(FreezablePage):
     def _bundle(self, frozen: Frozen, live: str = "") -> dict[str, str]:
         parts = bundles([frozen.kind])
         # What it carried once it carries on: its newer version takes the place of the older one.
-        lost = _CARRIERS.missing(parts, cell_request())
+        lost = _CARRIERS.missing(parts, self._shown_by if live else cell_request())
         self._carried = tuple(part for part in parts if part in (*lost, *self._carried))
-        picture = self._picture()
+        picture = self._picture(frozen)
         return {
             "text/html": output(frozen.title, picture, frozen, self._carried, live),
             "image/png": picture.base64,
             "text/plain": frozen.title,
         }
 
-    def _picture(self) -> Picture:
-        return Picture(indexed(png(self._drawn({}), PICTURE_SCALE)))
+    def _picture(self, frozen: Frozen) -> Picture:
+        return Picture(indexed(png(svg(frozen, Style()), PICTURE_SCALE)))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 
@@ -25,9 +25,6 @@ _BUILDERS: dict[type[k.Intervention], Any] = {
     k.FreezePattern: attention.freeze_pattern, k.Skip: layers.skip, k.Swap: layers.swap,
     k.Repeat: layers.repeat,
 }  # fmt: skip
-
-S = TypeVar("S")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -49,15 +46,20 @@ class Plan:
     clock: Clock
 
     @contextmanager
-    def installed(self, token_ids: torch.Tensor | None = None) -> Iterator[None]:
+    def installed(
+        self, token_ids: torch.Tensor | None = None, prompt: torch.Tensor | None = None
+    ) -> Iterator[None]:
         """The model computes with them within.
 
         Args:
             token_ids: What runs, `[row, position]`, where the model is not given it but starts in
                 the middle; None to see it.
+            prompt: What positions count in, `[row, position]`, where the text goes on behind it.
         """
         bridge = self.model.bridge
         with ExitStack() as stack:
+            self.clock.fixed = prompt
+            stack.callback(setattr, self.clock, "fixed", None)
             if token_ids is None:
                 see = bridge.original_model.register_forward_pre_hook
                 stack.callback(see(self.clock.see, with_kwargs=True).remove)
@@ -109,14 +111,3 @@ def applied(
     """See `Interventions.applied`."""
     with plan(model, interventions, transcoders).installed():
         yield
-
-
-def stepwise(plan: Plan, steps: Generator[S, None, R]) -> Generator[S, None, R]:
-    """An analysis whose every step runs under a plan; between steps the model is as it was."""
-    while True:
-        with plan.installed():
-            try:
-                step = next(steps)
-            except StopIteration as end:
-                return end.value  # type: ignore[no-any-return]
-        yield step

@@ -10,6 +10,7 @@ from headscope.components import Component
 from headscope.errors import RequestError
 from headscope.interventions.kinds import FreezePattern, KnockOut
 from headscope.interventions.targets import heads_of
+from headscope.model.attention_edits import refuse_dropped_edits
 from headscope.model.intervening.building import Building
 from headscope.model.runs import Site
 
@@ -24,9 +25,10 @@ def knock_out(build: Building, item: KnockOut) -> None:
     cut: dict[str, torch.Tensor] = {}
 
     def mask(scores: torch.Tensor, hook: Any) -> torch.Tensor:
-        n_keys = scores.shape[-1]
-        dest = build.clock.local(None if item.dest is None else [item.dest], scores.shape[-2])
-        src = slice(None) if item.src is None else _source(build, item.src, n_keys)
+        n_queries, n_keys = scores.shape[-2:]
+        dest = build.clock.local(None if item.dest is None else [item.dest], n_queries)
+        first = build.clock.first_key(n_queries, n_keys)
+        src = slice(None) if item.src is None else _source(build, item.src, first, n_keys)
         chosen = torch.zeros(scores.shape[1:], dtype=torch.bool, device=scores.device)
         chosen[_grid(heads, dest, src, chosen)] = True
         scores = scores.masked_fill(chosen, -torch.inf)
@@ -56,16 +58,18 @@ def freeze_pattern(build: Building, item: FreezePattern) -> None:
                 f"{length}.",
                 "Freeze it on a prompt that is as long.",
             )
-        first = build.clock.offset
-        rows = max(0, min(pattern.shape[-2], len(ids) - first))
+        n_queries, n_keys = pattern.shape[-2:]
+        row, column = build.clock.offset, build.clock.first_key(n_queries, n_keys)
+        block = held[:, row : row + n_queries, column:].to(pattern)
         pattern = pattern.clone()
-        pattern[:, heads, :rows, : len(ids)] = held[:, first : first + rows].to(pattern)
+        pattern[:, heads, : block.shape[1], : block.shape[2]] = block
         return pattern
 
     build.change(name, layer, hold)
 
 
 def _heads(build: Building, name: str) -> tuple[int, list[int]]:
+    refuse_dropped_edits(build.model)
     layer, head = heads_of(name)
     layout = build.model.layout
     layout.resolve(Component("head", layer, head))
@@ -76,15 +80,16 @@ def _hook(build: Building, layer: int, name: str) -> str:
     return f"blocks.{layer}.attn.hook_{name}"
 
 
-def _source(build: Building, src: int, n_keys: int) -> list[int]:
-    length = build.clock.length or n_keys
+def _source(build: Building, src: int, first: int, n_keys: int) -> list[int]:
+    """The column of a token, where `first` is the token of the first column."""
+    length = build.clock.length or first + n_keys
     place = src + length if src < 0 else src
     if place < 0 or (place >= length and build.clock.offset == 0):
         raise RequestError(
             f"An edge comes from position {src}, and the prompt has {length} tokens.",
             f"Use {-length} to {length - 1}, or None for all.",
         )
-    return [place] if place < n_keys else []
+    return [place - first] if 0 <= place - first < n_keys else []
 
 
 def _grid(heads: list[int], dest: Any, src: Any, like: torch.Tensor) -> tuple[torch.Tensor, ...]:

@@ -35,9 +35,10 @@ class Building:
         self._changes.append((name, hook))
         self.touch(layer)
 
-    def watch(self, name: str, hook: Callable[..., None]) -> None:
-        """Look at an activation as all changes leave it."""
+    def watch(self, name: str, layer: int, hook: Callable[..., None]) -> None:
+        """Look at an activation of a layer as all changes leave it."""
         self._watches.append((name, hook))
+        self.touch(layer)
 
     def touch(self, layer: int) -> None:
         """Something is otherwise from this layer on."""

@@ -19,7 +19,7 @@ class Clock:
     def __init__(self) -> None:
         #: Whether a cache of keys and values may be gone on from.
         self.can_cache = True
-        #: The prompt `[row, position]` where texts grow beyond it; otherwise each text is one.
+        #: The prompt `[row, position]` while a text grows beyond it; otherwise each text is one.
         self.fixed: torch.Tensor | None = None
         self.offset = 0
         self.prompt: torch.Tensor | None = None
@@ -40,9 +40,13 @@ class Clock:
     def begin(self, ids: torch.Tensor | None, offset: int = 0) -> None:
         """A pass over `ids` `[row, position]` begins, whose first position is `offset`."""
         self.offset = offset
-        if offset == 0:
+        if self.fixed is not None or offset == 0:
             self.prompt = ids if self.fixed is None else self.fixed
             self.length = 0 if self.prompt is None else int(self.prompt.shape[1])
+
+    def first_key(self, n_queries: int, n_keys: int) -> int:
+        """The position of the first key that is seen: later ones only where a window slides."""
+        return max(0, self.offset + n_queries - n_keys)
 
     def local(self, positions: Sequence[int] | None, n: int) -> list[int] | slice:
         """Where `positions` of the text are among the `n` of this pass.

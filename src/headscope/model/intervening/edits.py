@@ -63,13 +63,13 @@ def patch(build: Building, item: Patch) -> None:
                 "Run the model on token ids.",
             )
         new = old.clone()
-        n = build.clock.length
+        here = torch.as_tensor(places) + build.clock.offset
+        inside = here < build.clock.length
         for row in range(len(old)):
-            aligned = meeting(prompt[min(row, len(prompt) - 1)])
-            for i, place in enumerate(places):
-                here = place + build.clock.offset
-                if here < n and (there := int(aligned[here])) != UNMATCHED:
-                    new[row, i] = source[there].to(old)
+            there = torch.full_like(here, UNMATCHED)
+            there[inside] = meeting(prompt[min(row, len(prompt) - 1)])[here[inside]]
+            met = there != UNMATCHED
+            new[row, met] = source[there[met]].to(old)
         return new
 
     _edit(build, where, item.positions, change)
@@ -116,6 +116,11 @@ def _clamp_feature(build: Building, item: Clamp, layer: int, index: int) -> None
 
     def write(row: torch.Tensor) -> Callable[..., torch.Tensor]:
         def add(out: torch.Tensor, hook: Any) -> torch.Tensor:
+            if "by" not in moved:
+                raise RequestError(
+                    f"{item.unit} is not read before it is written: its block is out of its place.",
+                    "Leave the order of the layers, or clamp another feature.",
+                )
             places = build.clock.local(item.positions, out.shape[1])
             out = out.clone()
             out[:, places] += (moved["by"][:, places, None] * row.to(out.device)).to(out)
@@ -123,7 +128,7 @@ def _clamp_feature(build: Building, item: Clamp, layer: int, index: int) -> None
 
         return add
 
-    build.watch(transcoders.reads(build.model.bridge, layer), look)
+    build.watch(transcoders.reads(build.model.bridge, layer), layer, look)
     for to_layer in of.targets:
         row = of.decoder(chosen, to_layer)[0]
         build.change(transcoders.writes(to_layer), layer, write(row))

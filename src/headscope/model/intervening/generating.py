@@ -78,13 +78,12 @@ def generate(
     """
     text, cache = list(token_ids), None
     keeps = cached and (plan is None or plan.clock.can_cache)
-    if plan is not None:
-        plan.clock.fixed = torch.tensor([text], device=model.device)
+    prompt = torch.tensor([text], device=model.device)
     end = getattr(model.bridge.tokenizer, "eos_token_id", None)
     for step in range(min(n_tokens, model.n_ctx - len(text))):
         model.ready()
         given = text if cache is None else text[-1:]
-        logits, cache = _pass(model, given, cache, plan, keeps=keeps)
+        logits, cache = _pass(model, given, cache, plan, prompt, keeps=keeps)
         token = sampling.choose(logits, step)
         if token == end:
             return
@@ -93,12 +92,20 @@ def generate(
 
 
 def _pass(
-    model: LiveModel, ids: Sequence[int], cache: Any, plan: Plan | None, *, keeps: bool
+    model: LiveModel,
+    ids: Sequence[int],
+    cache: Any,
+    plan: Plan | None,
+    prompt: torch.Tensor,
+    *,
+    keeps: bool,
 ) -> tuple[torch.Tensor, Any]:
     bridge = model.bridge
     tokens = torch.tensor([list(ids)], device=model.device)
     last = ("unembed.hook_in", lambda stream, hook: stream[:, -1:])
-    under: AbstractContextManager[None] = nullcontext() if plan is None else plan.installed()
+    under: AbstractContextManager[None] = nullcontext()
+    if plan is not None:
+        under = plan.installed(prompt=prompt)
     more: dict[str, Any] = {} if cache is None else {"past_key_values": cache}
     with torch.no_grad(), model.own_hooks(), leaving_no_trace(bridge), under:
         if keeps:

@@ -10,6 +10,7 @@ import torch
 from headscope.errors import RequestError
 from headscope.interventions.kinds import Repeat, Skip, Swap
 from headscope.model.intervening.building import Building
+from headscope.model.live import LiveModel
 from headscope.model.sites import hook_name
 
 
@@ -29,7 +30,12 @@ def skip(build: Building, item: Skip) -> None:
 def swap(build: Building, item: Swap) -> None:
     """Two blocks run in each other's place."""
     first, second = (_known(build, layer) for layer in (item.first, item.second))
-    _same_type(build, first, second)
+    if not same_type(build.model, first, second):
+        types = _types(build.model)
+        raise RequestError(
+            f"Layer {first} attends by {types[first]}, layer {second} by {types[second]}.",
+            "Swap layers of the same type.",
+        )
     instead = {first: second, second: first}
     build.slots = [[instead.get(x, x) for x in slot] for slot in build.slots]
     build.touch(min(first, second))
@@ -81,12 +87,12 @@ def _known(build: Building, layer: int) -> int:
     return layer
 
 
-def _same_type(build: Building, first: int, second: int) -> None:
-    """Each place in the model gives its block a mask of its own kind."""
-    config = getattr(build.model.bridge.original_model, "config", None)
-    types = getattr(config, "layer_types", None)
-    if types and types[first] != types[second]:
-        raise RequestError(
-            f"Layer {first} attends by {types[first]}, layer {second} by {types[second]}.",
-            "Swap layers of the same type.",
-        )
+def same_type(model: LiveModel, first: int, second: int) -> bool:
+    """Whether two layers attend in the same way: a place gives its block a mask of its own kind."""
+    types = _types(model)
+    return not types or types[first] == types[second]
+
+
+def _types(model: LiveModel) -> Sequence[str]:
+    config = getattr(model.bridge.original_model, "config", None)
+    return getattr(config, "layer_types", None) or ()

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from headscope.errors import ResultError
 from headscope.model.direct_runs import record
 from headscope.model.intervening.applying import Plan
 from headscope.model.live import LiveModel
@@ -49,11 +50,6 @@ class Baseline:
         last = [self._recorded.length - 1]
         self._shortcuts = Resumption(model.bridge, self._recorded, last).shortcuts
 
-    @property
-    def holds(self) -> bool:
-        """Whether the model is as it was."""
-        return bool(self._model.state() == self._state)
-
     def run(self, plan: Plan, positions: Sequence[int] = (-1,), seen: Iterable[str] = ()) -> Run:
         """The prompt under `plan`.
 
@@ -66,8 +62,13 @@ class Baseline:
             seen: Hooks whose activations are wanted.
 
         Raises:
+            ResultError: The model is not the one whose plain run this is.
             HeadscopeError: An intervention does not fit the prompt.
         """
+        if self._model.state() != self._state:
+            raise ResultError(
+                "The model's weights or hooks have changed since its plain run.", "Run it again."
+            )
         bridge, recorded = self._model.bridge, self._recorded
         found: dict[str, torch.Tensor] = {}
 
