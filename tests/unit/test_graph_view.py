@@ -97,11 +97,11 @@ def test_files_open_whoever_wrote_them(tmp_path):
 
 
 def test_what_is_no_graph_is_refused(tmp_path):
-    with pytest.raises(ResultError, match="A Grid is no graph"):
+    with pytest.raises(hs.RequestError, match="graph cannot be a Grid"):
         hs.GraphView(build.grid())
     with pytest.raises(ResultError, match="A Grid is no graph"):
         hs.GraphView(build.grid().save(tmp_path / "grid"))
-    with pytest.raises(ResultError, match="A list is no graph"):
+    with pytest.raises(hs.RequestError, match="Give a CircuitGraph or a path"):
         hs.GraphView([])
     with pytest.raises(ResultError, match="There is no file"):
         hs.GraphView(tmp_path / "none.json")

@@ -96,7 +96,7 @@ def test_a_mode_holds_until_it_is_changed_or_its_block_ends(
     hs.publish_mode("live")
     notebook.ask(stdin=False)
     assert VIEW in notebook.shows(widget)[0]["data"]
-    with pytest.raises(RequestError, match="auto, live, static, picture"):
+    with pytest.raises(RequestError, match="'auto', 'live', 'static', 'picture'"):
         hs.publish_mode("dead")  # type: ignore[arg-type]
 
 

@@ -11,12 +11,14 @@ from typing import Any
 from headscope.analyses import REGISTRY
 from headscope.analyses.contrast import Spot
 from headscope.analyses.prompt_pairs import Pair
+from headscope.arguments import checked
 from headscope.errors import RequestError, ResultError
 from headscope.jobs.steps import drained
 from headscope.model.live import LiveModel
 from headscope.results import Provenance, Result
 
 
+@checked
 def rerun(given: Any, model: Any, transcoders: Any = None) -> Result:
     """Compute what a result holds once more: the same tokens, answers, parameters and seed.
 

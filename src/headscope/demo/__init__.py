@@ -26,6 +26,7 @@ MODEL_DIR = Path(__file__).parent / "demo-model"
 TRANSCODERS_DIR = Path(__file__).parent / "demo-transcoders"
 
 
+@checked
 def load_demo() -> TransformerBridge:
     """The embedded model as a TransformerLens bridge: CPU, float32, evaluation mode."""
     from headscope.model import load
@@ -49,6 +50,7 @@ def _no_progress_bar() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
+@checked
 def load_demo_transcoders() -> Transcoders:
     """The embedded model's transcoders, one per layer, with `texts()` to show features on.
 

@@ -29,6 +29,7 @@ _SMALLER = "Prune the graph with the tool that it is from, and write it again."
 _OURS = "Pass a graph file; what result.save() wrote is opened by hs.load_result(path)."
 
 
+@checked
 def load_graph(path: str | Path) -> CircuitGraph:
     """Read a graph of another tool, or one that `graph.save_json()` wrote.
 

@@ -47,6 +47,7 @@ class Interventions(Sequence[Intervention]):
         RequestError: An item is no intervention.
     """
 
+    @checked
     def __init__(self, items: Iterable[Any] = ()) -> None:
         if isinstance(items, (str, Intervention)) or not isinstance(items, Iterable):
             raise RequestError(

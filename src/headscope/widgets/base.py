@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Mapping
 from typing import Any, ClassVar, Generic, TypeVar, cast
 from weakref import WeakSet
 
+from headscope.arguments import checked
 from headscope.errors import Cancelled, ModelError, RequestError, ResultError
 from headscope.jobs import Job, JobRunner, Step, Steps
 from headscope.model import LiveModel
@@ -35,6 +36,7 @@ _SHOWN_CHARACTERS = 40
 _OPEN: WeakSet[HeadscopeWidget[Any]] = WeakSet()
 
 
+@checked
 def close_all() -> None:
     """Close every Headscope widget of this process and free the cached runs of every model.
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from headscope.arguments import checked
 from headscope.errors import ResultError
 from headscope.interchange import load_graph
 from headscope.results import CircuitGraph
@@ -40,6 +41,7 @@ class GraphView(PublishedPage, MarkedGraph):
         >>> view.result.save_json("austin-grouped.json")
     """
 
+    @checked
     def __init__(self, graph: CircuitGraph | str | Path) -> None:
         found = _opened(graph) if isinstance(graph, (str, Path)) else graph
         if not isinstance(found, CircuitGraph):

@@ -6,6 +6,7 @@ from itertools import count
 from typing import Any, cast
 from weakref import WeakKeyDictionary, WeakSet
 
+from headscope.arguments import checked
 from headscope.errors import RequestError
 from headscope.widgets.page import PageWidget
 from headscope.wire.messages import Selection
@@ -25,6 +26,7 @@ class _Group:
 _groups: WeakKeyDictionary[PageWidget, _Group] = WeakKeyDictionary()
 
 
+@checked
 def link(*widgets: PageWidget) -> None:
     """Let widgets share their selection: what is chosen in one is chosen in the others.
 
@@ -38,10 +40,10 @@ def link(*widgets: PageWidget) -> None:
     Raises:
         RequestError: Something is not a widget of Headscope, or there is only one.
     """
-    strangers = [one for one in widgets if not isinstance(one, PageWidget)]
-    if strangers or len(widgets) < 2:
-        what = f"a {type(strangers[0]).__name__}" if strangers else f"{len(widgets)} widgets"
-        raise RequestError(f"{what} cannot be linked.", "Pass two or more: hs.link(one, other).")
+    if len(widgets) < 2:
+        raise RequestError(
+            f"{len(widgets)} widgets cannot be linked.", "Pass two or more: hs.link(one, other)."
+        )
     group = _Group()
     for widget in widgets:
         for member in list(_groups[widget].members) if widget in _groups else [widget]:
@@ -51,6 +53,7 @@ def link(*widgets: PageWidget) -> None:
             _groups[member] = group
 
 
+@checked
 def unlink(*widgets: PageWidget) -> None:
     """Let widgets go their own ways again."""
     for widget in widgets:

@@ -6,9 +6,9 @@ import os
 import sys
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
-from headscope.errors import RequestError
+from headscope.arguments import checked
 
 Output = Literal["live", "static", "picture"]
 Mode = Literal["auto", "live", "static", "picture"]
@@ -37,12 +37,9 @@ class publish_mode:  # noqa: N801  (called like a function, and a context manage
         ...     display(widget)
     """
 
+    @checked
     def __init__(self, mode: Mode) -> None:
         global _chosen
-        if mode not in get_args(Mode):
-            raise RequestError(
-                f"There is no publish mode {mode!r}.", f"Choose one of {', '.join(get_args(Mode))}."
-            )
         self._before = _chosen
         _chosen = mode
 

@@ -9,6 +9,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from headscope.arguments import checked
 from headscope.errors import WireError
 from headscope.results import Result
 from headscope.wire.codec import decode, encode
@@ -33,6 +34,7 @@ def save(result: Result, path: str | Path) -> Path:
     )
 
 
+@checked
 def load_result(path: str | Path) -> Result:
     """Read a result that `.save()` wrote. Needs neither torch nor the model.
 
