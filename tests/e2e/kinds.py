@@ -25,6 +25,8 @@ WIDGETS = {
     "CircuitDiscovery": "hs.CircuitDiscovery(*both)",
     "AttributionGraph": "hs.AttributionGraph(model, capital, transcoders, max_nodes=200)",
     "GraphView": "hs.GraphView(AttributionGraph.result)",
+    "LayerRobustness": "hs.LayerRobustness(model, [capital, pair.clean])",
+    "SelfRepair": "hs.SelfRepair(model, pair.clean, pair.answer, pair.wrong)",
 }
 
 #: One cell each, which leaves its widget under the name of its class.

@@ -67,6 +67,10 @@ def made(name: str, model: Any) -> Any:
             widget.labels = {"L0H1": TEXTS["script end"]}
             widget.groups = [{"label": 'two "heads"', "nodes": ["L1H0", "L1H1"]}]
             return widget
+        case "layers of a set":
+            return hs.LayerRobustness(model, [CAT, IDS], selection={"layer": 1})
+        case "repair":
+            return hs.SelfRepair(model, CAT, " mat", corrupted=OTHER, heads=["L0H1", "L1H2"])
         case "features":
             return hs.AttributionGraph(model, CAT, TRANSCODERS, max_nodes=15, node_share=0.6)
     graph = hs.AttributionGraph(model, CAT, max_nodes=15).run()
@@ -76,7 +80,7 @@ def made(name: str, model: Any) -> Any:
 @pytest.mark.parametrize(
     "name",
     ["attention of ids", "lens", "attribution", "patching", "patching of a set", "paths",
-     "circuit", "features", "graph"],
+     "circuit", "layers of a set", "repair", "features", "graph"],
 )  # fmt: skip
 def test_the_code_of_a_widget_makes_it_again(name: str, gpt2: Any) -> None:
     widget = made(name, gpt2)

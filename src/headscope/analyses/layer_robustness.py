@@ -165,8 +165,7 @@ def _grid(
         measures=(
             Measure(
                 "loss_change", "Loss change", "nats",
-                "Mean loss of the next tokens with the edit, less the model's own. Positive: the "
-                "layer helped.",
+                "Mean loss of the next tokens with the edit, less the model's own.",
                 change, Scale.diverging(change),
             ),
             Measure(
@@ -185,7 +184,7 @@ def _grid(
             "layer_robustness",
             prompts,
             {},
-            sign="Positive: the loss is higher with the edit.",
+            sign="Positive: the loss is higher with the edit, so the layer helped.",
             normalisation="Means over tokens: of all prompts, every token counts the same.",
             user_hooks=user_hooks,
         ),

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Union
+from typing import Union, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -37,11 +37,26 @@ from headscope.model.intervening.running import Baseline, Run
 from headscope.model.live import LiveModel
 from headscope.model.readout import ReadOut
 from headscope.model.runs import Site
-from headscope.results import Axis, Grid, Identity, Measure, Prompt, Scale, Term
+from headscope.results import (
+    CELL_STATES,
+    Axis,
+    Grid,
+    Identity,
+    Measure,
+    NextToken,
+    Prompt,
+    Provenance,
+    Scale,
+    Term,
+)
 
 Text = Union[str, tuple[int, ...]]
-#: How far the parts may miss the total, as a share of the largest.
-_TOLERANCE = 0.05
+#: How far the parts may miss the total, as a share of the largest; and what of the largest logit
+#: counts as such, where an ablation changes next to nothing.
+_TOLERANCE, _ROUNDING = 0.05, 0.01
+_NOT_APPLICABLE, _WAITING, _EXACT = (
+    CELL_STATES.index(state) for state in ("not_applicable", "waiting", "exact")
+)
 
 
 @dataclass(frozen=True)
@@ -98,7 +113,34 @@ def run(model: LiveModel, request: SelfRepairRequest) -> Steps[Grid]:
     path = model.read_out()
     path.check(plain.seen[names["stream"]][position : position + 1], plain.logits)
     split = _Split(path, plain, names, position, answer, wrong)
-    rows = []
+    label = f"logit({model.token_text(answer)!r})"
+    label += "" if wrong is None else f" − logit({model.token_text(wrong)!r})"
+    other = () if request.corrupted is None else (model.tokenize(request.corrupted),)
+    provenance = model.provenance(
+        "self_repair",
+        (prompt, *other),
+        {
+            "answer": model.token_text(answer), "answer_id": answer,
+            "wrong": None if wrong is None else model.token_text(wrong), "wrong_id": wrong,
+            "heads": tuple(map(str, heads)), "position": position,
+            "ablation": "resample" if other else "zero",
+        },
+        sign=f"Positive: the ablation raises {label} by this path.",
+        normalisation="Logits; parts are divided by the final norm's scale on the prompt.",
+        user_hooks=user_hooks,
+        notes=["The logit is the one before the model's soft cap or scale."]
+        if path.transforms
+        else [],
+    )  # fmt: skip
+    next_tokens = model.next_tokens(plain.logits[0])
+    values = np.full((len(heads), len(split.labels)), np.nan, np.float32)
+
+    least = _ROUNDING * float(plain.logits.abs().max())
+
+    def grid(done: int) -> Grid:
+        identity = _identity(values[:done], label, least)
+        return _grid(provenance, values, done, split.labels, label, identity, next_tokens)
+
     for number, head in enumerate(heads):
         changes = Interventions()
         if request.corrupted is None:
@@ -106,43 +148,41 @@ def run(model: LiveModel, request: SelfRepairRequest) -> Steps[Grid]:
         else:
             changes = changes.patch(str(head), request.corrupted)
         changed = baseline.run(plan(model, changes), [position], names.values())
-        rows.append(split.of(changed, head.layer or 0, model.layout.parallel))
-        yield Step((number + 1) / len(heads), f"Ablating {head}")
-    label = f"logit({model.token_text(answer)!r})"
-    label += "" if wrong is None else f" − logit({model.token_text(wrong)!r})"
-    values = np.stack(rows)
-    labels = tuple(map(str, heads))
+        values[number] = split.of(changed, head.layer or 0, model.layout.parallel)
+        yield Step((number + 1) / len(heads), f"Ablating {head}", grid(number + 1))
+    return grid(len(heads))
+
+
+def _grid(
+    provenance: Provenance,
+    values: npt.NDArray[np.float32],
+    done: int,
+    parts: tuple[str, ...],
+    label: str,
+    identity: Identity,
+    next_tokens: tuple[NextToken, ...],
+) -> Grid:
+    """What is known once the first `done` heads have been ablated."""
+    states = np.where(np.isfinite(values), _EXACT, _NOT_APPLICABLE).astype(np.uint8)
+    states[done:] = _WAITING
+    heads = cast("tuple[str, ...]", provenance.parameters["heads"])
     return Grid(
         title=f"Self-repair: {label} when a head is ablated",
-        axes=(Axis("ablated", labels), Axis("part", split.labels)),
+        axes=(Axis("ablated", heads), Axis("part", parts)),
         measures=(
             Measure(
                 "change", "Change", "logits",
                 f"Change of {label} by the ablation: in total, directly, and through what each "
                 "later layer and the final norm do differently. Later changes of the opposite "
                 "sign to the direct one are self-repair.",
-                values, Scale.diverging(values),
+                values.copy(), Scale.diverging(values),
             ),
-            _share(values),
+            _share(values, done),
         ),
-        provenance=model.provenance(
-            "self_repair",
-            (prompt,) if request.corrupted is None else (prompt, model.tokenize(request.corrupted)),
-            {
-                "answer": model.token_text(answer), "answer_id": answer,
-                "wrong": None if wrong is None else model.token_text(wrong), "wrong_id": wrong,
-                "heads": labels, "position": position,
-                "ablation": "zero" if request.corrupted is None else "resample",
-            },
-            sign=f"Positive: the ablation raises {label} by this path.",
-            normalisation="Logits; parts are divided by the final norm's scale on the prompt.",
-            user_hooks=user_hooks,
-            notes=["The logit is the one before the model's soft cap or scale."]
-            if path.transforms
-            else [],
-        ),
-        identity=_identity(values, label),
-        next_tokens=model.next_tokens(plain.logits[0]),
+        provenance=provenance,
+        states=states,
+        identity=identity,
+        next_tokens=next_tokens,
     )  # fmt: skip
 
 
@@ -223,9 +263,9 @@ class _Split:
         return run.seen[name][self._position].to(self._path.unembedding.device).float()
 
 
-def _share(values: npt.NDArray[np.float32]) -> Measure:
+def _share(values: npt.NDArray[np.float32], done: int) -> Measure:
     direct = values[:, 1:2]
-    small = np.abs(direct) < 1e-3 * np.abs(values[:, :1]).max(initial=1e-9)
+    small = ~(np.abs(direct) >= 1e-3 * np.abs(values[:done, :1]).max(initial=1e-9))
     share = np.where(small, np.nan, -values / np.where(small, 1, direct)).astype(np.float32)
     share[:, 0] = np.where(small[:, 0], np.nan, 1 + share[:, 0])
     share[:, 1] = np.nan
@@ -238,7 +278,7 @@ def _share(values: npt.NDArray[np.float32]) -> Measure:
     )  # fmt: skip
 
 
-def _identity(values: npt.NDArray[np.float32], label: str) -> Identity:
+def _identity(values: npt.NDArray[np.float32], label: str, least: float) -> Identity:
     """Of the head with the largest direct effect; checked for every head.
 
     Raises:
@@ -247,7 +287,7 @@ def _identity(values: npt.NDArray[np.float32], label: str) -> Identity:
     parts = np.nansum(values[:, 1:], 1)
     error = np.abs(parts - values[:, 0])
     largest = int(np.abs(values[:, 1]).argmax())
-    if not error.max() <= _TOLERANCE * np.abs(values[:, :2]).max():
+    if not error.max() <= _TOLERANCE * max(np.abs(values[:, :2]).max(), least):
         raise ModelError(
             "What this model's layers write does not add up to its stream "
             f"(off by {error.max():.2g}).",

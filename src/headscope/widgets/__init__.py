@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from headscope.widgets.base import close_all
     from headscope.widgets.circuit_discovery import CircuitDiscovery
     from headscope.widgets.graph_view import GraphView
+    from headscope.widgets.layer_robustness import LayerRobustness
     from headscope.widgets.linking import link, unlink
     from headscope.widgets.logit_attribution import LogitAttribution
     from headscope.widgets.logit_lens import LogitLens
     from headscope.widgets.path_patching import PathPatching
+    from headscope.widgets.self_repair import SelfRepair
 
 __all__ = [
     "ActivationPatching",
@@ -26,9 +28,11 @@ __all__ = [
     "AttributionGraph",
     "CircuitDiscovery",
     "GraphView",
+    "LayerRobustness",
     "LogitAttribution",
     "LogitLens",
     "PathPatching",
+    "SelfRepair",
     "close_all",
     "link",
     "unlink",
@@ -40,9 +44,11 @@ _HOMES = {
     "AttributionGraph": "attribution_graph",
     "CircuitDiscovery": "circuit_discovery",
     "GraphView": "graph_view",
+    "LayerRobustness": "layer_robustness",
     "LogitAttribution": "logit_attribution",
     "LogitLens": "logit_lens",
     "PathPatching": "path_patching",
+    "SelfRepair": "self_repair",
     "close_all": "base",
     "link": "linking",
     "unlink": "linking",

@@ -1,0 +1,121 @@
+"""`SelfRepair`: what later layers restore when a head is ablated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import Any, ClassVar
+
+import traitlets as t
+
+from headscope.analyses import self_repair
+from headscope.analyses.self_repair import SelfRepairRequest
+from headscope.arguments import checked
+from headscope.errors import PromptError
+from headscope.jobs import Steps
+from headscope.model import LiveModel
+from headscope.results import Grid
+from headscope.widgets.base import HeadscopeWidget
+from headscope.widgets.page import synced
+from headscope.widgets.pairs import field
+from headscope.widgets.prompt import PromptSource
+from headscope.wire.messages import FieldSpec
+
+
+class SelfRepair(HeadscopeWidget[Grid]):
+    """Self-repair, live: a head is ablated, and its lost direct effect is told from what follows.
+
+    `result` is a `Grid` `[ablated, part]` of changes of the answer's logit (difference): in total,
+    directly, by each later attention and MLP, by the final norm. total = direct + the rest, and
+    `result.identity` says how exactly. Where a later part's change is of the opposite sign to the
+    direct one, it repairs; `result["share"]` is the share restored. Costs one run per head, from
+    its layer on. Definition and sources: `headscope.analyses.self_repair`.
+
+    Args:
+        model: A `TransformerBridge` (from `hs.load` or your own).
+        prompt: Text, or token ids.
+        answer: The token whose logit counts, text or id; by default the model's top prediction.
+        wrong: A token whose logit is subtracted, likewise; by default none.
+        heads: Names of heads, `"L3H1, L3H2"` or a list; by default every head.
+        corrupted: A prompt whose run's head output takes the head's place (resample ablation);
+            by default the head's output is zero.
+        position: Where the prediction is made; negative counts from the end.
+        selection: What is pinned at first.
+
+    Raises:
+        ModelError: The model cannot be used.
+
+    Example:
+        >>> pair = hs.demo.prompts["ioi"][0]
+        >>> widget = hs.SelfRepair(hs.load_demo(), pair.clean, pair.answer, pair.wrong)
+        >>> widget.result["change"]  # float32 [ablated, part], logits
+    """
+
+    fields: ClassVar[tuple[FieldSpec, ...]] = (
+        field("corrupted", "Corrupted", "text",
+              "Whose run takes the head's place; empty: the head's output is zero."),
+        field("answer", "Answer", "token", "Whose logit counts; empty: the top prediction."),
+        field("wrong", "Minus", "token", "A token whose logit is subtracted; may be empty."),
+        field("heads", "Heads", "line", "Which are ablated, such as L3H1, L3H2; empty: every one."),
+        field("position", "Position", "integer",
+              "Where the prediction is made; -1 is the last token."),
+    )  # fmt: skip
+    pausable: ClassVar[bool] = True
+
+    answer: Any = synced(t.Any(""))
+    wrong: Any = synced(t.Any(""))
+    heads: str = synced(t.Unicode(""))
+    corrupted: str = synced(t.Unicode(""))
+    position: int = synced(t.Int(-1))
+
+    @checked
+    def __init__(
+        self,
+        model: Any,
+        prompt: Any,
+        answer: str | int | None = None,
+        wrong: str | int | None = None,
+        *,
+        heads: str | Iterable[str] = "",
+        corrupted: Any = None,
+        position: int = -1,
+        selection: Mapping[str, int | None] | None = None,
+    ) -> None:
+        self._corrupted = PromptSource(LiveModel.of(model))
+        super().__init__(
+            model, prompt, selection=selection,
+            answer="" if answer is None else answer, wrong="" if wrong is None else wrong,
+            heads=heads, position=position,
+            corrupted="" if corrupted is None else self._corrupted.read(corrupted),
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """As `HeadscopeWidget.close`."""
+        was_open = self.comm is not None
+        super().close()
+        if was_open:
+            self._corrupted = PromptSource(self._model)
+
+    def _request(self, prompt: str | tuple[int, ...]) -> SelfRepairRequest:
+        return SelfRepairRequest(
+            prompt,
+            answer=None if self.answer in ("", None) else self.answer,
+            wrong=None if self.wrong in ("", None) else self.wrong,
+            heads=tuple(self.heads.replace(",", " ").split()),
+            corrupted=self._corrupted.source(self.corrupted) or None,
+            position=self.position,
+        )
+
+    def _analyse(self, request: SelfRepairRequest) -> Steps[Grid]:
+        return self_repair.run(self._model, request)
+
+    def _limits(self) -> dict[str, int]:
+        limits = super()._limits()
+        with suppress(PromptError):
+            other = len(self._corrupted.tokenize(self.corrupted).tokens)
+            limits["token"] = max(limits["token"], other)
+        return limits
+
+    def _besides(self) -> dict[str, Any]:
+        other = self._corrupted.source(self.corrupted)
+        return super()._besides() | ({} if isinstance(other, str) else {"corrupted": list(other)})
