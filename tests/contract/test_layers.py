@@ -42,6 +42,7 @@ MAY_IMPORT = {
         "errors",
         "export",
         "interchange",
+        "interventions",
         "jobs",
         "model",
         "results",
@@ -56,6 +57,7 @@ MAY_IMPORT = {
 DELIBERATE = {
     ("interchange.files", "analyses"): "a PyTorch file needs torch, any other must not",
     ("demo.transcoder_graphs", "analyses"): "the transcoders' card tells the scores of graphs",
+    ("wire.codegen", "interventions"): "the page's types of them are written from theirs",
     ("interventions.stack", "model"): "applied() needs torch, the data must not",
     ("results.circuit_graph", "interchange"): "save_json() is a shorthand for interchange",
     ("results.base", "export"): "a result's to_plotly() and to_svg() are shorthands for export's",

@@ -71,6 +71,7 @@ def provenance(analysis: str, sign: str, *more: Prompt) -> Provenance:
         seed=0,
         notes=("Written by hand.",),
         user_hooks=("blocks.0.hook_out",),
+        interventions=('{"kind": "zero", "on": true, "component": "L0H1", "positions": null}',),
     )
 
 

@@ -32,7 +32,8 @@ def snapshot(**changes: Any) -> frozen.Snapshot:
         "widget": "LogitLens", "fields": [], "values": {}, "error": None, "prompt": HOSTILE,
         "status": {"job": 1, "state": "done", "fraction": 1.0, "eta_s": None, "message": "",
                    "paused": None},
-        "selection": NOTHING, "view": {}, "marks": {}, "notes": [], "missing": [],
+        "interventions": None, "effect": "with", "selection": NOTHING, "view": {}, "marks": {},
+        "notes": [], "missing": [],
     }  # fmt: skip
     return {**shown, **changes}
 

@@ -52,7 +52,7 @@ ASSIGNED = [
     ("lens", "view", "dark", "view cannot be 'dark'. Give a dict."),
     ("lens", "selection", [1], "selection cannot be [1]. Give a dict."),
     ("lens", "selection", {"row": 1}, "A selection has no 'row'. It has layer, head, dest, src, t"),
-    ("lens", "result", None, "result of LogitLens is only read. Assigned are prompt, read_out"),
+    ("lens", "result", None, "result of LogitLens is only read. Assigned are effect, interv"),
     ("lens", "run", None, "run of LogitLens is only read."),
     ("lens", "last_error", None, "last_error of LogitLens is only read."),
     ("logits", "position", "3", "position cannot be '3'. Give a whole number."),

@@ -3,10 +3,12 @@ import type {
   Choice,
   ErrorInfo,
   FieldSpec,
+  InterventionData,
   JobStatus,
   NdArray,
   Result,
   Selection,
+  WidgetState,
 } from "../wire/types";
 
 /** The answer to a question: JSON plus any arrays. */
@@ -30,6 +32,9 @@ export class NeedsKernel extends Error {
   }
 }
 
+/** What is shown where interventions act. */
+export type Effect = WidgetState["effect"];
+
 export interface HostState {
   /** Class of the widget, such as `AttentionPatterns`. */
   widget: string;
@@ -45,6 +50,9 @@ export interface HostState {
   error: ErrorInfo | null;
   /** Null where there is no model to run one: neither prompt nor kernel is shown then. */
   prompt: string | null;
+  /** In the order in which they act, also those that are off. Null: this widget takes none. */
+  interventions: InterventionData[] | null;
+  effect: Effect;
   selection: Selection;
   /** Style options. They never cause a computation. */
   view: Record<string, unknown>;
@@ -67,6 +75,8 @@ export interface Host {
   /** Calls `listener` after any change of `state`; returns the unsubscriber. */
   subscribe(listener: () => void): () => void;
   setPrompt(text: string): void;
+  setInterventions(list: InterventionData[]): void;
+  setEffect(effect: Effect): void;
   setField(name: string, value: unknown): void;
   setSelection(patch: Partial<Selection>): void;
   setView(patch: Record<string, unknown>): void;

@@ -2,8 +2,16 @@
 import { merge, NOTHING } from "../state/selection";
 import { createStore } from "../state/store";
 import { type Bytes, decodeResult } from "../wire/decode";
-import type { Choice, ErrorInfo, FieldSpec, Header, JobStatus, Selection } from "../wire/types";
-import { type Host, type HostState, NeedsKernel } from "./contract";
+import type {
+  Choice,
+  ErrorInfo,
+  FieldSpec,
+  Header,
+  InterventionData,
+  JobStatus,
+  Selection,
+} from "../wire/types";
+import { type Effect, type Host, type HostState, NeedsKernel } from "./contract";
 import { join } from "./linked";
 
 /** One widget of the page. */
@@ -14,6 +22,8 @@ export interface FrozenWidget {
   status: JobStatus;
   error: ErrorInfo | null;
   prompt: string | null;
+  interventions: InterventionData[] | null;
+  effect: Effect;
   selection: Partial<Selection>;
   view: Record<string, unknown>;
   marks: Record<string, unknown>;
@@ -57,6 +67,8 @@ export function frozenHost({ payload, ...saved }: FrozenWidget, group = ""): Hos
     ask: () => Promise.reject(new NeedsKernel()),
     setPrompt: refuse,
     setField: refuse,
+    setInterventions: refuse,
+    setEffect: refuse,
     cancel: refuse,
     rerun: refuse,
   };

@@ -6,6 +6,7 @@ import { createStore } from "../state/store";
 import { type Bytes, decodeResult } from "../wire/decode";
 import type {
   ErrorInfo,
+  InterventionData,
   JobStatus,
   KernelMessage,
   PageMessage,
@@ -56,7 +57,7 @@ export function liveHost(model: WidgetModel): LiveHost {
   let lastTrait: JobStatus | undefined;
   const store = createStore(read());
   const line = openLine(model, (kernel) => store.set({ ...store.get(), kernel }));
-  const shared = ["prompt", "selection", "view", ...model.get("_marks")];
+  const shared = ["prompt", "interventions", "effect", "selection", "view", ...model.get("_marks")];
   let watched: string[] = [];
   let saving = false;
   let disposed = false;
@@ -85,6 +86,8 @@ export function liveHost(model: WidgetModel): LiveHost {
       status: ahead ? seen : trait,
       error: error ?? model.get("_error"),
       prompt: model.get("prompt"),
+      interventions: model.get("interventions") as InterventionData[] | null,
+      effect: model.get("effect"),
       selection: merge(NOTHING, model.get("selection")),
       view: model.get("view"),
       marks: named(model.get("_marks")),
@@ -187,6 +190,8 @@ export function liveHost(model: WidgetModel): LiveHost {
     subscribe: store.subscribe,
     setPrompt: (text) => request("prompt", text),
     setField: request,
+    setInterventions: (list) => request("interventions", list),
+    setEffect: (effect) => request("effect", effect),
     setSelection: (patch: Partial<Selection>) =>
       write("selection", merge(model.get("selection"), patch)),
     setMark: write,

@@ -26,6 +26,7 @@ export function codeOf(state: HostState, result: Result): string {
     `widget = hs.${state.widget}(`,
     ...argumentsOf(state).map((argument) => `    ${argument},`),
     ")",
+    ...(state.effect === "with" ? [] : [`widget.effect = ${literal(state.effect)}`]),
     ...assigned.map(([name, value]) => `widget.${name} = ${literal(value)}`),
   ];
   return `${lines.join("\n")}\n`;
@@ -78,6 +79,7 @@ function argumentsOf(state: HostState): string[] {
     found.push(`${name}=${plain ? value : literal(value)}`);
   }
   for (const [name, value] of Object.entries(besides)) found.push(`${name}=${literal(value)}`);
+  if (state.interventions?.length) found.push(`interventions=${literal(state.interventions)}`);
   const selected = Object.entries(state.selection).filter(([, at]) => at !== null);
   if (selected.length) found.push(`selection=${literal(Object.fromEntries(selected))}`);
   return found;

@@ -94,6 +94,7 @@ export interface Provenance {
   seed: number | null;
   notes: string[];
   user_hooks: string[];
+  interventions: string[];
 }
 
 /** A prompt exactly as it ran. */
@@ -323,6 +324,8 @@ export interface WidgetState {
   _status: JobStatus;
   _error: ErrorInfo | null;
   prompt: string | null;
+  interventions: Record<string, unknown>[] | null;
+  effect: "with" | "without" | "difference";
   selection: Selection;
   view: Record<string, unknown>;
 }
@@ -380,3 +383,23 @@ export interface Progress {
 export type Result = Grid | Patterns | CircuitGraph;
 export type PageMessage = Ask | CancelAsk | CancelJob | RunJob | AckProgress | NeedResult;
 export type KernelMessage = Reply | Progress;
+
+/** A direction in the residual stream. */
+export type DirectionData =
+  | { kind: "means"; toward: string[]; away: string[] }
+  | { kind: "tokens"; toward: string | number; away: string | number }
+  | { kind: "vector"; values: number[]; name: string };
+
+/** A change of how a model computes. */
+export type InterventionData =
+  | { kind: "zero"; on: boolean; component: string; positions: number[] | null }
+  | { kind: "mean"; on: boolean; component: string; prompts: (string | number[])[]; positions: number[] | null }
+  | { kind: "patch"; on: boolean; component: string; prompt: string | number[]; positions: number[] | null }
+  | { kind: "scale"; on: boolean; component: string; factor: number; positions: number[] | null }
+  | { kind: "knock_out"; on: boolean; head: string; dest: number | null; src: number | null }
+  | { kind: "freeze_pattern"; on: boolean; head: string; prompt: string | number[] }
+  | { kind: "clamp"; on: boolean; unit: string; value: number; positions: number[] | null }
+  | { kind: "steer"; on: boolean; layer: number; direction: DirectionData; strength: number; positions: number[] | null }
+  | { kind: "skip"; on: boolean; layers: number[]; part: "block" | "attn" | "mlp" }
+  | { kind: "swap"; on: boolean; first: number; second: number }
+  | { kind: "repeat"; on: boolean; layer: number; times: number };

@@ -104,6 +104,7 @@ export function patterns(size: Size = {}): Patterns {
       seed: null,
       notes: [],
       user_hooks: [],
+      interventions: [],
     },
     next_tokens: [],
   };

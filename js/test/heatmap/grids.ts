@@ -44,6 +44,7 @@ const provenance: Provenance = {
   seed: null,
   notes: [],
   user_hooks: [],
+  interventions: [],
 };
 
 function measure(name: string, unit: string, values: NdArray, scale: Partial<Scale>): Measure {

@@ -27,6 +27,8 @@ export class FakeModel {
       _status: { job: 0, state: "idle", fraction: 0, eta_s: null, message: "", paused: null },
       _error: null,
       prompt: "the cat",
+      interventions: null,
+      effect: "with",
       selection: { ...NOTHING },
       view: {},
       ...traits,

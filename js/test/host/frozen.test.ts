@@ -12,6 +12,8 @@ const saved = (): FrozenWidget => ({
   values: { read_out: "all" },
   status: { job: 1, state: "done", fraction: 1, eta_s: null, message: "", paused: null },
   error: null,
+  interventions: null,
+  effect: "with",
   prompt: "the cat",
   selection: { layer: 1 },
   view: { measure: "rank" },

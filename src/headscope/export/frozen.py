@@ -14,7 +14,7 @@ from headscope.errors import RequestError
 from headscope.export.slices import Slices
 from headscope.wire import encode
 from headscope.wire.codec import ArrayHeader, Header, Precision, encode_part
-from headscope.wire.messages import Choice, ErrorInfo, FieldSpec, JobStatus, Selection
+from headscope.wire.messages import Choice, Effect, ErrorInfo, FieldSpec, JobStatus, Selection
 
 #: Format of a packed widget.
 VERSION = 3
@@ -43,6 +43,8 @@ class Snapshot(TypedDict):
     status: JobStatus
     error: ErrorInfo | None
     prompt: str | None
+    interventions: list[dict[str, Any]] | None
+    effect: Effect
     selection: Selection
     view: dict[str, Any]
     marks: dict[str, Any]

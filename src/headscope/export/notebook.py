@@ -89,6 +89,8 @@ def _revive(output: Any, stored: Mapping[str, Any]) -> bool:
         "status": state["_status"],
         "error": state["_error"],
         "prompt": state["prompt"],
+        "interventions": state.get("interventions"),
+        "effect": state.get("effect", "with"),
         "selection": state["selection"],
         "view": state["view"],
         "marks": {name: state[name] for name in state["_marks"]},

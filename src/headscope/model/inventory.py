@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from hashlib import sha256
 from itertools import chain, starmap
@@ -48,6 +48,7 @@ class Inventory:
         self._list = _List(bridge)
         self._registered = -1
         self._hooked: list[Entry] = []
+        self._interventions = range(0)  # ids of the hooks that interventions act by
         self.refresh()
 
     @classmethod
@@ -81,6 +82,17 @@ class Inventory:
             if self._registered == before:
                 self._registered = RemovableHandle.next_id
 
+    @contextmanager
+    def interventions(self, installed: AbstractContextManager[Any]) -> Iterator[None]:
+        """What is hooked by entering `installed` belongs to interventions, not to the user."""
+        before, first = self._interventions, RemovableHandle.next_id
+        with installed:
+            self._interventions = range(first, RemovableHandle.next_id)
+            try:
+                yield
+            finally:
+                self._interventions = before
+
     def settings(self) -> int | None:
         """Another number when a module or a configuration has another class or plain attribute.
 
@@ -106,8 +118,15 @@ class Inventory:
     def hooks(self) -> dict[str, tuple[int, ...]]:
         """The user's forward hooks: hook point (or plain module) to the ids of its hooks.
 
-        What libraries leave on the wrapped modules does not count.
+        What libraries leave on the wrapped modules does not count, nor do interventions.
         """
+        own = self._interventions
+        every = self.all_hooks().items()
+        found = {name: tuple(i for i in ids if i not in own) for name, ids in every}
+        return {name: ids for name, ids in found.items() if ids}
+
+    def all_hooks(self) -> dict[str, tuple[int, ...]]:
+        """The user's hooks, and those that interventions act by."""
         found = {}
         for name, module, point in self._hooked:
             hooks = _hooks_of(module)

@@ -49,6 +49,7 @@ class Provenance:
         seed: Seed of anything random.
         notes: Whatever the reader must know: fallbacks, truncations, estimates.
         user_hooks: Hook points (or plain modules) on which hooks of the user's acted.
+        interventions: Those that acted, each as JSON, in order.
     """
 
     analysis: str
@@ -67,6 +68,7 @@ class Provenance:
     seed: int | None = None
     notes: tuple[str, ...] = field(default=())
     user_hooks: tuple[str, ...] = field(default=())
+    interventions: tuple[str, ...] = field(default=())
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> Provenance:

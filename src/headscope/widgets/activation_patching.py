@@ -74,6 +74,8 @@ class ActivationPatching(StudyWidget[Study]):
         noise_at: For `source="noise"`: the positions whose embeddings are disturbed; by default
             all but the first.
         seed: Of the noise and of the bootstrap.
+        interventions: Changes of the model's computation, in all runs: `hs.Interventions()`, or a
+            list of their JSON. What is shown with them is `effect`'s choice.
         selection: What is pinned at first.
 
     Raises:
@@ -85,6 +87,7 @@ class ActivationPatching(StudyWidget[Study]):
         >>> widget.result["effect"]  # float32 [layer, position]: 0 corrupted, 1 clean
     """
 
+    takes_interventions = True
     fields: ClassVar[tuple[FieldSpec, ...]] = (
         {**PROMPT_FIELDS[0], "when": _OTHER_PROMPT},
         *PROMPT_FIELDS[1:],
@@ -136,6 +139,7 @@ class ActivationPatching(StudyWidget[Study]):
         grad_drop: bool = False,
         noise_at: Sequence[int] | None = None,
         seed: int = 0,
+        interventions: Any = None,
         selection: Mapping[str, int | None] | None = None,
     ) -> None:
         self._options: dict[str, Any] = {
@@ -146,8 +150,9 @@ class ActivationPatching(StudyWidget[Study]):
         self._pinned: tuple[Spot, ...] = ()
         super().__init__(
             model, clean, corrupted, answer=answer, wrong=wrong, alignment=alignment,
-            selection=selection, site=site, over=over or "", direction=direction, metric=metric,
-            source=source, head=head, layer=layer, window=window,
+            interventions=interventions, selection=selection, site=site, over=over or "",
+            direction=direction, metric=metric, source=source, head=head, layer=layer,
+            window=window,
         )  # fmt: skip
 
     @property

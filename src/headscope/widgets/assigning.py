@@ -10,7 +10,7 @@ import traitlets as t
 
 from headscope.arguments import fit, meant, short
 from headscope.errors import RequestError
-from headscope.wire.messages import FieldSpec
+from headscope.wire.messages import Effect, FieldSpec
 
 _LINE = Union[str, int, float, Sequence[Union[str, int]], None]
 _KINDS: Mapping[str, Any] = {
@@ -30,6 +30,8 @@ class Assigned(anywidget.AnyWidget):
 
     #: The request's fields besides the prompt; each names a synced trait of the class.
     fields: ClassVar[tuple[FieldSpec, ...]] = ()
+    #: Whether the analysis can run with interventions; `effect` is then chosen.
+    takes_interventions: ClassVar[bool] = False
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name.startswith("_") or name in _THEIRS:
@@ -47,6 +49,8 @@ class Assigned(anywidget.AnyWidget):
     def _fitted(self, name: str, value: Any) -> Any:
         if name == "prompt" and value is not None:
             return fit(name, value, str)
+        if name == "effect":
+            return fit(name, value, Effect)
         spec = next((field for field in self.fields if field["name"] == name), None)
         if spec is None:
             return value
@@ -57,9 +61,10 @@ class Assigned(anywidget.AnyWidget):
         return _line(found) if spec["type"] == "line" else found
 
     def _not_assigned(self, name: str) -> RequestError:
+        others = () if self.takes_interventions else ("interventions", "effect")
         known = sorted(
             {trait for trait in self.trait_names() if not trait.startswith("_")}
-            - {*anywidget.AnyWidget.class_trait_names()}
+            - {*anywidget.AnyWidget.class_trait_names(), *others}
         )
         kind, hint = type(self).__name__, f"Assigned are {', '.join(known)}."
         if hasattr(type(self), name):

@@ -29,6 +29,8 @@ class AttentionPatterns(HeadscopeWidget[Patterns]):
     Args:
         model: A `TransformerBridge` (from `hs.load` or your own).
         prompt: Text, or token ids.
+        interventions: Changes of the model's computation: `hs.Interventions()`, or a list of their
+            JSON. What is shown with them is `effect`'s choice.
         selection: What is pinned at first, such as `{"layer": 1, "head": 4}`.
 
     Raises:
@@ -39,6 +41,7 @@ class AttentionPatterns(HeadscopeWidget[Patterns]):
         >>> widget.head(1, 4)  # float32 [dest, src]
     """
 
+    takes_interventions = True
     view_bundle = "attention"
 
     @checked
@@ -47,9 +50,10 @@ class AttentionPatterns(HeadscopeWidget[Patterns]):
         model: Any,
         prompt: Any,
         *,
+        interventions: Any = None,
         selection: Mapping[str, int | None] | None = None,
     ) -> None:
-        super().__init__(model, prompt, selection=selection)
+        super().__init__(model, prompt, interventions=interventions, selection=selection)
 
     @checked
     def head(self, layer: int, head: int) -> npt.NDArray[np.float32]:

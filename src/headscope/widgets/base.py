@@ -82,6 +82,7 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
         prompt: Any,
         *,
         selection: Mapping[str, int | None] | None = None,
+        interventions: Any = None,
         **fields: Any,
     ) -> None:
         live = LiveModel.of(model)
@@ -95,9 +96,13 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
         self._valued_at = -1  # and the result, perhaps a partial one
         self._refreshing = False
         self._silent_until = 0.0
+        if self.takes_interventions:
+            fields["interventions"] = () if interventions is None else interventions
         super().__init__(live, prompt, selection, _status=_status(0, "idle"), **fields)
         _OPEN.add(self)
-        self.observe(self._edited, ["prompt", *(field["name"] for field in self.fields)])
+        self.observe(
+            self._edited, ["prompt", "interventions", *(field["name"] for field in self.fields)]
+        )
         job = self._begin()
         if job is not None:
             job.advance(FIRST_BUDGET_S)

@@ -28,6 +28,8 @@ def code_of(shown: Mapping[str, Any], result: Result) -> str:
     lines.append(f"widget = hs.{shown['widget']}(")
     lines += [f"    {argument}," for argument in _arguments(shown)]
     lines.append(")")
+    if shown["effect"] != "with":
+        lines.append(f"widget.effect = {literal(shown['effect'])}")
     assigned = {"view": shown["view"], **shown["marks"]}
     lines += [f"widget.{name} = {literal(value)}" for name, value in assigned.items() if value]
     return "\n".join(lines) + "\n"
@@ -80,6 +82,8 @@ def _arguments(shown: Mapping[str, Any]) -> Iterator[str]:
         yield f"{name}={value if plain else literal(value)}"
     for name, value in besides.items():
         yield f"{name}={literal(value)}"
+    if shown["interventions"]:
+        yield f"interventions={literal(shown['interventions'])}"
     selected = {name: at for name, at in shown["selection"].items() if at is not None}
     if selected:
         yield f"selection={literal(selected)}"

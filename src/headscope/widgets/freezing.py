@@ -14,6 +14,7 @@ from headscope.export.slices import Slices, slices_of
 from headscope.results import Result
 from headscope.widgets.asks import Answer, Answering, Params
 from headscope.widgets.code import code_of
+from headscope.widgets.intervened import to_json
 from headscope.widgets.linking import group_of
 from headscope.widgets.page import PageWidget
 from headscope.wire.messages import Selection
@@ -90,6 +91,8 @@ class FreezablePage(Figures, PageWidget):
             "status": self._status,
             "error": None,
             "prompt": self.prompt,
+            "interventions": to_json(self.interventions),
+            "effect": self.effect,
             "selection": cast("Selection", dict(self.selection)),
             "view": dict(self.view),
             "marks": {name: getattr(self, name) for name in self.marks},

@@ -35,6 +35,8 @@ class LogitAttribution(HeadscopeWidget[Grid]):
         wrong: A token whose logit is subtracted, text or id; None or "" for none.
         by: `component` (every position), `head`, or `source` (each head over the tokens it reads).
         position: Where the prediction is made; negative counts from the end.
+        interventions: Changes of the model's computation: `hs.Interventions()`, or a list of their
+            JSON. What is shown with them is `effect`'s choice.
         selection: What is pinned at first.
 
     Raises:
@@ -44,6 +46,7 @@ class LogitAttribution(HeadscopeWidget[Grid]):
         >>> hs.LogitAttribution(model, "When Mary and John ...", answer=" Mary", wrong=" John")
     """
 
+    takes_interventions = True
     fields: ClassVar[tuple[FieldSpec, ...]] = (
         {
             "name": "answer",
@@ -98,11 +101,13 @@ class LogitAttribution(HeadscopeWidget[Grid]):
         wrong: str | int | None = None,
         by: str = "component",
         position: int = -1,
+        interventions: Any = None,
         selection: Mapping[str, int | None] | None = None,
     ) -> None:
         super().__init__(
             model,
             prompt,
+            interventions=interventions,
             selection=selection,
             answer=answer,
             wrong=wrong,

@@ -35,6 +35,8 @@ class LogitLens(HeadscopeWidget[Grid]):
         prompt: Text, or token ids.
         read_out: Where the residual stream is read: `resid_post` (after each block), `resid_pre`,
             `resid_mid` (between attention and MLP), or `all`.
+        interventions: Changes of the model's computation: `hs.Interventions()`, or a list of their
+            JSON. What is shown with them is `effect`'s choice.
         selection: What is pinned at first, such as `{"layer": 3, "token": 5}`.
 
     Raises:
@@ -45,6 +47,7 @@ class LogitLens(HeadscopeWidget[Grid]):
         >>> widget.result["probability"]  # float32 [read_out, position]
     """
 
+    takes_interventions = True
     fields: ClassVar[tuple[FieldSpec, ...]] = (
         {
             "name": "read_out",
@@ -70,9 +73,12 @@ class LogitLens(HeadscopeWidget[Grid]):
         prompt: Any,
         *,
         read_out: str = "resid_post",
+        interventions: Any = None,
         selection: Mapping[str, int | None] | None = None,
     ) -> None:
-        super().__init__(model, prompt, selection=selection, read_out=read_out)
+        super().__init__(
+            model, prompt, interventions=interventions, selection=selection, read_out=read_out
+        )
 
     @checked
     def track(self, token: str | int, positions: Sequence[int] | None = None) -> Track:

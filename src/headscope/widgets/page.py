@@ -8,15 +8,18 @@ from typing import Any, ClassVar, cast
 
 import traitlets as t
 
+from headscope.errors import RequestError
 from headscope.jobs import Home
 from headscope.widgets.asks import Answering, Desk, Params, unknown
 from headscope.widgets.assigning import Assigned
 from headscope.widgets.core import Bundle, CoreTrait, front_end, shared_core
+from headscope.widgets.failure import describe
+from headscope.widgets.intervened import InterventionsTrait, taken
 from headscope.widgets.late_comm import LateWidget
 from headscope.widgets.selection import NOTHING, normalise, within
 from headscope.widgets.superseded import displayed
 from headscope.wire import Payload
-from headscope.wire.messages import ErrorInfo, FieldSpec, JobStatus, Selection
+from headscope.wire.messages import Effect, ErrorInfo, FieldSpec, JobStatus, Selection
 
 
 def synced(trait: Any) -> Any:
@@ -49,6 +52,8 @@ class PageWidget(LateWidget, Assigned):
     _error: ErrorInfo | None = synced(t.Dict(default_value=None, allow_none=True))
     #: None: there is no model to run one.
     prompt: Any = synced(t.Unicode(default_value=None, allow_none=True))
+    interventions: Any = InterventionsTrait()
+    effect: Effect = synced(t.Unicode("with"))
     selection: Selection = synced(t.Dict())
     view: dict[str, Any] = synced(t.Dict())
 
@@ -162,12 +167,26 @@ class PageWidget(LateWidget, Assigned):
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
         """Take what the page sent. It may lag behind: a selection out of range is dropped."""
+        if "interventions" in sync_data:
+            sync_data = {**sync_data, **self._taken(sync_data["interventions"])}
         sent = sync_data.get("selection")
         if sent is not None:
             sync_data = {**sync_data, "selection": within(sent, self._limits())}
         super().set_state(sync_data)
         if sent is not None and sent != self.selection:
             self.send_state("selection")
+
+    def _taken(self, sent: Any) -> dict[str, Any]:
+        """Interventions that the page sent; those that are none are shown as an error."""
+        try:
+            found, as_written = taken(sent)
+        except RequestError as error:
+            self._last_error = error
+            self._error = describe(error)
+            found, as_written = self.interventions, False
+        if not as_written:
+            self._home.soon(self.send_state, "interventions")
+        return {"interventions": found}
 
     @t.validate("selection")
     def _valid_selection(self, proposal: Any) -> Selection:

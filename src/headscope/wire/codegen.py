@@ -55,7 +55,29 @@ def generate() -> str:
         "KernelMessage": [c.__name__ for c in get_args(messages.KernelMessage)],
     }
     aliases = [f"export type {name} = {' | '.join(names)};" for name, names in unions.items()]
-    return "\n".join([_HEAD, *written.values(), *aliases, ""])
+    return "\n".join([_HEAD, *written.values(), *aliases, *_interventions(written), ""])
+
+
+def _interventions(written: dict[str, str]) -> list[str]:
+    """Interventions and directions, each a union told apart by `kind`."""
+    from headscope.interventions.directions import DIRECTIONS, Direction
+    from headscope.interventions.kinds import KINDS
+
+    def of(kind: type[Any]) -> str:
+        hints = typing.get_type_hints(kind)
+        fields = [f"{f.name}: {ts(hints[f.name])}" for f in dataclasses.fields(kind)]
+        return f'{{ kind: "{kind.kind}"; {"; ".join(fields)} }}'
+
+    def ts(hint: Any) -> str:
+        return "DirectionData" if hint is Direction else _ts(hint, written)
+
+    return [
+        f"\n/** {doc} */\nexport type {name} =\n  | {(chr(10) + '  | ').join(map(of, kinds))};"
+        for name, doc, kinds in (
+            ("DirectionData", "A direction in the residual stream.", DIRECTIONS.values()),
+            ("InterventionData", "A change of how a model computes.", KINDS.values()),
+        )
+    ]
 
 
 def _declare(cls: Any, written: dict[str, str]) -> None:

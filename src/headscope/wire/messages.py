@@ -21,6 +21,10 @@ class Selection(TypedDict):
     token: int | None
 
 
+Effect = Literal["with", "without", "difference"]
+"""What is shown where interventions act: with them, without them, or the former less the latter."""
+
+
 class JobStatus(TypedDict):
     """Where the current computation stands.
 
@@ -75,7 +79,8 @@ class WidgetState(TypedDict):
 
     `_arguments` is what was passed to the widget and is neither prompt nor field. `_marks` names
     what users mark in a result: shown, saved, never a cause to compute. `_asks` is what the page
-    may ask about a result, beside what every widget answers.
+    may ask about a result, beside what every widget answers. `interventions` is None where there is
+    no model, or an analysis that takes none.
     """
 
     _widget: str
@@ -88,6 +93,8 @@ class WidgetState(TypedDict):
     _status: JobStatus
     _error: ErrorInfo | None
     prompt: str | None
+    interventions: list[dict[str, Any]] | None
+    effect: Effect
     selection: Selection
     view: dict[str, Any]
 
