@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from headscope.model import load
     from headscope.model.dictionaries import load_transcoders
     from headscope.results import CircuitGraph, Grid, Patterns
+    from headscope.results.difference import difference
     from headscope.widgets import (
         ActivationPatching,
         AttentionPatterns,
@@ -82,6 +83,7 @@ __all__ = [
     "__version__",
     "close_all",
     "demo",
+    "difference",
     "expand",
     "link",
     "load",
@@ -116,6 +118,7 @@ _HOMES = {
     "TokenDifference": "headscope.interventions",
     "Vector": "headscope.interventions",
     "close_all": "headscope.widgets",
+    "difference": "headscope.results.difference",
     "expand": "headscope.analyses.prompt_pairs",
     "link": "headscope.widgets",
     "load": "headscope.model",

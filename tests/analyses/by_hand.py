@@ -11,8 +11,8 @@ from headscope.analyses import activation_patching
 from headscope.analyses.patching_request import ActivationPatchingRequest
 from headscope.analyses.prompt_pairs import Pair
 from headscope.model import LiveModel
-from headscope.model.alignment import align
 from headscope.results import Grid
+from headscope.results.alignment import align
 from tests import models, naive
 from tests.analyses.steps import result_of
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headscope.errors import RequestError
-from headscope.model.alignment import UNMATCHED, align, checked
+from headscope.results.alignment import UNMATCHED, align, checked
 
 TOKENS = st.lists(st.integers(0, 4), min_size=1, max_size=12).map(tuple)
 

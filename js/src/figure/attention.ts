@@ -46,8 +46,8 @@ export async function completedPatterns(
   const lacking = wantedHeads(result, shown).filter((ref) => !heldHead(result, ref));
   const heads = lacking.map(async (ref): Promise<HeadPattern[]> => {
     const { what, params } = headRequest(result, ref);
-    const [weights] = (await ask(what, params)).arrays;
-    return weights ? [{ ...ref, weights }] : [];
+    const [weights, weighted = null] = (await ask(what, params)).arrays;
+    return weights ? [{ ...ref, weights, weighted }] : [];
   });
   return { ...result, heads: [...result.heads, ...(await Promise.all(heads)).flat()] };
 }

@@ -95,6 +95,7 @@ export interface Provenance {
   notes: string[];
   user_hooks: string[];
   interventions: string[];
+  sources: Provenance[];
 }
 
 /** A prompt exactly as it ran. */
@@ -153,6 +154,7 @@ export interface Patterns {
   heads: HeadPattern[];
   provenance: Provenance;
   next_tokens: NextToken[];
+  signed: boolean;
   kind: "patterns";
 }
 
@@ -170,6 +172,7 @@ export interface HeadPattern {
   layer: number;
   head: number;
   weights: NdArray;
+  weighted: NdArray | null;
 }
 
 /** A graph of components, or of features. */

@@ -85,7 +85,8 @@ export function patterns(size: Size = {}): Patterns {
     ],
     heads: Array.from({ length: held }, (_, i) => {
       const [layer, head] = ref(i);
-      return { layer, head, weights: array("float16", [n, n], weightsOf(layer, head, n)) };
+      const weights = array("float16", [n, n], weightsOf(layer, head, n));
+      return { layer, head, weights, weighted: null };
     }),
     provenance: {
       analysis: "attention",
@@ -105,7 +106,9 @@ export function patterns(size: Size = {}): Patterns {
       notes: [],
       user_hooks: [],
       interventions: [],
+      sources: [],
     },
     next_tokens: [],
+    signed: false,
   };
 }

@@ -45,6 +45,7 @@ const provenance: Provenance = {
   notes: [],
   user_hooks: [],
   interventions: [],
+  sources: [],
 };
 
 function measure(name: string, unit: string, values: NdArray, scale: Partial<Scale>): Measure {

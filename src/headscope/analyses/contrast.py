@@ -13,12 +13,12 @@ import torch
 from headscope.analyses.metrics import Metric
 from headscope.errors import RequestError
 from headscope.jobs.steps import patience
-from headscope.model.alignment import UNMATCHED
 from headscope.model.direct_runs import record
 from headscope.model.live import LiveModel
 from headscope.model.recorded import Patch, Place, RecordedRuns
 from headscope.model.sites import PatchSite
 from headscope.results import Prompt
+from headscope.results.alignment import UNMATCHED
 
 TOKENS_PER_STEP = 32
 """Of base and source together, unless one prompt has more: GPT-2 small takes some 0.1 s."""

@@ -11,10 +11,10 @@ from headscope.analyses.contrast import Experiment, Source
 from headscope.analyses.metrics import Metric, MetricName
 from headscope.analyses.prompt_pairs import Answer, Pair, answer_of
 from headscope.errors import ModelError, PromptError, RequestError
-from headscope.model.alignment import UNMATCHED, align, checked
 from headscope.model.live import LiveModel
 from headscope.model.runs import LOGITS, Site
 from headscope.results import Prompt
+from headscope.results.alignment import UNMATCHED, align, checked
 
 Direction = Literal["denoising", "noising"]
 DIRECTIONS: tuple[Direction, ...] = ("denoising", "noising")

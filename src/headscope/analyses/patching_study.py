@@ -25,13 +25,13 @@ from headscope.analyses.patching_request import ActivationPatchingRequest
 from headscope.analyses.prompt_pairs import Pair
 from headscope.analyses.trials import CellKey, Group
 from headscope.errors import RequestError
-from headscope.model.alignment import UNMATCHED
 from headscope.model.attention_edits import refuse_dropped_edits
 from headscope.model.live import LiveModel
 from headscope.model.memory import recorded_bytes
 from headscope.model.recorded import Patch, Place
 from headscope.model.resumed import PatchedRun
 from headscope.model.sites import PatchSite, hook_name
+from headscope.results.alignment import UNMATCHED
 
 _NEURONS_SHOWN = 32
 _NOISE_SCALE = 3.0

@@ -16,11 +16,11 @@ from headscope.analyses.trials import CellKey, Group
 from headscope.components import Component
 from headscope.errors import RequestError
 from headscope.jobs.steps import part
-from headscope.model.alignment import UNMATCHED
 from headscope.model.live import LiveModel
 from headscope.model.paths import HeldRuns, Received, outputs, positions_of
 from headscope.model.recorded import Patch, Place, RecordedRuns
 from headscope.model.resumed import PatchedRun
+from headscope.results.alignment import UNMATCHED
 
 
 @dataclass(frozen=True)

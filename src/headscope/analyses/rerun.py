@@ -46,6 +46,11 @@ def rerun(given: Any, model: Any, transcoders: Any = None) -> Result:
         raise ResultError(
             f"A {type(given).__name__} has no provenance.", "Pass a result, or its provenance."
         )
+    if record.sources:
+        raise ResultError(
+            f"This is a {record.analysis} of results.",
+            "Run each of result.provenance.sources again, and take hs.difference of them.",
+        )
     if record.analysis not in REGISTRY:
         raise ResultError(
             f"This was not computed by an analysis of Headscope: {record.analysis!r}.",

@@ -12,6 +12,7 @@ from headscope.errors import ResultError
 from headscope.results.axes import Float32, UInt8, Values, Weights, check_array
 from headscope.results.base import NextToken, ResultBase
 from headscope.results.provenance import Provenance
+from headscope.results.thumbnails import decoded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,12 +48,16 @@ class HeadPattern:
     Args:
         layer: Its layer.
         head: Its index among the query heads.
-        weights: float32 `[dest, src]`, rows sum to 1; 0 where masked. float16 on the wire.
+        weights: float32 `[dest, src]`, rows sum to 1; 0 where masked. float16 on the wire. In a
+            difference not a number where a token meets none.
+        weighted: In a difference float32 `[weighting, dest, src]`: those of the other weightings,
+            which no norm of a source gives.
     """
 
     layer: int
     head: int
     weights: Weights
+    weighted: Weights | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -64,15 +69,17 @@ class Patterns(ResultBase):
         n_layers: Number of layers.
         n_heads: Number of query heads in a layer.
         causal: Whether src > dest is masked.
-        overview: uint8 `[weighting, layer, head, t, t]`, maxima over blocks of dest and src;
-            255 stands for `overview_max`. Weightings in the order of `WEIGHTINGS`.
-        overview_max: float32 `[weighting, layer, head]`.
+        overview: uint8 `[weighting, layer, head, t, t]`, maxima over blocks of dest and src, by
+            magnitude where `signed`; `overview_values` says what they stand for. Weightings in the
+            order of `WEIGHTINGS`.
+        overview_max: float32 `[weighting, layer, head]`: the largest magnitude they can have.
         value_norm: float32 `[layer, head, src]`: L2 norm of the value vector.
         output_norm: float32 `[layer, head, src]`: L2 norm of the value vector after W_O.
         scores: What each head does on this prompt.
         heads: The heads held in full; the others are asked for on demand.
         provenance: Where it came from.
         next_tokens: What the model predicts after the prompt.
+        signed: Whether it is a difference, with values on both sides of 0.
     """
 
     title: str
@@ -87,6 +94,7 @@ class Patterns(ResultBase):
     heads: tuple[HeadPattern, ...]
     provenance: Provenance
     next_tokens: tuple[NextToken, ...] = ()
+    signed: bool = False
     kind: Literal["patterns"] = "patterns"
 
     result_kind: ClassVar[str] = "patterns"
@@ -102,7 +110,19 @@ class Patterns(ResultBase):
         for score in self.scores:
             check_array(f"Score {score.name!r}", score.values, "float32", per_head)
         for held in self.heads:
-            check_array(f"L{held.layer}H{held.head}", held.weights, "float32", (tokens, tokens))
+            name, square = f"L{held.layer}H{held.head}", (tokens, tokens)
+            check_array(name, held.weights, "float32", square)
+            if held.weighted is not None:
+                others = len(WEIGHTINGS) - 1
+                check_array(f"{name}, weighted", held.weighted, "float32", (others, *square))
+
+    def overview_values(self) -> Float32:
+        """What the thumbnails stand for: float32 `[weighting, layer, head, t, t]`.
+
+        `overview_max` times the number's share of 255; in a difference times what it is over 127,
+        by 127, and 255 is not a number: no token meets one there.
+        """
+        return decoded(self.overview, self.overview_max, signed=self.signed)
 
     def _outline(self) -> str:
         return f"{self.n_layers} layers x {self.n_heads} heads, {len(self.tokens)} tokens"

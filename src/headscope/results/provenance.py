@@ -50,6 +50,8 @@ class Provenance:
         notes: Whatever the reader must know: fallbacks, truncations, estimates.
         user_hooks: Hook points (or plain modules) on which hooks of the user's acted.
         interventions: Those that acted, each as JSON, in order.
+        sources: The records of the results it was made of: for a difference the one that was taken
+            away, then the other.
     """
 
     analysis: str
@@ -69,6 +71,7 @@ class Provenance:
     notes: tuple[str, ...] = field(default=())
     user_hooks: tuple[str, ...] = field(default=())
     interventions: tuple[str, ...] = field(default=())
+    sources: tuple[Provenance, ...] = field(default=())
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> Provenance:
@@ -80,7 +83,9 @@ class Provenance:
         try:
             prompts = tuple(Prompt(**_plain(prompt)) for prompt in found["prompts"])
             parameters = _plain(found["parameters"])
-            return cls(**{**_plain(found), "prompts": prompts, "parameters": parameters})
+            sources = tuple(map(cls.from_json, found.get("sources", ())))
+            parts = {"prompts": prompts, "parameters": parameters, "sources": sources}
+            return cls(**_plain(found) | parts)
         except (AttributeError, KeyError, TypeError) as broken:
             raise ResultError(
                 f"This is no provenance: {broken!r:.80}.", "Pass what result.provenance holds."

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 _LEVELS = 255  # of uint8, above the lowest
+_MIDDLE = 127  # what 0 is among signed values
 
 
 class Rounding(TypedDict):
@@ -23,8 +24,9 @@ def rounded(
 ) -> tuple[npt.NDArray[Any], Rounding] | None:
     """`values` as `dtype`, and what its numbers stand for.
 
-    uint8 takes 256 equal steps from the smallest to the largest value; a smallest value of 0 stays
-    exactly 0. float16 keeps the numbers, not-a-number among them, with 11 bits of precision.
+    uint8 takes 256 equal steps from the smallest to the largest value; where some are below 0, 255
+    around it. 0 stays exactly 0 if it is the smallest, or among signed values. float16 keeps the
+    numbers, not-a-number among them, with 11 bits of precision.
 
     Returns:
         None where `dtype` cannot hold them: not-a-number in uint8, beyond its range in float16.
@@ -39,6 +41,9 @@ def rounded(
         return None
     low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
     step = (high - low) / _LEVELS or 1.0
+    if low < 0:
+        step = max(-low, high) / _MIDDLE
+        low = -step * _MIDDLE
     steps = np.rint((values.astype(np.float64) - low) / step).astype(np.uint8)
     return steps, _stated(values, steps, low, step)
 

@@ -10,12 +10,12 @@ import torch
 from headscope.errors import RequestError
 from headscope.interventions.kinds import Clamp, Mean, Patch, Positions, Scale, Steer, Zero
 from headscope.interventions.targets import Target, feature, target
-from headscope.model.alignment import UNMATCHED, align
 from headscope.model.intervening.building import Building
 from headscope.model.intervening.vectors import vector
 from headscope.model.recorded import replaceable
 from headscope.model.runs import Site
 from headscope.model.sites import PatchSite, hook_name
+from headscope.results.alignment import UNMATCHED, align
 
 #: New values `[row, position, (unit,) ...]` from those they replace, and the places in the pass.
 Change = Callable[[torch.Tensor, Any], torch.Tensor]
