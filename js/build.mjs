@@ -9,8 +9,8 @@ import { minify } from "terser";
 // stored holds widget.js once, however many widgets it shows (widgets/core.py and loader.js), and so
 // does each saved page frozen.js. Neither can be fetched from elsewhere when it is opened again.
 const LIMIT = 150_000;
-/** Views in bundles of their own. */
-const ISLANDS = ["attention", "graph"];
+/** Views, and the frame of widgets that hold others, in bundles of their own. */
+const ISLANDS = ["attention", "graph", "panes"];
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const folder = here("../src/headscope/static/");
 

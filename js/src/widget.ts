@@ -4,20 +4,43 @@ import type { RenderProps } from "@anywidget/types";
 import { liveHost, type WidgetModel } from "./host/live";
 import { hideOutput } from "./host/output";
 import { errorInfo } from "./shell/error-box";
-import { mount, mountError } from "./shell/mount";
+import { type DrawPart, type Frame, isFrame } from "./shell/frame";
+import { mount, mountError, mountFrame } from "./shell/mount";
 import type { Island } from "./views/island";
+
+type DrawWidget = (ref: string, el: HTMLElement, signal: AbortSignal) => Promise<void>;
 
 interface Props {
   model: WidgetModel;
   el: RenderProps["el"];
   /** Of widgets whose view is in a bundle of its own. */
-  view?: Island;
+  view?: Island | Frame;
+  /** Draws the widget of a reference into a place of this one's. */
+  draw: DrawWidget;
 }
 
-function render({ model, el, view }: Props): () => void {
+/** Draws the widgets in a container's panes. */
+function inPanes(draw: DrawWidget): DrawPart {
+  return (ref, el) => {
+    const over = new AbortController();
+    el.dataset.embedded = "";
+    draw(ref, el, over.signal).catch((failure: unknown) => {
+      if (!over.signal.aborted) mountError(el, errorInfo(failure));
+    });
+    return () => {
+      over.abort();
+      el.replaceChildren();
+    };
+  };
+}
+
+function render({ model, el, view, draw }: Props): () => void {
   try {
     const host = liveHost(model);
-    const unmount = mount(el, host, view ? [view] : []);
+    const unmount =
+      view && isFrame(view)
+        ? mountFrame(el, host, view, inPanes(draw))
+        : mount(el, host, view ? [view] : [], { embedded: "embedded" in el.dataset });
     const showOutput = hideOutput(model.get("_output"));
     return () => {
       showOutput();

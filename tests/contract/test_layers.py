@@ -209,7 +209,7 @@ FRONT_MAY_IMPORT = {
     "views": {"wire", "state", "draw", "lend"},
     "shell": {"wire", "state", "draw", "views", "figure", "lend"},
     "lend": set(),
-    "islands": {"views", "figure", "lend"},
+    "islands": {"views", "shell", "figure", "lend"},
     "figure": {"wire", "state", "draw", "views"},
     "entry": {"wire", "state", "draw", "views", "shell", "host", "figure"},
 }

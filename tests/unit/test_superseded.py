@@ -99,6 +99,20 @@ def test_what_is_shown_elsewhere_stays(run: Run, new: Callable[[], Any]) -> None
     output.close()
 
 
+def test_what_is_in_panes_stays_for_as_long_as_they_do(run: Run, new: Callable[[], Any]) -> None:
+    graph = new()
+    panes = hs.Panes({"Graph": graph})
+    run("a", graph)
+    run("b", panes)
+    run("a")
+    assert graph._result
+    run("b")
+    assert graph._result == {}
+    run("c", panes)
+    assert graph._result
+    panes.close()
+
+
 def test_a_page_that_shows_it_still_gets_it_back(run: Run, new: Callable[[], Any]) -> None:
     widget = new()
     page = Page(widget)

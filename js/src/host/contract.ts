@@ -6,6 +6,7 @@ import type {
   InterventionData,
   JobStatus,
   NdArray,
+  PaneSpec,
   Result,
   Selection,
   WidgetState,
@@ -62,6 +63,8 @@ export interface HostState {
   arguments: Record<string, unknown>;
   /** What may be asked about the result. */
   asks: readonly string[];
+  /** Of a widget that holds others: their panes, in order. */
+  panes: readonly PaneSpec[];
   /** Lines on what a frozen page lacks. */
   notes: readonly string[];
   /** What a frozen page lacks and would offer by name. */

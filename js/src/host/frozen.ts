@@ -41,6 +41,7 @@ export function frozenHost({ payload, ...saved }: FrozenWidget, group = ""): Hos
     ...saved,
     kernel: "none",
     asks: [],
+    panes: [],
     result: decodeResult(payload),
     resultId: 1,
     selection: merge(NOTHING, saved.selection),

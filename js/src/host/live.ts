@@ -10,6 +10,7 @@ import type {
   JobStatus,
   KernelMessage,
   PageMessage,
+  PaneSpec,
   Result,
   Selection,
   WidgetState,
@@ -47,6 +48,7 @@ function decodeOnce(payload: Record<string, unknown>): Decoded {
 const runs = (...statuses: JobStatus[]): boolean => statuses.every((s) => s.state === "running");
 
 const ANSWERS = ["_result", "_status", "_error"] as const;
+const NO_PANES: PaneSpec[] = [];
 
 export interface LiveHost extends Host {
   /** Stops listening, cancels what is still being asked. */
@@ -57,7 +59,10 @@ export function liveHost(model: WidgetModel): LiveHost {
   let lastTrait: JobStatus | undefined;
   const store = createStore(read());
   const line = openLine(model, (kernel) => store.set({ ...store.get(), kernel }));
-  const shared = ["prompt", "interventions", "effect", "selection", "view", ...model.get("_marks")];
+  const shared = [
+    ...["prompt", "interventions", "effect", "selection", "view", "_panes"],
+    ...model.get("_marks"),
+  ];
   let watched: string[] = [];
   let saving = false;
   let disposed = false;
@@ -93,6 +98,7 @@ export function liveHost(model: WidgetModel): LiveHost {
       marks: named(model.get("_marks")),
       asks: model.get("_asks"),
       arguments: model.get("_arguments"),
+      panes: (model.get("_panes") as PaneSpec[] | undefined) ?? NO_PANES,
       notes: [],
       missing: [],
     };

@@ -18,7 +18,14 @@ import { Status } from "./status";
 /** What the first prompt is called where there is a second one. */
 const CLEAN = "Clean";
 
-export function App({ host, islands }: { host: Host; islands: readonly Island[] }) {
+interface AppProps {
+  host: Host;
+  islands: readonly Island[];
+  /** Part of another widget, which has the prompt. */
+  embedded?: boolean;
+}
+
+export function App({ host, islands, embedded = false }: AppProps) {
   const state = useHost(host);
   const theme = useTheme();
   const stage = useRef<HTMLDivElement>(null);
@@ -37,20 +44,27 @@ export function App({ host, islands }: { host: Host; islands: readonly Island[] 
   // What is shown is then of an older prompt or of other fields.
   const partial = usePartial(state);
   const superseded = status.state !== "done" && !partial;
-  const prompted = state.prompt !== null;
+  const hasPrompt = state.prompt !== null;
+  const prompted = hasPrompt && !embedded;
   const second = fieldsInUse(state).find(({ type }) => type === "text");
 
   return (
-    <article class="hs-root" data-theme={theme} aria-label={visible(result?.title ?? state.widget)}>
+    <article
+      class={embedded ? "hs-root hs-embedded" : "hs-root"}
+      data-theme={theme}
+      aria-label={visible(result?.title ?? state.widget)}
+    >
       <header class="hs-row hs-head">
         <Title state={state} />
         {result && superseded ? <Previous result={result} /> : <span class="hs-spacer" />}
-        {prompted && <Status host={host} state={state} />}
+        {hasPrompt && <Status host={host} state={state} />}
       </header>
       {prompted && (
         <PromptInput host={host} state={state} label={second && CLEAN} onEditing={setEditing} />
       )}
-      {second && <PromptInput host={host} state={state} field={second} label={second.title} />}
+      {second && prompted && (
+        <PromptInput host={host} state={state} field={second} label={second.title} />
+      )}
       {result && prompted && (
         <NextTokens host={host} tokens={result.next_tokens} outdated={superseded || editing} />
       )}

@@ -9,14 +9,38 @@ import type { Island } from "../views/island";
 import type { ErrorInfo } from "../wire/types";
 import { App } from "./app";
 import { ErrorBox, errorInfo } from "./error-box";
+import type { DrawPart, Frame } from "./frame";
 import { useTheme } from "./hooks";
 import { shellCss } from "./styles";
 
+interface Options {
+  /** It is part of another widget, which has the prompt, the next tokens and the interventions. */
+  embedded?: boolean;
+}
+
 /** Draws into `element`; returns what takes it out again. */
-export function mount(element: HTMLElement, host: Host, islands: readonly Island[]): () => void {
+export function mount(
+  element: HTMLElement,
+  host: Host,
+  islands: readonly Island[],
+  { embedded = false }: Options = {},
+): () => void {
   for (const island of islands) island.bind(preact);
   const css = islands.map((island) => island.css).join("");
-  return attach(element, <Contained host={host} islands={islands} />, css);
+  const app = <App host={host} islands={islands} embedded={embedded} />;
+  return attach(element, <Contained>{app}</Contained>, css);
+}
+
+/** Draws a widget that holds others, each of which `draw` draws. */
+export function mountFrame(
+  element: HTMLElement,
+  host: Host,
+  { bind, frame: Outer, css }: Frame,
+  draw: DrawPart,
+): () => void {
+  bind(preact);
+  const outer = <Outer host={host} draw={draw} />;
+  return attach(element, <Contained>{outer}</Contained>, css);
 }
 
 /** Shows `error` where a widget should have been. */
@@ -24,9 +48,9 @@ export function mountError(element: HTMLElement, error: ErrorInfo): () => void {
   return attach(element, <Failure error={error} />);
 }
 
-function Contained(props: { host: Host; islands: readonly Island[] }) {
+function Contained({ children }: { children: VNode }) {
   const [failure] = useErrorBoundary();
-  return failure ? <Failure error={errorInfo(failure)} /> : <App {...props} />;
+  return failure ? <Failure error={errorInfo(failure)} /> : children;
 }
 
 function Failure({ error }: { error: ErrorInfo }) {

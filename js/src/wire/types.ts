@@ -315,6 +315,14 @@ export interface FieldSpec {
   when: Record<string, string[]>[];
 }
 
+/** One pane of a widget that holds others. */
+export interface PaneSpec {
+  name: string;
+  title: string;
+  widget: string | null;
+  error: ErrorInfo | null;
+}
+
 /** The synced traits that every widget has; each in `_fields` and in `_marks` is one more. */
 export interface WidgetState {
   _widget: string;

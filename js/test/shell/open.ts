@@ -32,6 +32,8 @@ export interface Opened {
   close(): void;
 }
 
+const draw = () => Promise.reject(new Error("There is no other widget."));
+
 export async function open(fake: FakeModel, inSight = true): Promise<Opened> {
   vi.stubGlobal("ResizeObserver", Seen);
   vi.stubGlobal("IntersectionObserver", inSight ? Seen : FarAway);
@@ -40,7 +42,7 @@ export async function open(fake: FakeModel, inSight = true): Promise<Opened> {
   document.body.append(el);
   let cleanup = (): void => {};
   await act(() => {
-    cleanup = entry.initialize().render({ model: fake.model, el, view: island });
+    cleanup = entry.initialize().render({ model: fake.model, el, view: island, draw });
   });
   return opened(el, cleanup);
 }

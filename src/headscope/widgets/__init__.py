@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from headscope.widgets.linking import link, unlink
     from headscope.widgets.logit_attribution import LogitAttribution
     from headscope.widgets.logit_lens import LogitLens
+    from headscope.widgets.panes import Panes
     from headscope.widgets.path_patching import PathPatching
     from headscope.widgets.self_repair import SelfRepair
 
@@ -31,6 +32,7 @@ __all__ = [
     "LayerRobustness",
     "LogitAttribution",
     "LogitLens",
+    "Panes",
     "PathPatching",
     "SelfRepair",
     "close_all",
@@ -47,6 +49,7 @@ _HOMES = {
     "LayerRobustness": "layer_robustness",
     "LogitAttribution": "logit_attribution",
     "LogitLens": "logit_lens",
+    "Panes": "panes",
     "PathPatching": "path_patching",
     "SelfRepair": "self_repair",
     "close_all": "base",

@@ -38,11 +38,21 @@ const borrow = async ({ model, host }, name, trait) => {
   return bundles[name];
 };
 
-export default {
-  async render(context) {
-    const front = await borrow(context, "widget", "_core");
-    const { model } = context;
-    const view = model.get("_view_core") && (await borrow(context, model.get("_view_bundle"), "_view_core"));
-    return front.render({ ...context, view });
-  },
+// Another widget, into a place of this one's.
+const drawWidget = async ({ model, host }, ref, el, signal) => {
+  if (host?.getWidget) return (await host.getWidget(ref)).render({ el, signal });
+  const other = await model.widget_manager.get_model(ref.slice(ref.indexOf(":") + 1));
+  const remove = await render({ model: other, el });
+  if (signal.aborted) remove();
+  else signal.addEventListener("abort", remove);
 };
+
+const render = async (context) => {
+  const front = await borrow(context, "widget", "_core");
+  const { model } = context;
+  const view = model.get("_view_core") && (await borrow(context, model.get("_view_bundle"), "_view_core"));
+  const draw = (ref, el, signal) => drawWidget(context, ref, el, signal);
+  return front.render({ ...context, view, draw });
+};
+
+export default { render };

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import resources
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, cast, get_args
 
 import traitlets as t
 
@@ -159,8 +159,8 @@ class PageWidget(LateWidget, Assigned):
                 self._home.bring(self.take_up)
             case {"type": "ack_progress"}:
                 self._acknowledged()
-            case {"type": "need_bundle", "name": "widget" | "attention" | "graph" as name}:
-                code = front_end(name)
+            case {"type": "need_bundle", "name": str(name)} if name in get_args(Bundle):
+                code = front_end(cast("Bundle", name))
                 self._home.bring(self.send, {"type": "bundle", "name": name, "code": code})
             case _:
                 super()._handle_custom_msg(content, buffers)

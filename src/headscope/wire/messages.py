@@ -74,6 +74,18 @@ class FieldSpec(TypedDict):
     when: list[dict[str, list[str]]]
 
 
+class PaneSpec(TypedDict):
+    """One pane of a widget that holds others.
+
+    `widget` says which widget is in it, None while there is none; `error` why it could not be made.
+    """
+
+    name: str
+    title: str
+    widget: str | None
+    error: ErrorInfo | None
+
+
 class WidgetState(TypedDict):
     """The synced traits that every widget has; each in `_fields` and in `_marks` is one more.
 

@@ -1,0 +1,23 @@
+// A frame that takes the place of the shell's own: that of a widget which holds other widgets. It is in a
+// bundle of its own, like a view.
+import type { ComponentType } from "preact";
+import type { Host } from "../host/contract";
+import type { Preact } from "../lend/preact";
+import type { Island } from "../views/island";
+
+/** Draws the widget of a pane into an element; returns what takes it out again. */
+export type DrawPart = (widget: string, element: HTMLElement) => () => void;
+
+export interface FrameProps {
+  host: Host;
+  draw: DrawPart;
+}
+
+export interface Frame {
+  kind: "panes";
+  bind(preact: Preact): void;
+  frame: ComponentType<FrameProps>;
+  css: string;
+}
+
+export const isFrame = (borrowed: Island | Frame): borrowed is Frame => "frame" in borrowed;

@@ -1,0 +1,137 @@
+// Other widgets in panes: side by side in columns whose dividers are dragged, or one below the other
+// where there is little room. What is collapsed is not drawn.
+import type { JSX } from "preact";
+import { useRef, useState } from "preact/hooks";
+import type { PaneSpec } from "../wire/types";
+import { Divider } from "./divider";
+import type { FrameProps } from "./frame";
+import { useHost, useTheme, useWidth } from "./hooks";
+import { Pane } from "./pane";
+import sheet from "./panes.css?inline";
+import {
+  height,
+  type Layout,
+  LEAST_WIDTH,
+  layoutOf,
+  moved,
+  placed,
+  stacked,
+  toggled,
+  widened,
+} from "./panes-layout";
+
+export const panesCss = sheet;
+
+/** A step of a divider by key, as a part of the width. */
+const STEP = 0.02;
+
+export function PanesFrame({ host, draw }: FrameProps): JSX.Element {
+  const state = useHost(host);
+  const theme = useTheme();
+  const root = useRef<HTMLDivElement>(null);
+  const width = useWidth(root);
+  return (
+    <article class="hs-root hs-panes-root" data-theme={theme} aria-label={state.widget}>
+      <div ref={root}>
+        {width > 0 && (
+          <Panes
+            panes={state.panes}
+            options={state.view}
+            setOptions={host.setView}
+            width={width}
+            draw={draw}
+          />
+        )}
+      </div>
+    </article>
+  );
+}
+
+interface PanesProps {
+  panes: readonly PaneSpec[];
+  options: Record<string, unknown>;
+  setOptions(patch: Record<string, unknown>): void;
+  width: number;
+  draw: FrameProps["draw"];
+}
+
+export function Panes({ panes, options, setOptions, width, draw }: PanesProps): JSX.Element {
+  const chosen = layoutOf(options, panes);
+  const narrow = width < LEAST_WIDTH * chosen.columns.length;
+  const layout = narrow ? stacked(chosen) : chosen;
+  /** Shares while a divider is dragged; the kernel hears of the last ones only. */
+  const [dragged, setDragged] = useState<readonly number[] | null>(null);
+  const shares = dragged ?? layout.shares;
+  const [lifted, lift] = useState<string | null>(null);
+  const least = LEAST_WIDTH / width / 2;
+
+  const pane = (name: string): JSX.Element | null => {
+    const found = panes.find((one) => one.name === name);
+    if (!found) return null;
+    const place = (columns: Layout["columns"]): void => {
+      if (!narrow) setOptions({ columns });
+      lift(null);
+    };
+    return (
+      <Pane
+        key={name}
+        pane={found}
+        open={!layout.collapsed.includes(name)}
+        height={layout.heights[name]}
+        draw={draw}
+        lifted={lifted !== null && lifted !== name}
+        onToggle={() => setOptions({ collapsed: toggled(layout.collapsed, name) })}
+        onHeight={(pixels) => {
+          const { [name]: _, ...others } = layout.heights;
+          setOptions({
+            heights: pixels === null ? others : { ...others, [name]: height(pixels) },
+          });
+        }}
+        onMove={narrow ? undefined : (to) => place(moved(layout.columns, name, to))}
+        onLift={narrow ? undefined : (up) => lift(up ? name : null)}
+        onDrop={() => lifted !== null && place(placed(layout.columns, lifted, name))}
+      />
+    );
+  };
+
+  return (
+    <div class="hs-panes">
+      {layout.columns.map((names, at) => [
+        at > 0 && (
+          <Divider
+            key={`before ${names[0]}`}
+            label={`Width of ${titles(layout.columns[at - 1], panes)}`}
+            value={shares[at - 1] ?? 0}
+            onMove={(pixels, last) => {
+              const next = widened(layout.shares, at - 1, pixels / width, least);
+              setDragged(last ? null : next);
+              if (last) setOptions({ shares: next });
+            }}
+            onStep={(steps) =>
+              setOptions({ shares: widened(layout.shares, at - 1, steps * STEP, least) })
+            }
+            onReset={() => setOptions({ shares: shares.map(() => 1) })}
+          />
+        ),
+        <div
+          key={names[0]}
+          class="hs-panes-column"
+          style={
+            names.every((name) => layout.collapsed.includes(name)) && !narrow
+              ? { flex: "0 0 auto" }
+              : { flex: `${shares[at]} ${shares[at]} 0` }
+          }
+        >
+          {names.map(pane)}
+        </div>,
+      ])}
+    </div>
+  );
+}
+
+function titles(names: readonly string[] | undefined, panes: readonly PaneSpec[]): string {
+  return panes
+    .filter(({ name }) => names?.includes(name))
+    .map(({ title }) => title)
+    .join(", ");
+}
