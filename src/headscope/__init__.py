@@ -31,7 +31,14 @@ if TYPE_CHECKING:
     from headscope.demo import load_demo, load_demo_transcoders
     from headscope.export.html import save_page
     from headscope.interchange import load_graph
-    from headscope.interventions import Interventions, Means, TokenDifference, Vector
+    from headscope.interventions import (
+        Interventions,
+        Means,
+        Token,
+        TokenDifference,
+        Vector,
+        direction,
+    )
     from headscope.model import load
     from headscope.model.dictionaries import load_transcoders
     from headscope.results import CircuitGraph, Grid, Patterns
@@ -79,6 +86,7 @@ __all__ = [
     "RequestError",
     "ResultError",
     "SelfRepair",
+    "Token",
     "TokenDifference",
     "Vector",
     "WireError",
@@ -86,6 +94,7 @@ __all__ = [
     "close_all",
     "demo",
     "difference",
+    "direction",
     "expand",
     "link",
     "load",
@@ -118,10 +127,12 @@ _HOMES = {
     "PathPatching": "headscope.widgets",
     "Patterns": "headscope.results",
     "SelfRepair": "headscope.widgets",
+    "Token": "headscope.interventions",
     "TokenDifference": "headscope.interventions",
     "Vector": "headscope.interventions",
     "close_all": "headscope.widgets",
     "difference": "headscope.results.difference",
+    "direction": "headscope.interventions",
     "expand": "headscope.analyses.prompt_pairs",
     "link": "headscope.widgets",
     "load": "headscope.model",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from typing import Any, TypeVar, Union
 
 from headscope.errors import RequestError
-from headscope.interventions.directions import DIRECTIONS, Direction
+from headscope.interventions.directions import DIRECTIONS, Direction, Sum
 from headscope.interventions.kinds import KINDS, Intervention
 
 T = TypeVar("T", bound=Union[Intervention, Direction])
@@ -25,6 +25,15 @@ def from_json(data: Any) -> Intervention:
         RequestError: It is none: no such kind, a field too many, or one missing.
     """
     return _made(data, KINDS, "intervention")
+
+
+def direction_from_json(data: Any) -> Direction:
+    """The direction that `to_json` wrote as `data`.
+
+    Raises:
+        RequestError: It is none.
+    """
+    return _made(data, DIRECTIONS, "direction")
 
 
 def _plain(value: Any) -> Any:
@@ -46,5 +55,13 @@ def _made(data: Any, kinds: Mapping[str, type[T]], what: str) -> T:
         wrong = f"has no {strange[0]!r}" if strange else f"needs {missing[0]!r}"
         raise RequestError(f"An {data['kind']} {wrong}.", f"Its fields are {[*known]}.")
     if isinstance(given.get("direction"), Mapping):
-        given["direction"] = _made(given["direction"], DIRECTIONS, "direction")
+        given["direction"] = direction_from_json(given["direction"])
+    if made is Sum and isinstance(given["terms"], Sequence):
+        given["terms"] = [_term(term) for term in given["terms"]]
     return made(**given)
+
+
+def _term(term: Any) -> Any:
+    """A pair of a sum, its direction read; whatever else is left to the sum to refuse."""
+    pair = isinstance(term, Sequence) and len(term) == 2
+    return (term[0], direction_from_json(term[1])) if pair else (term,)

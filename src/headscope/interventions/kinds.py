@@ -312,7 +312,7 @@ def _direction(_name: str, value: Any) -> Direction:
     if not isinstance(value, Direction):
         raise RequestError(
             f"{value!r} is no direction.",
-            "Pass hs.Means(toward, away), hs.TokenDifference(toward, away) or hs.Vector(values).",
+            "Pass hs.Means(toward, away), hs.Token(text), a sum of such, or hs.Vector(values).",
         )
     return value
 

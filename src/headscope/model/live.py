@@ -172,6 +172,11 @@ class LiveModel:
         """Ids of a text as it is, no beginning-of-sequence token before it."""
         return self._tokens.encode(text)
 
+    @property
+    def opening(self) -> tuple[int, ...]:
+        """Ids that are put before a text; see `Tokens.opening`."""
+        return self._tokens.opening
+
     def decode(self, ids: Sequence[int]) -> str:
         """The text that `ids` spell; see `Tokens.decode`."""
         return self._tokens.decode(ids)

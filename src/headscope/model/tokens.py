@@ -113,6 +113,13 @@ class Tokens:
         """
         return tuple(self._encode(text))
 
+    @property
+    def opening(self) -> tuple[int, ...]:
+        """Ids that are put before a text: its beginning-of-sequence token, or nothing."""
+        if self._tokenizer is None:
+            return ()
+        return self._encode_prompt(" a")[: -len(self._encode(" a"))]
+
     def decode(self, ids: Sequence[int]) -> str:
         """The text that `ids` spell, without the beginning-of-sequence token that was prepended.
 

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import singledispatch
 from typing import Any
 
 import torch
 
 from headscope.errors import RequestError
-from headscope.interventions.directions import Means, TokenDifference, Vector
+from headscope.interventions.directions import Means, Sum, Token, TokenDifference, Vector
 from headscope.model.live import LiveModel
 from headscope.model.runs import Site
 
+#: A sum that is this much smaller than what was added up is 0 but for rounding.
+_ROUNDING = 1e-6
 
-@singledispatch
-def _vector(direction: Any, model: LiveModel, layer: int) -> torch.Tensor:
-    raise RequestError(f"{direction!r} is no direction.", "Pass hs.Means, for instance.")
+
+@dataclass(frozen=True)
+class _Reading:
+    """What a direction has of the stream at one place of a text.
+
+    Args:
+        token_ids: The text.
+        position: The place.
+        weight: What it is multiplied by.
+        embedded: Whether it is read before the first block, whatever the layer.
+    """
+
+    token_ids: tuple[int, ...]
+    position: int
+    weight: float
+    embedded: bool = False
+
+
+_Part = _Reading | torch.Tensor
 
 
 def vector(model: LiveModel, direction: Any, layer: int) -> torch.Tensor:
@@ -24,42 +44,114 @@ def vector(model: LiveModel, direction: Any, layer: int) -> torch.Tensor:
     Raises:
         HeadscopeError: It has another width, or a prompt of it cannot run.
     """
-    found: torch.Tensor = _vector(direction, model, layer)
-    return found
+    work = vectors(model, direction, (layer,))
+    try:
+        while True:
+            next(work)
+    except StopIteration as end:
+        found: torch.Tensor = end.value[0]
+        return found
 
 
-@_vector.register
-def _means(direction: Means, model: LiveModel, layer: int) -> torch.Tensor:
-    mean = _last_stream_mean(model, direction.toward, layer)
-    return mean - _last_stream_mean(model, direction.away, layer) if direction.away else mean
+def vectors(
+    model: LiveModel, direction: Any, layers: Sequence[int]
+) -> Generator[float, None, torch.Tensor]:
+    """The direction in the stream before each of some blocks, in steps of one text each.
+
+    Args:
+        model: The model.
+        direction: A `Direction`.
+        layers: Blocks; the number of blocks stands for the stream behind the last one.
+
+    Yields:
+        The share done.
+
+    Returns:
+        float32 `[layer, d_model]`; exactly 0 where only rounding is left of a difference.
+
+    Raises:
+        HeadscopeError: See `vector`.
+    """
+    total, size = torch.zeros(len(layers), model.d_model), torch.zeros(len(layers), 1)
+    found = list(_parts(direction, model))
+    for done, part in enumerate(found, 1):
+        stream = part if isinstance(part, torch.Tensor) else _read(model, part, layers)
+        total += stream
+        size += stream.norm(dim=-1, keepdim=True)
+        yield done / len(found)
+    return torch.where(total.norm(dim=-1, keepdim=True) > _ROUNDING * size, total, 0.0)
 
 
-@_vector.register
-def _tokens(direction: TokenDifference, model: LiveModel, layer: int) -> torch.Tensor:
-    # What the first block gets of a token alone: a learned position is the same in both.
-    site = Site("blocks.0.hook_resid_pre")
-    toward, away = (
-        model.activations((model.token_id(token),), [site])[site][0].float()
-        for token in (direction.toward, direction.away)
-    )
-    return toward - away
+def terms(model: LiveModel, direction: Any) -> tuple[tuple[int, ...], ...]:
+    """The texts that run for a direction, as token ids, each once."""
+    parts = _parts(direction, model)
+    return tuple(dict.fromkeys(part.token_ids for part in parts if isinstance(part, _Reading)))
 
 
-@_vector.register
-def _given(direction: Vector, model: LiveModel, layer: int) -> torch.Tensor:
+def _read(model: LiveModel, reading: _Reading, layers: Sequence[int]) -> torch.Tensor:
+    """float32 `[layer, d_model]`, on the CPU."""
+    chosen = [0] * len(layers) if reading.embedded else layers
+    sites = [_site(model, layer) for layer in chosen]
+    ran = model.activations(reading.token_ids, dict.fromkeys(sites))
+    return reading.weight * torch.stack([ran[site][reading.position].float() for site in sites])
+
+
+def _site(model: LiveModel, layer: int) -> Site:
+    last = layer == model.n_layers
+    return Site(f"blocks.{layer - last}.hook_resid_{'post' if last else 'pre'}")
+
+
+@singledispatch
+def _parts(direction: Any, model: LiveModel) -> Iterator[_Part]:
+    raise RequestError(f"{direction!r} is no direction.", "Pass hs.Means, for instance.")
+
+
+@_parts.register
+def _sum(direction: Sum, model: LiveModel) -> Iterator[_Part]:
+    for weight, term in direction.terms:
+        for part in _parts(term, model):
+            if isinstance(part, _Reading):
+                yield replace(part, weight=weight * part.weight)
+            else:
+                yield weight * part
+
+
+@_parts.register
+def _means(direction: Means, model: LiveModel) -> Iterator[_Part]:
+    for sign, prompts in ((1, direction.toward), (-1, direction.away)):
+        for prompt in prompts:
+            yield _Reading(model.tokenize(prompt).token_ids, -1, sign / len(prompts))
+
+
+@_parts.register
+def _token(direction: Token, model: LiveModel) -> Iterator[_Part]:
+    token_id = model.token_id(direction.token)
+    if not direction.contexts:
+        yield _Reading((*model.opening, token_id), -1, 1.0)
+    for context in direction.contexts:
+        ids = model.tokenize(context).token_ids
+        if token_id not in ids:
+            raise RequestError(
+                f"{model.token_text(token_id)!r} is no token of {context!r}.",
+                "Give texts in which it is one.",
+            )
+        place = len(ids) - 1 - ids[::-1].index(token_id)
+        yield _Reading(ids, place, 1 / len(direction.contexts))
+
+
+@_parts.register
+def _embeddings(direction: TokenDifference, model: LiveModel) -> Iterator[_Part]:
+    # A learned position is the same in both.
+    for sign, token in ((1.0, direction.toward), (-1.0, direction.away)):
+        yield _Reading((model.token_id(token),), 0, sign, embedded=True)
+
+
+@_parts.register
+def _given(direction: Vector, model: LiveModel) -> Iterator[_Part]:
     if len(direction.values) != model.d_model:
         raise RequestError(
             f"{direction.name} has {len(direction.values)} numbers, and the model's stream is "
             f"{model.d_model} wide.",
             "Pass a vector of this model.",
         )
-    return torch.tensor(direction.values)
-
-
-def _last_stream_mean(model: LiveModel, prompts: tuple[str, ...], layer: int) -> torch.Tensor:
-    site = Site(f"blocks.{layer}.hook_resid_pre")
-    rows = [
-        model.activations(model.tokenize(prompt).token_ids, [site])[site][-1].float()
-        for prompt in prompts
-    ]
-    return torch.stack(rows).mean(0)
+    yield torch.tensor(direction.values)
