@@ -131,6 +131,7 @@ class Layout:
         n_kv_heads: Key-value heads in each; as many, unless heads share them.
         parallel: Attention and MLP of a block read the same stream.
         mlps: Blocks have an MLP.
+        n_neurons: Neurons of each MLP; None where that is not known.
     """
 
     n_layers: int
@@ -138,6 +139,7 @@ class Layout:
     n_kv_heads: int
     parallel: bool
     mlps: bool
+    n_neurons: Union[int, None] = None
 
     def resolve(self, component: Component) -> Component:
         """The component as this model has it: keys and values belong to key-value heads, if shared.

@@ -39,6 +39,7 @@ MAY_IMPORT = {
     "widgets": {
         "analyses",
         "arguments",
+        "components",
         "errors",
         "export",
         "interchange",

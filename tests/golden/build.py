@@ -98,6 +98,7 @@ def grid() -> Grid:
                 ("L0 resid_post", "L1 resid_post", "logits"),
                 selects="layer",
                 indices=(0, 1, None),
+                components=("L0.resid_post", "L1.resid_post", None),
             ),
             Axis("position", TOKENS, tokens=True, selects="token"),
         ),

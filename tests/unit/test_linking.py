@@ -34,7 +34,10 @@ def test_what_is_chosen_in_one_is_chosen_in_the_others(trio: tuple[Any, Any, Any
     hs.link(same, other)  # brings `one` along
     one.selection = {"layer": 1, "head": 2, "dest": 2, "token": 2}
     assert same.selection == one.selection
-    assert other.selection == {"layer": 1, "head": 2, "dest": None, "src": None, "token": 1}
+    assert other.selection == {
+        "layer": 1, "head": 2, "dest": None, "src": None, "token": 1,
+        "component": "L1H2", "feature": None,
+    }  # fmt: skip
     Page(other).write(selection={**other.selection, "layer": 0})
     assert (one.selection["layer"], one.selection["dest"]) == (0, 2)
 

@@ -280,10 +280,13 @@ def test_a_tensor_of_ids_is_a_prompt(make: Any, gpt2: Any) -> None:
 
 # Selection.
 
-NOTHING = {"layer": None, "head": None, "dest": None, "src": None, "token": None}
+NOTHING = {
+    "layer": None, "head": None, "dest": None, "src": None, "token": None,
+    "component": None, "feature": None,
+}  # fmt: skip
 
 
-def test_a_selection_always_has_its_five_fields(make: Any) -> None:
+def test_a_selection_always_has_all_its_fields(make: Any) -> None:
     widget = make(selection={"layer": 1})
     assert widget.selection == {**NOTHING, "layer": 1}
     widget.selection = {"head": 2}

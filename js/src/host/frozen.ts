@@ -1,5 +1,5 @@
 // A saved page as a host: everything is in the page, nothing can be computed.
-import { merge, NOTHING } from "../state/selection";
+import { merge, NOTHING, selected } from "../state/selection";
 import { createStore } from "../state/store";
 import { type Bytes, decodeResult } from "../wire/decode";
 import type {
@@ -36,6 +36,11 @@ export interface FrozenWidget {
 }
 
 /** `group`: whose widgets share their selection; empty: this one shares it with nobody. */
+const differing = (before: Selection, after: Selection): Partial<Selection> =>
+  Object.fromEntries(
+    Object.entries(after).filter(([name, value]) => value !== before[name as keyof Selection]),
+  );
+
 export function frozenHost({ payload, ...saved }: FrozenWidget, group = ""): Host {
   const store = createStore<HostState>({
     ...saved,
@@ -44,14 +49,14 @@ export function frozenHost({ payload, ...saved }: FrozenWidget, group = ""): Hos
     panes: [],
     result: decodeResult(payload),
     resultId: 1,
-    selection: merge(NOTHING, saved.selection),
+    selection: selected(NOTHING, saved.selection),
   });
   const patch = (change: Partial<HostState>): void => store.set(merge(store.get(), change));
   const refuse = (): never => {
     throw new NeedsKernel();
   };
   const take = (change: Partial<Selection>): void =>
-    patch({ selection: merge(store.get().selection, change) });
+    patch({ selection: selected(store.get().selection, change) });
   const share = join(group, { result: () => store.get().result, take });
   return {
     live: false,
@@ -60,8 +65,9 @@ export function frozenHost({ payload, ...saved }: FrozenWidget, group = ""): Hos
     },
     subscribe: store.subscribe,
     setSelection(change) {
+      const before = store.get().selection;
       take(change);
-      share(change);
+      share(differing(before, store.get().selection));
     },
     setMark: (name, value) => patch({ marks: merge(store.get().marks, { [name]: value }) }),
     setView: (change) => patch({ view: merge(store.get().view, change) }),

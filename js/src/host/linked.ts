@@ -1,4 +1,4 @@
-// Widgets of a group share what is selected: layer and head, and positions where the prompts are the same.
+// Widgets of a group share what is selected: layers, components and features, and positions where the prompts are the same.
 import type { Result, Selection } from "../wire/types";
 
 interface Member {
@@ -18,11 +18,8 @@ export function join(group: string, member: Member): (patch: Partial<Selection>)
 }
 
 function pass(patch: Partial<Selection>, from: Member, to: Member): void {
-  const { layer, head, ...positions } = patch;
-  const shared: Partial<Selection> = samePrompt(from.result(), to.result()) ? positions : {};
-  if (layer !== undefined) shared.layer = layer;
-  if (head !== undefined) shared.head = head;
-  to.take(shared);
+  const { dest, src, token, ...shared } = patch;
+  to.take(samePrompt(from.result(), to.result()) ? patch : shared);
 }
 
 function samePrompt(one: Result | null, other: Result | null): boolean {

@@ -1,7 +1,7 @@
 // A live kernel as a host. Every view of a widget has its own host over the same model, whose traits
 // are the shared state.
 import type { AnyModel } from "@anywidget/types";
-import { merge, NOTHING } from "../state/selection";
+import { merge, NOTHING, selected } from "../state/selection";
 import { createStore } from "../state/store";
 import { type Bytes, decodeResult } from "../wire/decode";
 import type {
@@ -198,8 +198,11 @@ export function liveHost(model: WidgetModel): LiveHost {
     setField: request,
     setInterventions: (list) => request("interventions", list),
     setEffect: (effect) => request("effect", effect),
-    setSelection: (patch: Partial<Selection>) =>
-      write("selection", merge(model.get("selection"), patch)),
+    setSelection(patch: Partial<Selection>) {
+      const { selection } = store.get();
+      const next = selected(selection, patch);
+      if (next !== selection) write("selection", next);
+    },
     setMark: write,
     setView: (patch) => write("view", merge(model.get("view"), patch)),
     ask: line.ask,

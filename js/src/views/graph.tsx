@@ -11,7 +11,7 @@ import { Detail } from "./graph/detail";
 import { EdgeDetail } from "./graph/edge-card";
 import { type EdgeKey, findLink, keyOfLink } from "./graph/edge-key";
 import { Faithfulness } from "./graph/faithfulness";
-import { useFollow } from "./graph/follow";
+import { subjectOf, useFollow } from "./graph/follow";
 import { GroupBar } from "./graph/group-bar";
 import { makePicture } from "./graph/groups";
 import { IntervenePanel } from "./graph/intervene";
@@ -106,9 +106,7 @@ export function GraphView(props: ViewProps<CircuitGraph>): JSX.Element {
     announce(`${describe(naming, found)}, ${pinning ? "pinned" : "unpinned"}`);
     if (!pinning || found.group >= 0) return;
     const position = graph.position[found.node] ?? -1;
-    const isHead = graph.kinds[found.node] === "head";
-    if (isHead) select({ layer: graph.layer[found.node] ?? 0, head: graph.unit[found.node] ?? 0 });
-    if (position >= 0) select({ token: position });
+    select({ ...subjectOf(graph, found.node), ...(position < 0 ? {} : { token: position }) });
   }
 
   /** What an intervention changes. */

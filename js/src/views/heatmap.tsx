@@ -9,7 +9,7 @@ import type { ViewProps } from "./contract";
 import { layoutOf, type Target } from "./heatmap/layout";
 import { Legend } from "./heatmap/legend";
 import { type HeatmapOptions, optionName, readOptions, type Zoom } from "./heatmap/options";
-import { cleared, linkedOf, selectionAt } from "./heatmap/selection";
+import { cleared, linkedOf, selectionOf } from "./heatmap/selection";
 import { sliceOf } from "./heatmap/slice";
 import { Table } from "./heatmap/table";
 import { Toolbar } from "./heatmap/toolbar";
@@ -121,11 +121,7 @@ export function HeatmapView(props: ViewProps<Grid>): JSX.Element {
     const row = target.kind === "column" ? null : slice.dataRow(target.row);
     const column = target.kind === "row" ? null : target.column;
     set("cell", row === null || column === null ? null : [row, column]);
-    select({
-      ...cleared(slice),
-      ...(row === null ? {} : selectionAt(slice.rowAxis, row)),
-      ...(column === null ? {} : selectionAt(slice.columnAxis, column)),
-    });
+    select({ ...cleared(slice), ...selectionOf(slice, row, column) });
     announce(target.kind === "cell" ? `Pinned: ${describeCell(slice, target)}` : "Pinned");
   };
 

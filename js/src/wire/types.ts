@@ -55,6 +55,7 @@ export interface Axis {
   tokens: boolean;
   selects: "layer" | "head" | "dest" | "src" | "token" | null;
   indices: (number | null)[] | null;
+  components: (string | null)[] | null;
 }
 
 /** One quantity over all the grid's cells. */
@@ -280,6 +281,8 @@ export interface Selection {
   dest: number | null;
   src: number | null;
   token: number | null;
+  component: string | null;
+  feature: string | null;
 }
 
 /** Where the current computation stands. */

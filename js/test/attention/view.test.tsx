@@ -117,7 +117,7 @@ describe("AttentionView", () => {
     expect(said.at(-1)).toContain("dest 3 ·and, src 1 When");
     expect(said.at(-1)).toContain(value.toPrecision(3).replace(/0+$/, ""));
     await press(matrix, "Enter");
-    expect(selection).toEqual({ layer: 0, head: 0, dest: 3, src: 1, token: null });
+    expect(selection).toMatchObject({ layer: 0, head: 0, dest: 3, src: 1, token: null });
     expect(ask).toHaveBeenCalledWith(
       "row",
       { layer: 0, head: 0, dest: 3 },
@@ -133,7 +133,7 @@ describe("AttentionView", () => {
   });
 
   it("follows a selection that comes from outside, and ignores one that cannot be", async () => {
-    selection = { layer: 1, head: 2, dest: 99, src: -1, token: null };
+    selection = { ...NOTHING, layer: 1, head: 2, dest: 99, src: -1 };
     await show(patterns());
     expect(panels()).toEqual(["L1H2"]);
     expect(root.querySelector(".hs-att-sources")).toBeNull();

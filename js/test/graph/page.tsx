@@ -2,7 +2,7 @@
 import { render } from "preact";
 import { act } from "preact/test-utils";
 import { vi } from "vitest";
-import { NOTHING } from "../../src/state/selection";
+import { NOTHING, selected } from "../../src/state/selection";
 import type { ViewProps } from "../../src/views/contract";
 import { GraphView } from "../../src/views/graph";
 import type { CircuitGraph, Selection } from "../../src/wire/types";
@@ -47,7 +47,7 @@ export async function show(
         job={1}
         selection={page.selection}
         select={(patch) => {
-          page.selection = { ...page.selection, ...patch };
+          page.selection = selected(page.selection, patch);
           draw();
         }}
         options={page.options}

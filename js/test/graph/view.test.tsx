@@ -58,7 +58,7 @@ it("selects a head for the other widgets", async () => {
 
 it("goes to the head that is selected in another widget", async () => {
   await show(smallCircuit());
-  page.selection = { ...page.selection, layer: 2, head: 5 };
+  page.selection = { ...page.selection, component: "L2H5" };
   await show(smallCircuit());
   expect(find(".hs-graph-detail").textContent).toContain("L2H5");
 });

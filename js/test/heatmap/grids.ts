@@ -18,6 +18,7 @@ export const axis = (name: string, labels: string[], more: Partial<Axis> = {}): 
   tokens: false,
   selects: null,
   indices: null,
+  components: null,
   ...more,
 });
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Theme } from "../../src/draw/colour";
 import { toSvg } from "../../src/draw/svg";
+import { NOTHING } from "../../src/state/selection";
 import { moved } from "../../src/views/heatmap/keys";
 import {
   cellGrid,
@@ -12,11 +13,11 @@ import {
 import { optionName, readOptions, type Zoom } from "../../src/views/heatmap/options";
 import { overlayScene } from "../../src/views/heatmap/overlay";
 import { heatmapScene } from "../../src/views/heatmap/scene";
-import { cleared, linkedOf, selectionAt } from "../../src/views/heatmap/selection";
+import { cleared, indexAt, linkedOf, selectionOf } from "../../src/views/heatmap/selection";
 import { type Slice, sliceOf } from "../../src/views/heatmap/slice";
 import { ESTIMATE, EXACT, NOT_APPLICABLE, WAITING } from "../../src/views/heatmap/states";
 import { describeCell, toTsv } from "../../src/views/heatmap/words";
-import type { Grid, Selection } from "../../src/wire/types";
+import type { Axis, Grid, Selection } from "../../src/wire/types";
 import { attributionGrid, headGrid, lensGrid, patchGrid, random, TOKENS } from "./grids";
 
 const slice = (grid: Grid, measure = 0, upward = false, chosen: number[] = []): Slice =>
@@ -31,7 +32,7 @@ const draw = (s: Slice, zoom: Zoom, width: number, theme: Theme = "light"): stri
   const layout = layoutOf(s, zoom, width);
   return toSvg(heatmapScene(s, layout, whole(layout), theme));
 };
-const nothing: Selection = { layer: null, head: null, dest: null, src: null, token: null };
+const nothing: Selection = NOTHING;
 
 describe("figures", () => {
   it.each<[string, () => string]>([
@@ -194,9 +195,9 @@ describe("selection", () => {
   const s = slice(attributionGrid());
 
   it("is set by what the axes select", () => {
-    expect(selectionAt(s.rowAxis, 3)).toEqual({ layer: 1 });
-    expect(selectionAt(s.rowAxis, 0)).toEqual({ layer: null });
-    expect(selectionAt(s.columnAxis, 3)).toEqual({ token: 3 });
+    expect(indexAt(s.rowAxis, 3)).toEqual({ layer: 1 });
+    expect(indexAt(s.rowAxis, 0)).toEqual({ layer: null });
+    expect(indexAt(s.columnAxis, 3)).toEqual({ token: 3 });
     expect(cleared(s)).toEqual({ layer: null, token: null });
   });
 
@@ -223,6 +224,29 @@ describe("selection", () => {
   it("keeps a pin on a row that selects nothing", () => {
     const selection = { ...nothing, token: 2 };
     expect(linkedOf(s, selection, { row: 5, column: 2 }).cell).toEqual({ row: 5, column: 2 });
+  });
+
+  it("names components, in a layer of the other axis where they need one", () => {
+    const grid = attributionGrid();
+    const [rows, columns] = grid.axes as [Axis, Axis];
+    const named = rows.labels.map((_, i) => (i === 4 ? "MLP1" : null));
+    const parts = slice({ ...grid, axes: [{ ...rows, components: named }, columns] });
+    expect(selectionOf(parts, 4, 2)).toEqual({ layer: 1, token: 2, component: "MLP1" });
+    expect(selectionOf(parts, 3, 2)).toEqual({ layer: 1, token: 2 });
+    expect(cleared(parts)).toEqual({ layer: null, token: null, component: null });
+    const mlp = { ...nothing, layer: 1, token: 2, component: "MLP1" };
+    expect(linkedOf(parts, mlp, null)).toMatchObject({ rows: [4], cell: { row: 4, column: 2 } });
+    const head = { ...nothing, layer: 1, head: 0, component: "L1H0" };
+    expect(linkedOf(parts, head, null).rows).toEqual([3, 4]);
+    const heads = columns.labels.map((_, i) => `L{layer}H${i}.q`);
+    const queries = slice({
+      ...grid,
+      axes: [rows, { ...columns, selects: "head", tokens: false, components: heads }],
+    });
+    expect(selectionOf(queries, 3, 2)).toEqual({ layer: 1, head: 2, component: "L1H2.q" });
+    expect(selectionOf(queries, null, 2)).toEqual({ head: 2 });
+    const chosen = { ...nothing, layer: 1, head: 2, component: "L1H2.q" };
+    expect(linkedOf(queries, chosen, null).columns).toEqual([2]);
   });
 
   it("counts rows as drawn", () => {

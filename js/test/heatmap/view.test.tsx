@@ -3,12 +3,13 @@ import { render } from "preact";
 import { act } from "preact/test-utils";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Answer } from "../../src/host/contract";
+import { NOTHING } from "../../src/state/selection";
 import type { ViewProps } from "../../src/views/contract";
 import { HeatmapView } from "../../src/views/heatmap";
 import type { Grid, Selection } from "../../src/wire/types";
 import { attributionGrid, headGrid, lensGrid } from "./grids";
 
-const nothing: Selection = { layer: null, head: null, dest: null, src: null, token: null };
+const nothing: Selection = NOTHING;
 
 const answers: Record<string, Answer> = {
   cell: {

@@ -34,6 +34,8 @@ test("holds what was saved", () => {
     dest: null,
     src: null,
     token: null,
+    component: null,
+    feature: null,
   });
   expect(host.state.view).toEqual({ measure: "rank" });
 });

@@ -2,12 +2,13 @@
 import { render } from "preact";
 import { act } from "preact/test-utils";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { NOTHING } from "../../src/state/selection";
 import type { ViewProps } from "../../src/views/contract";
 import { HeatmapView } from "../../src/views/heatmap";
 import type { Grid, NdArray, Selection } from "../../src/wire/types";
-import { patchGrid } from "../heatmap/grids";
+import { axis, patchGrid } from "../heatmap/grids";
 
-const nothing: Selection = { layer: null, head: null, dest: null, src: null, token: null };
+const nothing: Selection = NOTHING;
 
 const values: Record<string, unknown> = {
   cell: {
@@ -189,10 +190,7 @@ describe("the pinned cell", () => {
     });
     const set: Grid = {
       ...grid,
-      axes: [
-        { name: "pair", labels: ["mean", "1: a"], tokens: false, selects: null, indices: null },
-        ...grid.axes,
-      ],
+      axes: [axis("pair", ["mean", "1: a"]), ...grid.axes],
       measures: grid.measures.map((one) => ({ ...one, values: twice(one.values) })),
       states: null,
       alignment: null,

@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from "vitest";
+import selections from "../../../tests/golden/selections.json";
 import { readPreview } from "../../src/state/preview";
-import { merge, NOTHING } from "../../src/state/selection";
+import { merge, NOTHING, selected } from "../../src/state/selection";
 import { createStore } from "../../src/state/store";
 import type { Selection } from "../../src/wire/types";
 
@@ -14,6 +15,15 @@ describe("merge", () => {
     const base: Selection = { ...NOTHING, layer: 3 };
     expect(merge(base, { layer: 3, head: null })).toBe(base);
     expect(merge(base, {})).toBe(base);
+  });
+});
+
+describe("selected", () => {
+  test.each(selections)("$what", ({ old, patch, new: expected }) => {
+    const before: Selection = { ...NOTHING, ...old };
+    const after = selected(before, patch as Partial<Selection>);
+    expect(after).toEqual({ ...NOTHING, ...expected });
+    expect(selected(after, after)).toBe(after);
   });
 });
 

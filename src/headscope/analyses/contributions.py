@@ -111,6 +111,13 @@ class Writer:
     kind: Literal["embeddings", "attention", "MLPs"]
     layer: int | None = None
 
+    @property
+    def component(self) -> str:
+        """The component that it is, or is a part of."""
+        if self.layer is None:
+            return "embed"
+        return f"L{self.layer}.attn_out" if self.kind == "attention" else f"MLP{self.layer}"
+
 
 class Contributions:
     """Every write projected on the direction of the logit.

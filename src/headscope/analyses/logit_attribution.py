@@ -162,6 +162,7 @@ def _by_component(parts: Contributions, prompt: Prompt) -> Built:
             (*(writer.label for writer in parts.written), "bias"),
             selects="layer",
             indices=(*(writer.layer for writer in parts.written), None),
+            components=(*(writer.component for writer in parts.written), None),
         ),
         Axis("position", prompt.tokens, tokens=True, selects="token"),
     )
@@ -197,6 +198,7 @@ def _by_source(parts: Contributions, prompt: Prompt) -> Built:
             tuple(f"L{layer}H{head}" for layer, head in heads),
             selects="layer",
             indices=tuple(layer for layer, _ in heads),
+            components=tuple(f"L{layer}H{head}" for layer, head in heads),
         ),
         Axis("src", prompt.tokens, tokens=True, selects="src"),
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from headscope.components import INPUTS
 from headscope.errors import RequestError
 from headscope.model.live import LiveModel
 from headscope.model.sites import SITES, PatchSite, hook_name
@@ -96,14 +97,28 @@ def patch_map(
         window: Patch each cell's layer and as many after it as make `window` layers.
     """
     unit_axis = SITES[site].unit
-    layers = Axis("layer", tuple(f"L{i}" for i in range(model.n_layers)), selects="layer")
+    every_layer = range(model.n_layers)
     positions = Axis("position", tuple(tokens), tokens=True, selects="token")
     shared = unit_axis == "kv_head" and n_units(model, site) != model.n_heads
     title = "key-value head" if shared else "head"
+
+    def name(layer: int | str, unit: int | None) -> str | None:
+        """The component that a cell of one layer is."""
+        return None if window > 1 else _component(site, layer, unit, shared=shared)
+
+    unit = None if unit_axis is None else head
+    layers = Axis(
+        "layer",
+        tuple(f"L{i}" for i in every_layer),
+        selects="layer",
+        components=tuple(name(i, unit) for i in every_layer) if over == "layer_position" else None,
+    )
+    of = "{layer}" if over == "layer_head" else layer or 0
     heads = Axis(
         title,
         tuple(f"{'KV' if shared else 'H'}{i}" for i in range(n_units(model, site))),
         selects=None if shared else "head",
+        components=tuple(name(of, i) for i in range(n_units(model, site))),
     )
     every = range(len(tokens))
 
@@ -111,8 +126,7 @@ def patch_map(
         return tuple(range(first, min(first + window, model.n_layers)))
 
     if over == "layer_position":
-        unit = None if unit_axis is None else head
-        cells = [Cell((i, p), span(i), unit, (p,)) for i in range(model.n_layers) for p in every]
+        cells = [Cell((i, p), span(i), unit, (p,)) for i in every_layer for p in every]
         return PatchMap(site, over, layers, positions, tuple(cells))
     if over == "layer_head":
         cells = [
@@ -123,9 +137,19 @@ def patch_map(
     if over == "head_position":
         cells = [Cell((h, p), span(chosen), h, (p,)) for h in range(len(heads)) for p in every]
         return PatchMap(site, over, heads, positions, tuple(cells))
-    neurons = Axis("unit", tuple(f"N{u}" for u in units))
+    names = tuple(name(chosen, unit) for unit in units)
+    neurons = Axis("unit", tuple(f"N{unit}" for unit in units), components=names)
     cells = [Cell((i, p), span(chosen), u, (p,)) for i, u in enumerate(units) for p in every]
     return PatchMap(site, over, neurons, positions, tuple(cells))
+
+
+def _component(site: PatchSite, layer: int | str, unit: int | None, *, shared: bool) -> str:
+    if SITES[site].unit == "unit":
+        return f"L{layer}N{unit}"
+    if unit is None:
+        return f"MLP{layer}" if site == "mlp_out" else f"L{layer}.{site}"
+    part = f".{site}" if site in INPUTS else ""
+    return f"L{layer}{'KV' if shared else 'H'}{unit}{part}"
 
 
 def check_map(

@@ -117,7 +117,14 @@ def _columns(name: str, layout: Layout, parts: Sequence[Component], end: Compone
     labels = [str(part).removeprefix("L0") for part in parts] + ["MLP"] * layout.mlps + [str(end)]
     heads = [part.head for part in parts]
     heads += [None] * (len(labels) - len(heads))
-    return Axis(name, tuple(labels), selects="head", indices=tuple(heads))
+    names = [str(part).replace("L0", "L{layer}") for part in parts] + ["MLP{layer}"] * layout.mlps
+    return Axis(
+        name,
+        tuple(labels),
+        selects="head",
+        indices=tuple(heads),
+        components=(*names, str(end)),
+    )
 
 
 def _senders(layout: Layout, given: Iterable[Component]) -> tuple[Component, ...]:

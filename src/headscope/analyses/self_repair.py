@@ -168,7 +168,10 @@ def _grid(
     heads = cast("tuple[str, ...]", provenance.parameters["heads"])
     return Grid(
         title=f"Self-repair: {label} when a head is ablated",
-        axes=(Axis("ablated", heads), Axis("part", parts)),
+        axes=(
+            Axis("ablated", heads, components=heads),
+            Axis("part", parts, components=tuple(map(_component, parts))),
+        ),
         measures=(
             Measure(
                 "change", "Change", "logits",
@@ -209,6 +212,12 @@ def _names(model: LiveModel) -> dict[str, str]:
             names[f"MLP L{layer}"] = f"blocks.{layer}.hook_mlp_out"
     names["stream"] = f"blocks.{model.n_layers - 1}.hook_resid_post"
     return names
+
+
+def _component(part: str) -> str | None:
+    """The component that a part of the change is written by."""
+    kind, _, layer = part.partition(" L")
+    return {"attn": f"L{layer}.attn_out", "MLP": f"MLP{layer}"}.get(kind)
 
 
 def _completed(model: LiveModel, prompt: Prompt, run: Run, names: dict[str, str]) -> Run:

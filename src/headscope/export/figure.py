@@ -28,7 +28,10 @@ _PIXELS_PER_INCH = 96
 #: Of a figure across both columns of a paper.
 WIDTH_IN = 7.0
 _LEAST_IN, _MOST_IN = 2.0, 60.0
-_NOTHING: Selection = {"layer": None, "head": None, "dest": None, "src": None, "token": None}
+_NOTHING: Selection = {
+    "layer": None, "head": None, "dest": None, "src": None, "token": None,
+    "component": None, "feature": None,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

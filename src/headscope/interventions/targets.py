@@ -69,7 +69,12 @@ def target(name: str, layout: Layout) -> Target:
     if match := _STREAM.fullmatch(name):
         return Target(match["site"], _layer(name, match, layout))
     if match := _NEURON.fullmatch(name):
-        return Target("mlp_post", _layer(name, match, layout), (int(match["index"]),))
+        layer, neuron = _layer(name, match, layout), int(match["index"])
+        if layout.n_neurons is not None and neuron >= layout.n_neurons:
+            raise RequestError(
+                f"There is no {name}.", f"Each MLP has neurons 0 to {layout.n_neurons - 1}."
+            )
+        return Target("mlp_post", layer, (neuron,))
     part = layout.resolve(Component.parse(name))
     if part.kind == "embed":
         return Target("resid_pre", 0)

@@ -22,4 +22,5 @@ def layout(bridge: Any) -> Layout:
         n_kv_heads=int(getattr(config, "n_key_value_heads", None) or n_heads),
         parallel=capabilities(bridge).parallel_blocks,
         mlps=all(f"blocks.{i}.hook_mlp_out" in bridge.hook_dict for i in range(config.n_layers)),
+        n_neurons=int(getattr(config, "d_mlp", None) or 0),
     )

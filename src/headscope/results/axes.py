@@ -62,6 +62,8 @@ class Axis:
         selects: The selection field that choosing an index sets, if any.
         indices: The selection value of each index where it is not the index itself (a read-out row
             selects its layer); None in a place selects nothing.
+        components: The component that each index stands for, such as `MLP3`; None in a place: none.
+            `{layer}` in a name stands for the layer that the other axis of the heatmap selects.
     """
 
     name: str
@@ -69,12 +71,14 @@ class Axis:
     tokens: bool = False
     selects: SelectionField | None = None
     indices: tuple[int | None, ...] | None = None
+    components: tuple[str | None, ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.indices is not None and len(self.indices) != len(self.labels):
-            raise ResultError(
-                f"Axis {self.name!r} has {len(self.labels)} labels and {len(self.indices)} indices."
-            )
+        for what, found in (("indices", self.indices), ("components", self.components)):
+            if found is not None and len(found) != len(self.labels):
+                raise ResultError(
+                    f"Axis {self.name!r} has {len(self.labels)} labels and {len(found)} {what}."
+                )
 
     def __len__(self) -> int:
         return len(self.labels)

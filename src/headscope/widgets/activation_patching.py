@@ -140,7 +140,7 @@ class ActivationPatching(StudyWidget[Study]):
         noise_at: Sequence[int] | None = None,
         seed: int = 0,
         interventions: Any = None,
-        selection: Mapping[str, int | None] | None = None,
+        selection: Mapping[str, int | str | None] | None = None,
     ) -> None:
         self._options: dict[str, Any] = {
             "position": position, "estimate": estimate, "exact": exact, "qk_fix": qk_fix,

@@ -51,7 +51,7 @@ class AttentionPatterns(HeadscopeWidget[Patterns]):
         prompt: Any,
         *,
         interventions: Any = None,
-        selection: Mapping[str, int | None] | None = None,
+        selection: Mapping[str, int | str | None] | None = None,
     ) -> None:
         super().__init__(model, prompt, interventions=interventions, selection=selection)
 

@@ -103,7 +103,7 @@ class AttributionGraph(GraphWidget):
         node_share: float = 0.8,
         edge_share: float = 0.98,
         texts: Sequence[str] = (),
-        selection: Mapping[str, int | None] | None = None,
+        selection: Mapping[str, int | str | None] | None = None,
     ) -> None:
         self._transcoders, self._texts = _opened(transcoders), tuple(texts)
         self._options: dict[str, Any] = {

@@ -56,9 +56,10 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
     place of a running computation. `view` holds style options and never computes.
 
     `selection` is what is pinned: `{"layer", "head", "dest", "src", "token"}`, each None or an
-    index. Assigning replaces it, and what is left out is None; `widget.selection |= {"head": 3}`
-    changes one field. Out of range raises `RequestError`. Positions that a new prompt no longer has
-    are dropped.
+    index, and a name, `component` (`L9H6`, `MLP5`, `L3N17`) or `feature` (`L3F212`), whose layer
+    and head it then has. Assigning replaces it, and what is left out is None;
+    `widget.selection |= {"head": 3}` changes one field. What the model does not have raises
+    `RequestError`. Positions that a new prompt no longer has are dropped.
 
     Args:
         model: A `TransformerBridge` (from `hs.load` or your own).
@@ -81,7 +82,7 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
         model: Any,
         prompt: Any,
         *,
-        selection: Mapping[str, int | None] | None = None,
+        selection: Mapping[str, int | str | None] | None = None,
         interventions: Any = None,
         **fields: Any,
     ) -> None:

@@ -177,7 +177,7 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         least: float = 0.0,
         signed: bool = False,
         n_exact: int = 0,
-        selection: Mapping[str, int | None] | None = None,
+        selection: Mapping[str, int | str | None] | None = None,
     ) -> None:
         self._options: dict[str, Any] = {"position": position, "n_exact": n_exact}
         self._asked: CircuitDiscoveryRequest  # whose circuit is shown

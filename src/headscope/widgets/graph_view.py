@@ -12,7 +12,7 @@ from headscope.interchange import load_graph
 from headscope.results import CircuitGraph
 from headscope.widgets.marks import LIMITS, MarkedGraph
 from headscope.widgets.published import PublishedPage
-from headscope.widgets.selection import FIELDS
+from headscope.widgets.selection import ANY, Limits
 from headscope.wire import Payload, encode
 from headscope.wire.files import load_result
 from headscope.wire.messages import JobStatus
@@ -104,8 +104,8 @@ class GraphView(PublishedPage, MarkedGraph):
     def _acknowledged(self) -> None:
         """There is no progress."""
 
-    def _limits(self) -> dict[str, int]:
-        return dict.fromkeys(FIELDS, 2**31)
+    def _limits(self) -> Limits:
+        return ANY
 
     def _thresholds(self) -> Mapping[str, float]:
         return LIMITS[self._value.family] if self._value is not None else {}

@@ -41,7 +41,7 @@ class LayerRobustness(PromptSet):
         model: Any,
         prompts: Any,
         *,
-        selection: Mapping[str, int | None] | None = None,
+        selection: Mapping[str, int | str | None] | None = None,
     ) -> None:
         super().__init__(model, prompts, selection=selection)
 

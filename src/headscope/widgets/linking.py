@@ -9,9 +9,10 @@ from weakref import WeakKeyDictionary, WeakSet
 from headscope.arguments import checked
 from headscope.errors import RequestError
 from headscope.widgets.page import PageWidget
+from headscope.widgets.selection import fitting
 from headscope.wire.messages import Selection
 
-_POSITIONLESS = ("layer", "head")
+_POSITIONLESS = ("layer", "head", "component", "feature")
 _numbers = count(1)
 
 
@@ -30,9 +31,9 @@ _groups: WeakKeyDictionary[PageWidget, _Group] = WeakKeyDictionary()
 def link(*widgets: PageWidget) -> None:
     """Let widgets share their selection: what is chosen in one is chosen in the others.
 
-    Layers and heads always; positions between widgets of the same tokens. It holds live, from
-    Python and from the page, and in the pages that they are saved to. Widgets that are linked
-    already bring along those they are linked with.
+    Layers, heads, components and features always; positions between widgets of the same tokens. It
+    holds live, from Python and from the page, and in the pages that they are saved to. Widgets that
+    are linked already bring along those they are linked with.
 
     Args:
         widgets: Two or more widgets.
@@ -76,10 +77,9 @@ def _follow(change: Any) -> None:
         if other is leader or other.comm is None:
             continue
         shared = changed if _same_tokens(leader, other) else _without_positions(changed)
-        limits = other._limits()
-        fitting = {name: at for name, at in shared.items() if at is None or at < limits[name]}
-        if fitting:
-            other.selection = cast("Selection", dict(other.selection) | fitting)
+        found = fitting(shared, other._limits())
+        if found:
+            other.selection = cast("Selection", dict(other.selection) | found)
 
 
 def _without_positions(changed: dict[str, Any]) -> dict[str, Any]:

@@ -102,7 +102,7 @@ class LogitAttribution(HeadscopeWidget[Grid]):
         by: str = "component",
         position: int = -1,
         interventions: Any = None,
-        selection: Mapping[str, int | None] | None = None,
+        selection: Mapping[str, int | str | None] | None = None,
     ) -> None:
         super().__init__(
             model,

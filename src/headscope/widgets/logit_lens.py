@@ -74,7 +74,7 @@ class LogitLens(HeadscopeWidget[Grid]):
         *,
         read_out: str = "resid_post",
         interventions: Any = None,
-        selection: Mapping[str, int | None] | None = None,
+        selection: Mapping[str, int | str | None] | None = None,
     ) -> None:
         super().__init__(
             model, prompt, interventions=interventions, selection=selection, read_out=read_out

@@ -16,7 +16,7 @@ from headscope.widgets.core import Bundle, CoreTrait, front_end, shared_core
 from headscope.widgets.failure import describe
 from headscope.widgets.intervened import InterventionsTrait, taken
 from headscope.widgets.late_comm import LateWidget
-from headscope.widgets.selection import NOTHING, normalise, within
+from headscope.widgets.selection import NOTHING, Limits, consistent, normalise, within
 from headscope.widgets.superseded import displayed
 from headscope.wire import Payload
 from headscope.wire.messages import Effect, ErrorInfo, FieldSpec, JobStatus, Selection
@@ -66,7 +66,10 @@ class PageWidget(LateWidget, Assigned):
     #: The bundle that the view of its results is in.
     view_bundle: ClassVar[Bundle] = "widget"
 
-    def __init__(self, selection: Mapping[str, int | None] | None = None, **traits: Any) -> None:
+    def __init__(
+        self, selection: Mapping[str, int | str | None] | None = None, **traits: Any
+    ) -> None:
+        self._selected = NOTHING
         self._home = Home()
         self._last_error: Exception | None = None
         self._desk = Desk(self._home, self._answer, self.send, self._keep_error)
@@ -107,8 +110,8 @@ class PageWidget(LateWidget, Assigned):
         """The page has drawn the last progress."""
         raise NotImplementedError
 
-    def _limits(self) -> dict[str, int]:
-        """How many there are of each field of a selection."""
+    def _limits(self) -> Limits:
+        """What there is to select."""
         raise NotImplementedError
 
     def _payload(self) -> Payload | None:
@@ -192,7 +195,10 @@ class PageWidget(LateWidget, Assigned):
     def _valid_selection(self, proposal: Any) -> Selection:
         if self._closed:  # one that is linked to it goes on
             return cast("Selection", proposal["value"])
-        return normalise(proposal["value"], self._limits())
+        found = normalise(proposal["value"], self._limits())
+        # Where several traits are set together, the trait holds the new value by now.
+        self._selected = consistent(found, self._selected)
+        return self._selected
 
     def _answer(self, what: str, params: Params) -> Answering:
         questions = self._questions()

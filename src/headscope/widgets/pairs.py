@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, ClassVar, cast
 
 import traitlets as t
@@ -18,6 +19,7 @@ from headscope.widgets.asks import Answer, Answering, Params
 from headscope.widgets.base import HeadscopeWidget, R
 from headscope.widgets.page import synced
 from headscope.widgets.prompt import PromptSource
+from headscope.widgets.selection import Limits
 from headscope.wire.messages import Choice, FieldSpec
 
 
@@ -83,7 +85,7 @@ class PromptPairs(HeadscopeWidget[R]):
         *,
         answer: Any = None,
         wrong: Any = None,
-        selection: Mapping[str, int | None] | None = None,
+        selection: Mapping[str, int | str | None] | None = None,
         **fields: Any,
     ) -> None:
         live = LiveModel.of(model)
@@ -108,12 +110,12 @@ class PromptPairs(HeadscopeWidget[R]):
         if was_open:
             self._corrupted = PromptSource(self._model)
 
-    def _limits(self) -> dict[str, int]:
+    def _limits(self) -> Limits:
         limits = super()._limits()
-        length = limits["token"]
+        length = limits.positions
         with suppress(PromptError):
             length = max(length, len(self._corrupted.tokenize(self.corrupted).tokens))
-        return limits | {"token": length}
+        return replace(limits, positions=length)
 
     def _besides(self) -> dict[str, Any]:
         found = super()._besides()

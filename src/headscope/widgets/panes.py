@@ -10,7 +10,7 @@ import traitlets as t
 from headscope.arguments import checked
 from headscope.errors import RequestError
 from headscope.widgets.page import PageWidget, synced
-from headscope.widgets.selection import FIELDS
+from headscope.widgets.selection import ANY, Limits
 from headscope.wire import Payload
 from headscope.wire.messages import PaneSpec
 
@@ -105,8 +105,8 @@ class Panes(PageWidget):
     def _closed(self) -> bool:
         return self._gone
 
-    def _limits(self) -> dict[str, int]:
-        return dict.fromkeys(FIELDS, 2**31)
+    def _limits(self) -> Limits:
+        return ANY
 
     def _payload(self) -> Payload | None:
         return None

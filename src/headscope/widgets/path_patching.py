@@ -99,7 +99,7 @@ class PathPatching(StudyWidget[PathStudy]):
         position: int = -1,
         alignment: Sequence[int] | None = None,
         seed: int = 0,
-        selection: Mapping[str, int | None] | None = None,
+        selection: Mapping[str, int | str | None] | None = None,
     ) -> None:
         self._options: dict[str, Any] = {"position": position, "seed": seed}
         super().__init__(

@@ -26,7 +26,7 @@ class PromptSet(HeadscopeWidget[Grid]):
         model: Any,
         prompts: Any,
         *,
-        selection: Mapping[str, int | None] | None = None,
+        selection: Mapping[str, int | str | None] | None = None,
         **fields: Any,
     ) -> None:
         first, *more = (pair.clean for pair in pairs_of(prompts))

@@ -13,7 +13,7 @@ from headscope.widgets.asks import Answer, Answering, Params
 from headscope.widgets.failure import describe
 from headscope.widgets.page import PageWidget, synced
 from headscope.widgets.prompt import PromptSource
-from headscope.widgets.selection import FIELDS
+from headscope.widgets.selection import Limits
 
 
 class Closed:
@@ -37,7 +37,7 @@ class PromptedPage(PageWidget):
         self,
         model: LiveModel,
         prompt: Any,
-        selection: Mapping[str, int | None] | None,
+        selection: Mapping[str, int | str | None] | None,
         **traits: Any,
     ) -> None:
         self._model = model
@@ -57,13 +57,12 @@ class PromptedPage(PageWidget):
     def _questions(self) -> dict[str, Callable[[Params], Answering]]:
         return super()._questions() | {"tokenize": self._answer_tokenize}
 
-    def _limits(self) -> dict[str, int]:
+    def _limits(self) -> Limits:
         try:
             length = len(self._prompts.tokenize(self.prompt).tokens)
         except PromptError:
             length = self._model.n_ctx
-        limits: dict[str, int] = dict.fromkeys(FIELDS, length)
-        return limits | {"layer": self._model.n_layers, "head": self._model.n_heads}
+        return Limits(self._model.n_layers, self._model.n_heads, length, self._model.layout)
 
     def _answer_tokenize(self, params: Params) -> Answer:
         tokens: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import traitlets as t
@@ -19,6 +20,7 @@ from headscope.widgets.base import HeadscopeWidget
 from headscope.widgets.page import synced
 from headscope.widgets.pairs import field
 from headscope.widgets.prompt import PromptSource
+from headscope.widgets.selection import Limits
 from headscope.wire.messages import FieldSpec
 
 
@@ -79,7 +81,7 @@ class SelfRepair(HeadscopeWidget[Grid]):
         heads: str | Iterable[str] = "",
         corrupted: Any = None,
         position: int = -1,
-        selection: Mapping[str, int | None] | None = None,
+        selection: Mapping[str, int | str | None] | None = None,
     ) -> None:
         self._corrupted = PromptSource(LiveModel.of(model))
         super().__init__(
@@ -109,11 +111,11 @@ class SelfRepair(HeadscopeWidget[Grid]):
     def _analyse(self, request: SelfRepairRequest) -> Steps[Grid]:
         return self_repair.run(self._model, request)
 
-    def _limits(self) -> dict[str, int]:
+    def _limits(self) -> Limits:
         limits = super()._limits()
         with suppress(PromptError):
             other = len(self._corrupted.tokenize(self.corrupted).tokens)
-            limits["token"] = max(limits["token"], other)
+            return replace(limits, positions=max(limits.positions, other))
         return limits
 
     def _besides(self) -> dict[str, Any]:

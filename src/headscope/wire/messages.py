@@ -12,13 +12,20 @@ from headscope.wire.codec import ArrayHeader
 
 
 class Selection(TypedDict):
-    """What is pinned. The same shape on every widget; None: nothing."""
+    """What is pinned. The same shape on every widget; None: nothing.
+
+    `component` is a name such as `L9H6`, `MLP5`, `L3N17` or `L3.resid_pre`, `feature` one such as
+    `L3F212`: at most one of them, and `layer` and `head` are then its. A layer with a head is a
+    component by itself.
+    """
 
     layer: int | None
     head: int | None
     dest: int | None
     src: int | None
     token: int | None
+    component: str | None
+    feature: str | None
 
 
 Effect = Literal["with", "without", "difference"]

@@ -10,8 +10,32 @@ export interface Linked {
   cell: Cell | null;
 }
 
-/** What choosing `index` on an axis means for the selection. */
-export function selectionAt(axis: Axis, index: number): Partial<Selection> {
+/** The component that an index on an axis stands for, in a layer where the axis leaves that open. */
+function componentAt(axis: Axis, index: number, layer: number | null): string | null {
+  const name = axis.components?.[index] ?? null;
+  if (layer !== null) return name?.replace("{layer}", `${layer}`) ?? null;
+  return name?.includes("{layer}") ? null : name;
+}
+
+/** What choosing a cell, a row or a column (the other is then null) means for the selection. */
+export function selectionOf(
+  { rowAxis, columnAxis }: Slice,
+  row: number | null,
+  column: number | null,
+): Partial<Selection> {
+  const patch: Partial<Selection> = {
+    ...(row === null ? {} : indexAt(rowAxis, row)),
+    ...(column === null ? {} : indexAt(columnAxis, column)),
+  };
+  const layer = patch.layer ?? null;
+  const component =
+    (column === null ? null : componentAt(columnAxis, column, layer)) ??
+    (row === null ? null : componentAt(rowAxis, row, layer));
+  return component === null ? patch : { ...patch, component };
+}
+
+/** What choosing `index` on an axis means for the numbers of the selection. */
+export function indexAt(axis: Axis, index: number): Partial<Selection> {
   if (!axis.selects) return {};
   return { [axis.selects]: axis.indices ? (axis.indices[index] ?? null) : index };
 }
@@ -19,11 +43,20 @@ export function selectionAt(axis: Axis, index: number): Partial<Selection> {
 /** The patch that unpins what this heatmap can pin. */
 export function cleared(slice: Slice): Partial<Selection> {
   const patch: Partial<Selection> = {};
-  for (const { selects } of [slice.rowAxis, slice.columnAxis]) if (selects) patch[selects] = null;
+  for (const { selects, components } of [slice.rowAxis, slice.columnAxis]) {
+    if (selects) patch[selects] = null;
+    if (components) patch.component = null;
+  }
   return patch;
 }
 
+/** Those that are the selected component; where none is, those of its layer, or head, or token. */
 function matching(axis: Axis, selection: Selection): number[] {
+  const { component, layer } = selection;
+  const named = axis.labels.flatMap((_, i) =>
+    component && componentAt(axis, i, layer) === component ? [i] : [],
+  );
+  if (named.length > 0) return named;
   const wanted = axis.selects ? selection[axis.selects] : null;
   if (wanted === null) return [];
   const found: number[] = [];
@@ -40,9 +73,9 @@ export function linkedOf(slice: Slice, selection: Selection, cell: Cell | null):
   const rows = matching(slice.rowAxis, selection);
   const columns = matching(slice.columnAxis, selection);
   const agrees = (axis: Axis, index: number, found: number[]): boolean => {
-    const own = selectionAt(axis, index);
+    const own = indexAt(axis, index);
     const names = Object.values(own).some((value) => value !== null);
-    return names ? found.includes(index) : found.length === 0;
+    return found.includes(index) || (!names && found.length === 0);
   };
   const drawn = (row: number): number => slice.dataRow(row);
   const stands =

@@ -135,11 +135,7 @@ def _clamp_feature(build: Building, item: Clamp, layer: int, index: int) -> None
 
 
 def _target(build: Building, name: str) -> Target:
-    where = target(name, build.model.layout)
-    n = int(build.model.bridge.cfg.d_mlp or 0)
-    if where.site == "mlp_post" and where.units and where.units[0] >= n:
-        raise RequestError(f"There is no {name}.", f"Each MLP has neurons 0 to {n - 1}.")
-    return where
+    return target(name, build.model.layout)
 
 
 def _hook(build: Building, where: Target) -> str:
