@@ -60,7 +60,7 @@ def test_one_plus_difference_is_other(
     assert "has model tiny-gpt2; the other has tuned" in " ".join(less.provenance.notes)
     for measure in getattr(less, "measures", ()):
         assert measure.scale.kind == "diverging"
-        assert measure.definition.startswith("Other less one; positive: more in the other.")
+        assert measure.definition.startswith("Other less one. ")
 
 
 def test_a_difference_is_nonzero_only_from_the_changed_layer_on(gpt2: Any, tuned: Any) -> None:
@@ -172,6 +172,8 @@ def test_differences_are_saved_compared_and_not_run_again(
         assert read.provenance == less.provenance
         for key, found in numbers(less).items():
             np.testing.assert_array_equal(numbers(read)[key], found)
+        (drawn,) = read.to_plotly().data
+        assert drawn.zmin == -drawn.zmax
         twice = hs.difference(less, less)
         assert all((found == 0).all() for found in numbers(twice).values())
         with pytest.raises(ResultError, match=r"Run each of result.provenance.sources again"):

@@ -95,8 +95,10 @@ def test_values_rounded_to_bytes_are_within_the_stated_bound(values: Any) -> Non
     found = rounded(values, "uint8")
     assert found is not None
     numbers, rounding = found
-    off = np.abs(restored(numbers, rounding).astype(np.float64) - values)
+    back = restored(numbers, rounding)
+    off = np.abs(back.astype(np.float64) - values)
     assert off.max() <= rounding["bound"]
+    assert (back[values == 0] == 0).all()
     # Half a step, and what float32 itself cannot tell apart.
     slack = np.spacing(np.abs(values).max())
     assert rounding["bound"] <= rounding["step"] / 2 + slack or rounding["step"] == 1

@@ -12,7 +12,7 @@ import { readOptions } from "../views/attention/options";
 import { passes, sortedHeads } from "../views/attention/order";
 import { flowLayout, gridLayout } from "../views/attention/overview-layout";
 import { overviewOverlay, overviewScene } from "../views/attention/overview-scene";
-import { headRequest, matrixOf } from "../views/attention/panel-data";
+import { headRequest, heldMatrix } from "../views/attention/panel-data";
 import { attentionRamp, makeThumbnails, scaleHigh } from "../views/attention/thumbnails";
 import { weightingInfo } from "../views/attention/weighting";
 import type { Ask, Drawing, Shown } from "../views/exports";
@@ -88,9 +88,9 @@ export function attentionFigure(
   );
   const overview = overviewScene(spec, pane);
   const all: Scene = { ...overview, marks: [...overview.marks, ...rings.marks] };
-  const info = weightingInfo(weighting);
+  const info = weightingInfo(result, weighting);
   const high = scaleHigh(result, weighting, perHead, primary);
-  const bar = legendScene(attentionRamp(high, theme).scale, theme, LEGEND_WIDTH);
+  const bar = legendScene(attentionRamp(result, high, theme).scale, theme, LEGEND_WIDTH);
   const scope = perHead ? `${headLabel(primary)}; each head has its own scale` : "all heads";
   return {
     title: result.title,
@@ -125,9 +125,8 @@ function matrices(
       width: layout.contentWidth + OVERHANG,
       height: layout.contentHeight + OVERHANG,
     };
-    const ramp = attentionRamp(scaleHigh(result, weighting, perHead, ref), theme);
-    const weights = ref.weights.data as Float32Array;
-    const matrix = matrixOf(result, weights, weighting, ref);
+    const ramp = attentionRamp(result, scaleHigh(result, weighting, perHead, ref), theme);
+    const matrix = heldMatrix(result, ref, weighting);
     const scene = matrixScene({ matrix, layout, glyphs, ramp, theme }, pane, FINE);
     const name = { x: 0, y: 0, size: 12, weight: 600, baseline: "top" } as const;
     return {

@@ -51,7 +51,7 @@ export function AttentionView(props: ViewProps<Patterns>): JSX.Element {
       if (!result.heads.some((held) => sameHead(held, ref)))
         requests.push(headRequest(result, ref));
     }
-    if (dest !== null) requests.push(rowRequest(result, primary, dest));
+    if (dest !== null && !result.signed) requests.push(rowRequest(result, primary, dest));
     if (mix?.request) requests.push(mix.request);
   }
   const slices = useSlices(resultId, requests, ask);
@@ -59,7 +59,8 @@ export function AttentionView(props: ViewProps<Patterns>): JSX.Element {
     const slice = slices.read(key);
     return live || slice.state === "ready" ? slice : { state: "frozen" };
   };
-  const data = (ref: HeadRef) => headData(result, ref, options.weighting, read);
+  const data = (ref: HeadRef, weighting = options.weighting) =>
+    headData(result, ref, weighting, read);
   /** Whether a head can be enlarged: fetched heads stay when the kernel goes. */
   const usable = (ref: HeadRef): boolean => live || data(ref).state === "ready";
 
@@ -121,6 +122,7 @@ export function AttentionView(props: ViewProps<Patterns>): JSX.Element {
               dest={dest}
               src={position(selection.src, tokens.length)}
               weighting={options.weighting}
+              plain={data(primary, "attention")}
               data={data(primary)}
               exact={read(rowRequest(result, primary, dest).key)}
               announce={announce}

@@ -17,7 +17,7 @@ import { Viewport } from "./heatmap/viewport";
 import { describeCell } from "./heatmap/words";
 import { Lens } from "./lens";
 import { isPinnable, Patching, Pinned, placeOf, useOrders } from "./patching";
-import { alignmentOf, isShifted, STRIP, Strip } from "./patching/strip";
+import { alignmentOf, isDifference, isShifted, STRIP, Strip } from "./patching/strip";
 
 export { default as heatmapCss } from "./heatmap/heatmap.css?inline";
 
@@ -63,7 +63,7 @@ export function HeatmapView(props: ViewProps<Grid>): JSX.Element {
   );
   const patching = grid.provenance.analysis.endsWith("_patching");
   const pinnable = isPinnable(grid);
-  const alignment = patching ? alignmentOf(slice) : null;
+  const alignment = patching || isDifference(grid) ? alignmentOf(slice) : null;
   const strip = alignment ? STRIP : 0;
   const layout = useSame(
     useMemo(() => layoutOf(slice, zoom, width, strip), [slice, zoom, width, strip]),

@@ -51,7 +51,7 @@ function matrix(glyphs: string[], theme: "light" | "dark" = "light") {
   const layout = matrixLayout(glyphs, 240, null);
   const cells = { n, weights: weightsOf(0, 0, n), factor: null, causal: true };
   return {
-    spec: { matrix: cells, layout, glyphs, ramp: attentionRamp(1, theme), theme },
+    spec: { matrix: cells, layout, glyphs, ramp: attentionRamp(result, 1, theme), theme },
     pane: { x: 0, y: 0, width: layout.width, height: layout.height },
   };
 }

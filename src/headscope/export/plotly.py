@@ -85,9 +85,11 @@ def _patterns_figure(
         rows=Axis("dest", patterns.tokens, tokens=True),
         columns=Axis("src", patterns.tokens, tokens=True),
         title=f"{patterns.title}, L{layer}H{head}",
-        value_name="Attention",
+        value_name="Δ Attention" if patterns.signed else "Attention",
         unit="",
-        colours={"colorscale": _SEQUENTIAL, "zmin": 0.0, "zmax": 1.0},
+        colours=_colours(
+            Scale.diverging(weights) if patterns.signed else Scale("sequential", 0.0, 1.0)
+        ),
     )
 
 

@@ -25,8 +25,8 @@ def rounded(
     """`values` as `dtype`, and what its numbers stand for.
 
     uint8 takes 256 equal steps from the smallest to the largest value; where some are below 0, 255
-    around it. 0 stays exactly 0 if it is the smallest, or among signed values. float16 keeps the
-    numbers, not-a-number among them, with 11 bits of precision.
+    around it. 0 stays exactly 0. float16 keeps the numbers, not-a-number among them, with 11 bits
+    of precision.
 
     Returns:
         None where `dtype` cannot hold them: not-a-number in uint8, beyond its range in float16.

@@ -23,7 +23,7 @@ export function BadgeLegend(props: {
   const { result, options, theme, usable } = props;
   const { weighting, perHead } = options;
   const ramp = useMemo(
-    () => attentionRamp(commonHigh(result, weighting), theme),
+    () => attentionRamp(result, commonHigh(result, weighting), theme),
     [result, weighting, theme],
   );
   const badges = badgeLegend(result, theme);
@@ -33,10 +33,17 @@ export function BadgeLegend(props: {
     <div class="hs-att-key">
       {perHead ? (
         <div class="hs-att-legend">
-          {weightingInfo(weighting).label}: {scopeText(true)}, from 0 to its largest value
+          {weightingInfo(result, weighting).label}: {scopeText(true)},{" "}
+          {result.signed ? "around 0, as far as it goes" : "from 0 to its largest value"}
         </div>
       ) : (
-        <Legend ramp={ramp} weighting={weighting} scope={scopeText(false)} masked={null} />
+        <Legend
+          result={result}
+          ramp={ramp}
+          weighting={weighting}
+          scope={scopeText(false)}
+          masked={null}
+        />
       )}
       <ul class="hs-att-badges">
         {badges.map(({ score, text, letter, value, fill, ink }) => (

@@ -60,15 +60,18 @@ function badgeOf(scores: readonly HeadScore[], index: number, value: number, the
   };
 }
 
+/** Scores that can give a badge: none of a difference, which is not what a head does. */
+const naming = ({ signed, scores }: Patterns): HeadScore[] => (signed ? [] : scores.filter(names));
+
 /** One badge per score that can give one: the legend. `value` is the least value shown. */
 export function badgeLegend(result: Patterns, theme: Theme): Badge[] {
-  const scores = result.scores.filter(names);
+  const scores = naming(result);
   return scores.map((score, i) => badgeOf(scores, i, score.high * BADGE_SHARE, theme));
 }
 
 /** The badge of one head, or null where no score is high. */
 export function headBadge(result: Patterns, ref: HeadRef, theme: Theme): Badge | null {
-  const scores = result.scores.filter(names);
+  const scores = naming(result);
   const at = headIndex(result, ref);
   let best = -1;
   let bestShare = BADGE_SHARE;

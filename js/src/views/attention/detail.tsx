@@ -57,7 +57,7 @@ export function Detail(props: DetailProps): JSX.Element {
   const mixed = options.mode === "text" ? props.mix : null;
   const weighting = mixed?.weighting ?? options.weighting;
   const high = mixed?.high ?? scaleHigh(result, weighting, options.perHead, props.primary);
-  const ramp = useMemo(() => attentionRamp(high, theme), [high, theme]);
+  const ramp = useMemo(() => attentionRamp(result, high, theme), [result, high, theme]);
   const several = options.mode !== "text" && enlarged.length > 1 && options.perHead;
   return (
     <article aria-label="Enlarged heads">
@@ -96,6 +96,7 @@ export function Detail(props: DetailProps): JSX.Element {
       </div>
       {!several && options.mode !== "lines" && (
         <Legend
+          result={result}
           ramp={ramp}
           weighting={weighting}
           scope={mixed ? "largest value of this mix" : scopeText(options.perHead)}

@@ -2,11 +2,13 @@
 import type { JSX } from "preact";
 import type { Ramp } from "../../draw/colour";
 import { formatNumber } from "../../draw/text";
+import type { Patterns } from "../../wire/types";
 import { type Weighting, weightingInfo } from "./weighting";
 
 const STOPS = 9;
 
 export function Legend(props: {
+  result: Patterns;
   ramp: Ramp;
   weighting: Weighting;
   /** Whose scale it is: "one scale for all heads". */
@@ -14,12 +16,12 @@ export function Legend(props: {
   /** How masked cells look here; null where none is masked. */
   masked: "hatched" | "grey" | null;
 }): JSX.Element {
-  const { ramp, weighting, scope, masked } = props;
+  const { result, ramp, weighting, scope, masked } = props;
   const { low, high } = ramp.scale;
   const stops = Array.from({ length: STOPS }, (_, i) =>
     ramp.css(low + ((high - low) * i) / (STOPS - 1)),
   );
-  const { label, definition } = weightingInfo(weighting);
+  const { label, definition } = weightingInfo(result, weighting);
   return (
     <div class="hs-att-legend">
       <span title={definition}>{label}</span>
@@ -30,6 +32,11 @@ export function Legend(props: {
       />
       <span class="hs-att-number">{formatNumber(high)}</span>
       <span class="hs-muted">{scope}</span>
+      {result.signed && result.provenance.prompts.length > 1 && (
+        <span class="hs-muted">
+          <span class="hs-att-swatch hs-att-after" /> a token that meets none
+        </span>
+      )}
       {masked && (
         <span class="hs-muted">
           <span

@@ -50,7 +50,8 @@ export function LinesPanel(props: DetailProps): JSX.Element {
         heads={ready}
         glyphs={props.glyphs}
         threshold={options.threshold}
-        quantity={weightingInfo(options.weighting).label}
+        quantity={weightingInfo(result, options.weighting).label}
+        signed={result.signed}
         pinned={pinned}
         theme={theme}
         width={Math.min(props.width, MOST_PANEL)}

@@ -173,7 +173,8 @@ function tokenText(
   };
 }
 
-/** Heads start at their own height within a row, so that lines of several heads stay apart. */
+/** Heads start at their own height within a row, so that lines of several heads stay apart. What is
+ * below 0 is dashed. */
 function lineMarks(spec: LinesSpec, pane: Pane, lineWidth: number): Mark[] {
   const { layout, heads } = spec;
   const { first, end } = span(layout, pane);
@@ -181,19 +182,27 @@ function lineMarks(spec: LinesSpec, pane: Pane, lineWidth: number): Mark[] {
   const x1 = layout.column;
   const x2 = layout.width - layout.column;
   return heads.flatMap(({ lines, colour, high }, h): Mark[] => {
-    const paths = new Array<string>(LEVELS).fill("");
+    const [above, below] = [0, 1].map(() => new Array<string>(LEVELS).fill("")) as [Paths, Paths];
     const shift = ((h + 1) / (heads.length + 1)) * ROW;
     for (const i of chosen[h] ?? []) {
-      const level = Math.round(Math.min(1, (lines.value[i] as number) / high) * LEVELS) - 1;
+      const share = (lines.value[i] as number) / high;
+      const level = Math.round(Math.min(1, Math.abs(share)) * LEVELS) - 1;
       if (level < 0) continue;
       const y1 = round(rowTop(lines.dest[i] as number, pane) + shift);
       const y2 = round(rowTop(lines.src[i] as number, pane) + shift);
+      const paths = share < 0 ? below : above;
       paths[level] += `M${x1} ${y1}L${x2} ${y2}`;
     }
-    return paths.flatMap((d, level): Mark[] =>
-      d ? [{ kind: "path", d, stroke: colour, lineWidth, opacity: (level + 1) / LEVELS }] : [],
-    );
+    const drawn = (paths: Paths, more: { dash?: number[] }): Mark[] =>
+      paths.flatMap((d, level): Mark[] => {
+        const opacity = (level + 1) / LEVELS;
+        return d ? [{ kind: "path", d, stroke: colour, lineWidth, opacity, ...more }] : [];
+      });
+    return [...drawn(above, {}), ...drawn(below, { dash: [4, 3] })];
   });
 }
+
+/** Of each level of opacity one path. */
+type Paths = string[];
 
 const round = (value: number): number => Math.round(value * 10) / 10;

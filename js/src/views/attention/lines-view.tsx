@@ -33,6 +33,8 @@ export interface LinesViewProps {
   heads: readonly LinesHead[];
   glyphs: readonly string[];
   quantity: string;
+  /** Whether values may be below 0. */
+  signed: boolean;
   /** Least value of a line, as a share of its head's `high`. */
   threshold: number;
   pinned: Side | null;
@@ -111,6 +113,7 @@ export function LinesView(props: LinesViewProps): JSX.Element {
     event.preventDefault();
     event.stopPropagation();
   };
+  const size = props.signed ? `|${props.quantity}|` : props.quantity;
   const [high = 0] = highs;
   const least = highs.every((other) => other === high)
     ? `${formatNumber(threshold * high)} (full opacity at ${formatNumber(high)})`
@@ -145,7 +148,8 @@ export function LinesView(props: LinesViewProps): JSX.Element {
       <p class="hs-att-note">
         {total === 0
           ? "No weight reaches the threshold. A hovered or pinned token shows weaker ones too."
-          : `${total.toLocaleString("en")} lines with ${props.quantity} ≥ ${least}.` +
+          : `${total.toLocaleString("en")} lines with ${size} ≥ ${least}.` +
+            (props.signed ? " Dashed: below 0." : "") +
             (total > MAX_LINES ? ` At most the strongest ${MAX_LINES} in sight are drawn.` : "") +
             " A hovered or pinned token shows its weaker ones too."}
       </p>

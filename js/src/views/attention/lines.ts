@@ -1,14 +1,16 @@
 // The strongest weights of a matrix as lines from dest to src.
 import { type Matrix, valueAt } from "./matrix";
 
-/** Lines in descending order of value. */
+/** Lines in descending order of their value's magnitude. */
 export interface Lines {
   dest: Uint32Array;
   src: Uint32Array;
   value: Float32Array;
 }
 
-/** All cells of at least `least` and above 0: at most `n / least` of them for attention, whose rows
+const isStrong = (value: number, least: number): boolean => Math.abs(value) >= least && value !== 0;
+
+/** All cells of at least `least` in magnitude, but for zeros: at most `n / least` of them for attention, whose rows
  * sum to 1. */
 export function strongLines(matrix: Matrix, least: number): Lines {
   const found: number[] = [];
@@ -16,13 +18,13 @@ export function strongLines(matrix: Matrix, least: number): Lines {
     const end = matrix.causal ? dest + 1 : matrix.n;
     for (let src = 0; src < end; src++) {
       const value = valueAt(matrix, dest, src);
-      if (value >= least && value > 0) found.push(dest * matrix.n + src);
+      if (isStrong(value, least)) found.push(dest * matrix.n + src);
     }
   }
   return asLines(matrix, found);
 }
 
-/** The lines of one token, of at least `least` and above 0: to its sources (`src`), or from the
+/** The lines of one token, as `strongLines` has them: to its sources (`src`), or from the
  * tokens that attend to it (`dest`). */
 export function tokenLines(
   matrix: Matrix,
@@ -34,7 +36,7 @@ export function tokenLines(
   for (let other = 0; other < matrix.n; other++) {
     const [dest, src] = direction === "src" ? [token, other] : [other, token];
     const value = valueAt(matrix, dest, src);
-    if (value >= least && value > 0) found.push(dest * matrix.n + src);
+    if (isStrong(value, least)) found.push(dest * matrix.n + src);
   }
   return asLines(matrix, found);
 }
@@ -43,7 +45,7 @@ function asLines(matrix: Matrix, cells: number[]): Lines {
   const { n } = matrix;
   const value = (cell: number): number => valueAt(matrix, Math.floor(cell / n), cell % n);
   const order = cells.map((cell) => ({ cell, value: value(cell) }));
-  order.sort((a, b) => b.value - a.value || a.cell - b.cell);
+  order.sort((a, b) => Math.abs(b.value) - Math.abs(a.value) || a.cell - b.cell);
   return {
     dest: Uint32Array.from(order, ({ cell }) => Math.floor(cell / n)),
     src: Uint32Array.from(order, ({ cell }) => cell % n),

@@ -25,7 +25,10 @@ export function MatricesPanel(props: DetailProps): JSX.Element {
   const columns = Math.min(enlarged.length, most);
   const panel = Math.min(MOST_PANEL, Math.floor((width - GAP * (columns - 1)) / columns));
   const ramps = useMemo(
-    () => enlarged.map((ref) => attentionRamp(scaleHigh(result, weighting, perHead, ref), theme)),
+    () =>
+      enlarged.map((ref) =>
+        attentionRamp(result, scaleHigh(result, weighting, perHead, ref), theme),
+      ),
     [enlarged, result, weighting, perHead, theme],
   );
   const { series } = palette(theme);
@@ -60,7 +63,7 @@ export function MatricesPanel(props: DetailProps): JSX.Element {
               matrix={data.matrix}
               glyphs={props.glyphs}
               ramp={ramp}
-              quantity={weightingInfo(weighting).label}
+              quantity={weightingInfo(result, weighting).label}
               theme={theme}
               width={panel}
               hover={hover}
@@ -71,6 +74,7 @@ export function MatricesPanel(props: DetailProps): JSX.Element {
             />
             {perHead && enlarged.length > 1 && (
               <Legend
+                result={result}
                 ramp={ramp}
                 weighting={weighting}
                 scope="its own scale"

@@ -4,6 +4,7 @@ import type { Box } from "../../draw/scene";
 import { textWidth } from "../../draw/text";
 import { type CellWindow, type Matrix, valueAt } from "./matrix";
 import type { Pane } from "./scroll-canvas";
+import { outdoes } from "./weighting";
 
 export const TOKEN_SIZE = 11;
 export const TITLE_HEIGHT = 15;
@@ -108,7 +109,7 @@ export function cellWindow(layout: MatrixLayout, pane: Pane, step: number): Cell
   };
 }
 
-/** The cell at (x, y) of the pane. Where several share a pixel: the largest of them, the one that
+/** The cell at (x, y) of the pane. Where several share a pixel: the strongest of them, the one that
  * gave the pixel its colour. */
 export function pointedCell(
   matrix: Matrix,
@@ -124,11 +125,11 @@ export function pointedCell(
   const row0 = Math.floor(found.row / step) * step;
   const column0 = Math.floor(found.column / step) * step;
   let best: CellRef = { dest: found.row, src: found.column };
-  let most = Number.NEGATIVE_INFINITY;
+  let most = Number.NaN;
   for (let dest = row0; dest < Math.min(row0 + step, layout.n); dest++) {
     for (let src = column0; src < Math.min(column0 + step, layout.n); src++) {
       const value = valueAt(matrix, dest, src);
-      if (value > most) {
+      if (outdoes(value, most)) {
         most = value;
         best = { dest, src };
       }

@@ -2,10 +2,9 @@
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Ramp, Theme } from "../../draw/colour";
-import { formatNumber } from "../../draw/text";
 import { Button } from "../parts/controls";
 import type { Hover } from "./hover";
-import { isMasked, type Matrix, valueAt } from "./matrix";
+import { type Matrix, said } from "./matrix";
 import {
   type CellRef,
   MAX_CELL,
@@ -82,10 +81,7 @@ export function MatrixPanel(props: MatrixPanelProps): JSX.Element {
   };
 
   const name = (at: number): string => `${at} ${glyphs[at] ?? ""}`;
-  const worth = ({ dest, src }: CellRef): string =>
-    isMasked(matrix, dest, src)
-      ? "masked: src comes after dest"
-      : `${props.quantity} = ${formatNumber(valueAt(matrix, dest, src))}`;
+  const worth = ({ dest, src }: CellRef): string => said(matrix, dest, src, props.quantity);
   const speak = (cell: CellRef): void =>
     props.announce(`dest ${name(cell.dest)}, src ${name(cell.src)}, ${worth(cell)}`);
 
@@ -188,8 +184,8 @@ export function MatrixPanel(props: MatrixPanelProps): JSX.Element {
       />
       {step > 1 && (
         <p class="hs-att-note">
-          Each pixel shows the largest of {step} × {step} cells; the pointer finds that one. Zoom in
-          for single cells.
+          Each pixel shows the strongest of {step} × {step} cells; the pointer finds that one. Zoom
+          in for single cells.
         </p>
       )}
     </figure>

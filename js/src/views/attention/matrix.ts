@@ -1,4 +1,6 @@
-// One `[dest, src]` matrix as the views read it: values on the fly, windows by maximum.
+// One `[dest, src]` matrix as the views read it: values on the fly, windows by what is furthest from 0.
+import { formatNumber } from "../../draw/text";
+import { outdoes } from "./weighting";
 
 export interface Matrix {
   n: number;
@@ -21,14 +23,23 @@ export interface CellWindow {
 export const isMasked = (matrix: { causal: boolean }, dest: number, src: number): boolean =>
   matrix.causal && src > dest;
 
-/** NaN where masked. */
+/** NaN where masked, and in a difference where a token meets none. */
 export function valueAt(matrix: Matrix, dest: number, src: number): number {
   if (isMasked(matrix, dest, src)) return Number.NaN;
   const weight = matrix.weights[dest * matrix.n + src] ?? Number.NaN;
   return matrix.factor ? weight * (matrix.factor[src] ?? Number.NaN) : weight;
 }
 
-/** Maxima over `step x step` blocks of a window, NaN where a block is masked as a whole. The
+/** A cell in words. */
+export function said(matrix: Matrix, dest: number, src: number, quantity: string): string {
+  if (isMasked(matrix, dest, src)) return "masked: src comes after dest";
+  const value = valueAt(matrix, dest, src);
+  return Number.isNaN(value)
+    ? "no value: a token of the two meets none"
+    : `${quantity} = ${formatNumber(value)}`;
+}
+
+/** Extremes over `step x step` blocks of a window, NaN where a block is masked as a whole. The
  * window starts on a multiple of `step`, so that scrolling does not change the blocks. */
 export function maxPool(matrix: Matrix, window: CellWindow, step: number): Float32Array {
   const { n, weights, factor, causal } = matrix;
@@ -42,7 +53,7 @@ export function maxPool(matrix: Matrix, window: CellWindow, step: number): Float
       const weight = weights[dest * n + src] as number;
       const value = factor ? weight * (factor[src] as number) : weight;
       const at = line + Math.floor((src - window.column0) / step);
-      if (!((out[at] as number) >= value)) out[at] = value;
+      if (outdoes(value, out[at] as number)) out[at] = value;
     }
   }
   return out;

@@ -48,7 +48,8 @@ export function mixWanted(
     // The kernel mixes plain attention: sums of it cannot be weighted head by head afterwards.
     weighting: local ? options.weighting : "attention",
     local,
-    request: local ? null : mixRequest(result, mix),
+    // Nor is the difference of two mixes the mix of differences.
+    request: local || result.signed ? null : mixRequest(result, mix),
   };
 }
 

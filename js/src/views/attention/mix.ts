@@ -1,7 +1,8 @@
 // Several heads as one pattern: mean or maximum over the heads of a layer, or of all.
 import type { Patterns } from "../../wire/types";
 import { allHeads, type HeadRef, heldHead } from "./heads";
-import { srcFactor, type Weighting } from "./weighting";
+import { heldMatrix } from "./panel-data";
+import { outdoes, type Weighting } from "./weighting";
 
 export const MIXES = [
   { name: "head", title: "Selected head", reduce: null, all: false },
@@ -31,22 +32,20 @@ export function mixTitle({ reduce, layer }: Mix): string {
   return `${reduce === "mean" ? "Mean" : "Maximum"} over ${over}`;
 }
 
-/** The mix from heads held in full, weighted head by head; null where one is not held. */
+/** The mix from heads held in full, weighted head by head; null where one is not held. The maximum is
+ * what is furthest from 0. */
 export function localMix(result: Patterns, mix: Mix, weighting: Weighting): Float32Array | null {
   const refs = allHeads(result).filter(({ layer }) => mix.layer === null || layer === mix.layer);
-  const held = refs.map((ref) => heldHead(result, ref)?.weights.data as Float32Array | undefined);
-  const [first] = held;
-  if (!first) return null;
-  const out = new Float32Array(first.length);
-  const n = Math.sqrt(first.length);
-  for (const [i, ref] of refs.entries()) {
-    const weights = held[i];
-    if (!weights) return null;
-    const factor = srcFactor(result, weighting, ref);
+  const held = refs.flatMap((ref) => heldHead(result, ref) ?? []);
+  if (held.length < refs.length) return null;
+  const n = result.value_norm.shape[2] ?? 0;
+  const out = new Float32Array(n * n);
+  for (const head of held) {
+    const { weights, factor } = heldMatrix(result, head, weighting);
     for (let at = 0; at < out.length; at++) {
       const value = (weights[at] as number) * (factor ? (factor[at % n] as number) : 1);
       if (mix.reduce === "mean") out[at] = (out[at] as number) + value / refs.length;
-      else if (value > (out[at] as number)) out[at] = value;
+      else if (outdoes(value, out[at] as number) || Number.isNaN(value)) out[at] = value;
     }
   }
   return out;

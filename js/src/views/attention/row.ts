@@ -6,25 +6,31 @@ export interface SourceRow {
   /** Token text as it is in the prompt. */
   token: string;
   attention: number;
-  /** Attention times the factor of the weighting; equal to it without one. */
+  /** Weighted attention; equal to it without a weighting. */
   value: number;
 }
 
-/** Sources in descending order of `value`; masked ones are left out. */
+/** Sources in descending order of their value's magnitude; masked ones, and those that have no value,
+ * are left out.
+ *
+ * `attention` and `values` are those of the pinned row, plain and weighted. */
 export function sourceRows(
-  row: Float32Array,
-  factor: Float32Array | null,
+  attention: Float32Array,
+  values: Float32Array,
   tokens: readonly string[],
   dest: number,
   causal: boolean,
 ): SourceRow[] {
   const sources = causal ? dest + 1 : tokens.length;
-  return Array.from({ length: sources }, (_, src) => {
-    const attention = row[src] ?? Number.NaN;
-    const value = attention * (factor?.[src] ?? 1);
-    return { rank: 0, src, token: tokens[src] ?? "", attention, value };
-  })
-    .sort((a, b) => b.value - a.value || a.src - b.src)
+  return Array.from({ length: sources }, (_, src) => ({
+    rank: 0,
+    src,
+    token: tokens[src] ?? "",
+    attention: attention[src] ?? Number.NaN,
+    value: values[src] ?? Number.NaN,
+  }))
+    .filter(({ value }) => !Number.isNaN(value))
+    .sort((a, b) => Math.abs(b.value) - Math.abs(a.value) || a.src - b.src)
     .map((source, i) => ({ ...source, rank: i + 1 }));
 }
 

@@ -22,7 +22,7 @@ export function Scores({ result, head }: { result: Patterns; head: HeadRef }): J
       <tbody>
         {result.scores.map((score) => {
           const value = scoreOf(result, score, head);
-          const share = Number.isNaN(value) ? 0 : Math.max(0, Math.min(1, value / score.high));
+          const share = Number.isNaN(value) ? 0 : Math.min(1, Math.abs(value) / score.high);
           return (
             <tr key={score.name}>
               <th scope="row">

@@ -1,5 +1,6 @@
 // Arrays asked for on demand: asked once, cancelled when no longer wanted, kept within a bound.
 import type { Answer } from "../../host/contract";
+import type { NdArray } from "../../wire/types";
 
 /** 64 MB hold sixteen heads at 1,024 tokens. */
 export const SLICE_BYTES = 64 * 2 ** 20;
@@ -61,6 +62,21 @@ export class ByteCache {
     this.#bytes -= this.#entries.get(key)?.byteLength ?? 0;
     this.#entries.delete(key);
   }
+}
+
+/** The arrays of an answer one after the other; null where one holds no floats. */
+function joined(arrays: readonly NdArray[]): Float32Array | null {
+  const parts = arrays.map(({ data }) => data);
+  const [first] = parts;
+  if (parts.length === 1 && first instanceof Float32Array) return first;
+  if (!parts.every((part) => part instanceof Float32Array)) return null;
+  const out = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
 }
 
 interface Wanted {
@@ -125,8 +141,8 @@ export class Slices {
     };
     ask(what, params, abort.signal).then(
       ({ arrays }) => {
-        const values = arrays[0]?.data;
-        if (values instanceof Float32Array && values.length === length) {
+        const values = joined(arrays);
+        if (values?.length === length) {
           settle({ state: "ready", values });
         } else {
           settle({ state: "failed", message: "The kernel's answer has the wrong shape." });

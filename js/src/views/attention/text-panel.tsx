@@ -17,7 +17,7 @@ export function TextPanel(props: DetailProps): JSX.Element {
   const data = mixed?.data ?? props.data(primary);
   const weighting = mixed?.weighting ?? options.weighting;
   const high = mixed?.high ?? scaleHigh(result, weighting, perHead, primary);
-  const ramp = useMemo(() => attentionRamp(high, theme), [high, theme]);
+  const ramp = useMemo(() => attentionRamp(result, high, theme), [result, high, theme]);
   const title = mixed ? mixTitle(mixed.mix) : headLabel(primary);
   const own = direction === "src" ? selection.dest : selection.src;
   const pinned = position(own ?? selection.token, tokens.length);
@@ -38,7 +38,7 @@ export function TextPanel(props: DetailProps): JSX.Element {
           direction={direction}
           pinned={pinned}
           ramp={ramp}
-          quantity={weightingInfo(weighting).label}
+          quantity={weightingInfo(result, weighting).label}
           tip={props.tip}
           announce={props.announce}
           onPin={(token) =>

@@ -3,9 +3,10 @@ import type { JSX } from "preact";
 import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import type { Ramp } from "../../draw/colour";
 import { formatNumber } from "../../draw/text";
-import { isMasked, type Matrix, valueAt } from "./matrix";
+import { isMasked, type Matrix, said, valueAt } from "./matrix";
 import type { Direction } from "./options";
 import type { Tip } from "./tooltip";
+import { outdoes } from "./weighting";
 
 export interface TextViewProps {
   title: string;
@@ -73,8 +74,7 @@ export function TextView(props: TextViewProps): JSX.Element {
   };
   const describe = (focus: number, other: number): string => {
     const { dest, src } = cellOf(focus, other);
-    if (isMasked(matrix, dest, src)) return "masked: src comes after dest";
-    return `${props.quantity} = ${formatNumber(valueAt(matrix, dest, src))}`;
+    return said(matrix, dest, src, props.quantity);
   };
   const onKeyDown = (event: KeyboardEvent): void => {
     const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -1, ArrowDown: 1 }[event.key];
@@ -92,11 +92,11 @@ export function TextView(props: TextViewProps): JSX.Element {
   };
   const strongest = (focus: number): string => {
     let best = focus;
-    let most = Number.NEGATIVE_INFINITY;
+    let most = Number.NaN;
     for (let other = 0; other < matrix.n; other++) {
       const { dest, src } = cellOf(focus, other);
       const value = valueAt(matrix, dest, src);
-      if (value > most) [best, most] = [other, value];
+      if (outdoes(value, most)) [best, most] = [other, value];
     }
     return `${best} ${glyphs[best] ?? ""}, ${formatNumber(most)}`;
   };

@@ -3,19 +3,27 @@ import { makeRamp, type Ramp, type Theme } from "../../draw/colour";
 import type { Patterns } from "../../wire/types";
 import { type HeadRef, headIndex } from "./heads";
 import { pixels } from "./paper";
-import { commonHigh, headHigh, type Weighting, weightingIndex } from "./weighting";
+import { commonHigh, headHigh, outdoes, type Weighting, weightingIndex } from "./weighting";
 
 export interface Thumbnail {
   side: number;
   rgba: Uint8ClampedArray;
 }
 
-/** Colour scale from 0; a matrix of zeros still needs a domain. */
-export const attentionRamp = (high: number, theme: Theme): Ramp =>
-  makeRamp(
-    { kind: "sequential", low: 0, high: high > 0 ? high : 1, reverse: false, log: false },
-    theme,
-  );
+/** Colour scale from 0, or around it in a difference; a matrix of zeros still needs a domain. */
+export function attentionRamp({ signed }: Patterns, most: number, theme: Theme): Ramp {
+  const high = most > 0 ? most : 1;
+  const kind = signed ? "diverging" : "sequential";
+  return makeRamp({ kind, low: signed ? -high : 0, high, reverse: false, log: false }, theme);
+}
+
+/** Of the numbers of a difference: the one that stands for 0, and the one for "not applicable". */
+const ZERO = 127;
+const NONE = 255;
+
+/** What a number of the overview stands for, as a share of its head's largest value. */
+const shareOf = ({ signed }: Patterns, number: number): number =>
+  !signed ? number / 255 : number === NONE ? Number.NaN : (number - ZERO) / ZERO;
 
 /** The top of the scale of one head: its own maximum, or that of all heads. */
 export const scaleHigh = (
@@ -25,7 +33,7 @@ export const scaleHigh = (
   ref: HeadRef,
 ): number => (perHead ? headHigh(result, weighting, ref) : commonHigh(result, weighting));
 
-/** One head's overview as values, by maxima where it is finer than `most` pixels; NaN: masked. */
+/** One head's overview as values, by extremes where it is finer than `most` pixels; NaN: masked. */
 export function thumbnailValues(
   result: Patterns,
   weighting: Weighting,
@@ -37,14 +45,15 @@ export function thumbnailValues(
   const side = Math.ceil(t / step);
   const head =
     weightingIndex(weighting) * result.n_layers * result.n_heads + headIndex(result, ref);
-  const unit = headHigh(result, weighting, ref) / 255;
+  const high = headHigh(result, weighting, ref);
   const values = new Float32Array(side * side).fill(Number.NaN);
   for (let row = 0; row < t; row++) {
     const end = result.causal ? row + 1 : t;
     for (let column = 0; column < end; column++) {
-      const value = (result.overview.data[(head * t + row) * t + column] as number) * unit;
+      const value =
+        shareOf(result, result.overview.data[(head * t + row) * t + column] ?? 0) * high;
       const at = Math.floor(row / step) * side + Math.floor(column / step);
-      if (!((values[at] as number) >= value)) values[at] = value;
+      if (outdoes(value, values[at] as number)) values[at] = value;
     }
   }
   return { side, values };
@@ -59,13 +68,13 @@ export function makeThumbnails(
   devicePixels: number,
 ): (ref: HeadRef) => Thumbnail {
   const made = new Map<number, Thumbnail>();
-  const common = attentionRamp(commonHigh(result, weighting), theme);
+  const common = attentionRamp(result, commonHigh(result, weighting), theme);
   return (ref) => {
     const index = headIndex(result, ref);
     const known = made.get(index);
     if (known) return known;
     const { side, values } = thumbnailValues(result, weighting, ref, devicePixels);
-    const ramp = perHead ? attentionRamp(headHigh(result, weighting, ref), theme) : common;
+    const ramp = perHead ? attentionRamp(result, headHigh(result, weighting, ref), theme) : common;
     const thumbnail = { side, rgba: pixels(values, ramp, theme) };
     made.set(index, thumbnail);
     return thumbnail;

@@ -29,8 +29,15 @@ export type Weighting = (typeof WEIGHTINGS)[number]["name"];
 export const weightingIndex = (weighting: Weighting): number =>
   WEIGHTINGS.findIndex(({ name }) => name === weighting);
 
-export function weightingInfo(weighting: Weighting): (typeof WEIGHTINGS)[number] {
-  return WEIGHTINGS[weightingIndex(weighting)] ?? WEIGHTINGS[0];
+/** How a weighting is called in a result: in a difference every quantity is one. */
+export function weightingInfo(
+  { signed }: Patterns,
+  weighting: Weighting,
+): { label: string; definition: string } {
+  const { label, definition } = WEIGHTINGS[weightingIndex(weighting)] ?? WEIGHTINGS[0];
+  return signed
+    ? { label: `Δ ${label}`, definition: `other less one, of each the ${definition}` }
+    : { label, definition };
 }
 
 /** Factor per source position; null: all ones. */
@@ -59,6 +66,10 @@ export function commonHigh(result: Patterns, weighting: Weighting): number {
   return largest((result.overview_max.data as Float32Array).subarray(plane, plane + size));
 }
 
-/** The largest of some values, none of which is below 0. */
+/** Whether `value` is further from 0 than `best`; NaN is nearest. */
+export const outdoes = (value: number, best: number): boolean =>
+  !Number.isNaN(value) && !(Math.abs(best) >= Math.abs(value));
+
+/** The largest magnitude among some values. */
 export const largest = (values: Float32Array): number =>
-  values.reduce((high, value) => Math.max(high, value), 0);
+  values.reduce((high, value) => (outdoes(value, high) ? Math.abs(value) : high), 0);

@@ -21,6 +21,8 @@ const MAX_UNMATCHED = 40;
 /** Without a map: the width of a token, and of what stands before them. */
 const ALONE = { cell: 64, left: 74 };
 const NAMES = ["clean", "corrupted"];
+/** Of a difference, whose alignment is fixed. */
+const COMPARED = ["one", "other"];
 const LONG = 40;
 
 const px = (size: number): string => `${size}px`;
@@ -30,6 +32,9 @@ export function alignmentOf({ grid, columnAxis, columns }: Slice): Alignment | n
   const { alignment } = grid;
   return columnAxis.tokens && alignment?.source.data.length === columns ? alignment : null;
 }
+
+/** Whether the grid is the difference of two others. */
+export const isDifference = ({ provenance }: Grid): boolean => provenance.analysis === "difference";
 
 /** Whether any token meets one at another position, or none. */
 export function isShifted({ alignment, provenance: { prompts } }: Grid): boolean {
@@ -58,7 +63,9 @@ interface Drag {
 }
 
 export function Strip(props: StripProps): JSX.Element {
-  const { slice, alignment, layout, scrollX = 0, live, order, announce } = props;
+  const { slice, alignment, layout, scrollX = 0, order, announce } = props;
+  const fixed = isDifference(slice.grid);
+  const live = props.live && !fixed;
   const cellWidth = layout?.cellWidth ?? ALONE.cell;
   const strip = useRef<HTMLDivElement>(null);
   const held = useRef<number | null>(null);
@@ -71,8 +78,9 @@ export function Strip(props: StripProps): JSX.Element {
   const [drag, setDrag] = useState<Drag | null>(null);
   const target = drag && placed(source, drag.token, drag.position);
 
-  const own = NAMES[alignment.shown];
-  const name = NAMES[1 - alignment.shown];
+  const names = fixed ? COMPARED : NAMES;
+  const own = names[alignment.shown];
+  const name = names[1 - alignment.shown];
   const tokensOf = (which: number): string[] => slice.grid.provenance.prompts[which]?.tokens ?? [];
   const owns = tokensOf(alignment.shown);
   const others = tokensOf(1 - alignment.shown);
@@ -216,9 +224,10 @@ export function Strip(props: StripProps): JSX.Element {
       <p class="hs-row hs-muted hs-strip-note">
         <span>
           {layout ? "Over the cells: which" : "Which"} {name} token meets each {own} token.{" "}
-          {live
-            ? "Drag one, or focus it and press ←, → or Delete."
-            : "Moving them needs a live kernel."}
+          {!fixed &&
+            (live
+              ? "Drag one, or focus it and press ←, → or Delete."
+              : "Moving them needs a live kernel.")}
         </span>
         {free.length > 0 && <span>Without counterpart:</span>}
         {free.slice(0, MAX_UNMATCHED).map((token) => chip(token, "hs-free", {}))}

@@ -17,6 +17,9 @@ from headscope.results.provenance import JsonValue, Prompt, Provenance
 #: Analysis of a difference: no name of the registry.
 ANALYSIS = "difference"
 
+#: Characters of a prompt in a note.
+_LONGEST = 300
+
 #: What a record says of its result rather than of its making.
 _OF_THE_RESULT = frozenset({"sign", "normalisation", "notes", "versions", "sources"})
 
@@ -78,7 +81,7 @@ def title_of(one: str, other: str) -> str:
 def definition_of(one: str, other: str) -> str:
     """What a number of the difference is."""
     each = one if one == other else f"The one: {one} The other: {other}"
-    return f"Other less one; positive: more in the other. {each}"
+    return f"Other less one. {each}"
 
 
 def record_of(one: Provenance, other: Provenance) -> Provenance:
@@ -101,7 +104,7 @@ def record_of(one: Provenance, other: Provenance) -> Provenance:
         processed_weights=one.processed_weights and other.processed_weights,
         prompts=prompts_of(one, other),
         parameters=dict(one.parameters.items() & other.parameters.items()),
-        sign=definition_of(one.sign, other.sign),
+        sign="Positive: more in the other than in the one that is taken away.",
         normalisation=both(one.normalisation, other.normalisation),
         versions={
             package: both(one.versions.get(package, "none"), other.versions.get(package, "none"))
@@ -140,7 +143,8 @@ def _told(value: Any) -> str:
     if isinstance(value, tuple):
         return ", ".join(map(_told, value)) or "none"
     if isinstance(value, Prompt):
-        return short(value.text or "".join(value.tokens))
+        text = value.text or "".join(value.tokens)
+        return repr(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")
     return str(value)
 
 
