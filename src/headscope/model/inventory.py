@@ -172,7 +172,7 @@ class _List:
         for path, module in self._root.named_modules():
             point = isinstance(module, HookPoint)
             name = str(module.name) if point else path.replace("_original_component.", "")
-            self.modules.append((name, module, point))
+            self.modules.append((name or "the wrapped model", module, point))
         self.trainable = [module for _, module, point in self.modules if not point]
         children = [module._modules for _, module, _ in self.modules]
         parameters = [module._parameters for _, module, _ in self.modules]

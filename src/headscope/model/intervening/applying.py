@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 
-from headscope.errors import ModelError
+from headscope.errors import ModelError, RequestError, ResultError
 from headscope.interventions import Interventions
 from headscope.interventions import kinds as k
 from headscope.model.dictionaries import Transcoders
@@ -25,6 +26,8 @@ _BUILDERS: dict[type[k.Intervention], Any] = {
     k.FreezePattern: attention.freeze_pattern, k.Skip: layers.skip, k.Swap: layers.swap,
     k.Repeat: layers.repeat,
 }  # fmt: skip
+_OPEN: WeakKeyDictionary[Any, list[ExitStack]] = WeakKeyDictionary()
+"""Per bridge what is installed on it, the last on top."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Plan:
         forwards: Blocks that compute something else.
         lowest: The first layer at which anything differs; the number of layers if nothing does.
         clock: Which tokens a pass is about; whoever runs it from the middle sets it.
+        state: Of the model (`LiveModel.state`), whose recorded activations the hooks hold.
     """
 
     model: LiveModel
@@ -44,6 +48,20 @@ class Plan:
     forwards: dict[Any, Any]
     lowest: int
     clock: Clock
+    state: Any
+
+    def check(self, model: LiveModel) -> None:
+        """Refuse to change another model than the one that this was worked out on.
+
+        Raises:
+            ResultError: It is another one, or its weights or hooks have changed.
+        """
+        if model is not self.model or model.state() != self.state:
+            raise ResultError(
+                "The interventions were worked out on another model, or before its weights or "
+                "hooks changed.",
+                "Apply them again.",
+            )
 
     @contextmanager
     def installed(
@@ -55,9 +73,15 @@ class Plan:
             token_ids: What runs, `[row, position]`, where the model is not given it but starts in
                 the middle; None to see it.
             prompt: What positions count in, `[row, position]`, where the text goes on behind it.
+
+        Raises:
+            ResultError: The model has changed since this was worked out.
+            RequestError: Contexts on one model were not left in order, the inner one first. All of
+                them are off by then.
         """
+        self.check(self.model)
         bridge = self.model.bridge
-        with ExitStack() as stack:
+        with _last_in_first_out(bridge) as stack:
             self.clock.fixed = prompt
             stack.callback(setattr, self.clock, "fixed", None)
             if token_ids is None:
@@ -101,7 +125,7 @@ def plan(model: Any, interventions: Interventions, transcoders: Transcoders | No
     # A cache counts its tokens in the first layer, and holds one set for each block.
     runs = [layer for slot in build.slots for layer in slot]
     build.clock.can_cache = 0 in runs and len(runs) == len(set(runs))
-    return Plan(live, build.hooks, forwards, build.lowest, build.clock)
+    return Plan(live, build.hooks, forwards, build.lowest, build.clock, live.state())
 
 
 @contextmanager
@@ -111,3 +135,22 @@ def applied(
     """See `Interventions.applied`."""
     with plan(model, interventions, transcoders).installed():
         yield
+
+
+@contextmanager
+def _last_in_first_out(bridge: Any) -> Iterator[ExitStack]:
+    """What is to be undone on a bridge. Contexts that cross would put back each other's changes."""
+    stacks = _OPEN.setdefault(bridge, [])
+    own = ExitStack()
+    stacks.append(own)
+    try:
+        yield own
+    finally:
+        crossed = own not in stacks or stacks[-1] is not own
+        while own in stacks:
+            stacks.pop().close()
+        if crossed:
+            raise RequestError(
+                "Interventions on one model were not taken off in order; all of them are off now.",
+                "Leave the inner `with` first, and do not await within one.",
+            )

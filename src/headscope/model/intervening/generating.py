@@ -74,7 +74,8 @@ def generate(
             token then runs.
 
     Raises:
-        HeadscopeError: An intervention does not fit, or the model is in training mode.
+        HeadscopeError: An intervention does not fit, the plan is not of this model as it is, or the
+            model is in training mode.
     """
     text, cache = list(token_ids), None
     keeps = cached and (plan is None or plan.clock.can_cache)
@@ -82,6 +83,8 @@ def generate(
     end = getattr(model.bridge.tokenizer, "eos_token_id", None)
     for step in range(min(n_tokens, model.n_ctx - len(text))):
         model.ready()
+        if plan is not None:
+            plan.check(model)
         given = text if cache is None else text[-1:]
         logits, cache = _pass(model, given, cache, plan, prompt, keeps=keeps)
         token = sampling.choose(logits, step)

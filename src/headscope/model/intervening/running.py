@@ -62,13 +62,14 @@ class Baseline:
             seen: Hooks whose activations are wanted.
 
         Raises:
-            ResultError: The model is not the one whose plain run this is.
+            ResultError: The model is not the one whose plain run this is, or not the plan's.
             HeadscopeError: An intervention does not fit the prompt.
         """
         if self._model.state() != self._state:
             raise ResultError(
                 "The model's weights or hooks have changed since its plain run.", "Run it again."
             )
+        plan.check(self._model)
         bridge, recorded = self._model.bridge, self._recorded
         found: dict[str, torch.Tensor] = {}
 
