@@ -26,8 +26,13 @@ WIDGETS = {
     "AttributionGraph": "hs.AttributionGraph(model, capital, transcoders, max_nodes=200)",
     "GraphView": "hs.GraphView(AttributionGraph.result)",
     "LayerRobustness": "hs.LayerRobustness(model, [capital, pair.clean])",
+    "ResultView": "hs.ResultView(hs.difference(*(hs.LogitLens(model, text).result"
+    " for text in (pair.clean, pair.corrupted))))",
     "SelfRepair": "hs.SelfRepair(model, pair.clean, pair.answer, pair.wrong)",
 }
+
+#: Those with no model behind them.
+STILL = {"GraphView", "ResultView"}
 
 #: One cell each, which leaves its widget under the name of its class.
 CELLS = [f"{name} = {call}\n{name}" for name, call in WIDGETS.items()]

@@ -17,7 +17,7 @@ from nbconvert.filters import markdown2html
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from headscope.publish import publish
-from tests.e2e.kinds import CELLS, SETUP, WIDGETS, check_every_kind
+from tests.e2e.kinds import CELLS, SETUP, STILL, WIDGETS, check_every_kind
 from tests.e2e.lab import Lab
 
 #: What every page of nbconvert asks for by itself.
@@ -67,7 +67,7 @@ def test_a_page_answers_from_file_with_no_network(
         page.goto(made.as_uri())
         check_every_kind(page.locator(".hs-root"))
         expect(page.locator(".headscope-picture:visible")).to_have_count(0)
-        expect(page.get_by_text("Saved page, no kernel")).to_have_count(len(WIDGETS) - 1)
+        expect(page.get_by_text("Saved page, no kernel")).to_have_count(len(WIDGETS) - len(STILL))
     own = OF_NBCONVERT if command == "nbconvert" else re.compile("nothing")
     assert [url for url in asked[1:] if not own.match(url)] == []
 

@@ -21,7 +21,11 @@ CAT, DOG = "the cat sat on the mat the", "the dog sat on the mat the"
 
 def again(widget: Any, model: Any) -> Any:
     """The widget that its code makes."""
-    names = {"model": model, "transcoders": TRANSCODERS, "graph": getattr(widget, "_value", None)}
+    names = {
+        "model": model,
+        "transcoders": TRANSCODERS,
+        **dict.fromkeys(["graph", "result"], widget._value),
+    }
     exec(widget.to_code(), names)
     return names["widget"]
 
@@ -71,6 +75,11 @@ def made(name: str, model: Any) -> Any:
             return hs.LayerRobustness(model, [CAT, IDS], selection={"layer": 1})
         case "repair":
             return hs.SelfRepair(model, CAT, " mat", corrupted=OTHER, heads=["L0H1", "L1H2"])
+        case "difference":
+            lenses = [hs.LogitLens(model, ids).result for ids in (IDS, OTHER)]
+            widget = hs.ResultView(hs.difference(*lenses))
+            widget.view = {"heatmap_measure": "kl"}
+            return widget
         case "features":
             return hs.AttributionGraph(model, CAT, TRANSCODERS, max_nodes=15, node_share=0.6)
     graph = hs.AttributionGraph(model, CAT, max_nodes=15).run()
@@ -80,7 +89,7 @@ def made(name: str, model: Any) -> Any:
 @pytest.mark.parametrize(
     "name",
     ["attention of ids", "lens", "attribution", "patching", "patching of a set", "paths",
-     "circuit", "layers of a set", "repair", "features", "graph"],
+     "circuit", "layers of a set", "repair", "difference", "features", "graph"],
 )  # fmt: skip
 def test_the_code_of_a_widget_makes_it_again(name: str, gpt2: Any) -> None:
     widget = made(name, gpt2)

@@ -24,7 +24,7 @@ export function codeOf(state: HostState, result: Result): string {
     "",
     ...comments(state, result),
     `widget = hs.${state.widget}(`,
-    ...argumentsOf(state).map((argument) => `    ${argument},`),
+    ...argumentsOf(state, result).map((argument) => `    ${argument},`),
     ")",
     ...(state.effect === "with" ? [] : [`widget.effect = ${literal(state.effect)}`]),
     ...assigned.map(([name, value]) => `widget.${name} = ${literal(value)}`),
@@ -47,7 +47,9 @@ export function literal(value: unknown): string {
 
 function comments({ prompt, arguments: besides }: HostState, result: Result): string[] {
   if (prompt === null) {
-    return [`# graph: ${visible(result.title)}, as hs.load_result or hs.load_graph reads it`];
+    const noun = still(result);
+    const readers = noun === "graph" ? "hs.load_result or hs.load_graph" : "hs.load_result";
+    return [`# ${noun}: ${visible(result.title)}, as ${readers} reads it`];
   }
   const { model, architecture, dtype, processed_weights, revision } = result.provenance;
   const parts = [
@@ -64,8 +66,11 @@ function comments({ prompt, arguments: besides }: HostState, result: Result): st
   ];
 }
 
-function argumentsOf(state: HostState): string[] {
-  if (state.prompt === null) return ["graph"];
+/** What a widget with no model is made of. */
+const still = ({ kind }: Result): string => (kind === "circuit_graph" ? "graph" : "result");
+
+function argumentsOf(state: HostState, result: Result): string[] {
+  if (state.prompt === null) return [still(result)];
   const { pairs, prompt = state.prompt, transcoders, ...besides } = state.arguments;
   const given = Array.isArray(pairs)
     ? `[${pairs.map((pair) => `hs.Pair(${literal(pair).slice(1, -1)})`).join(", ")}]`

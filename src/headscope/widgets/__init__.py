@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from headscope.widgets.logit_lens import LogitLens
     from headscope.widgets.panes import Panes
     from headscope.widgets.path_patching import PathPatching
+    from headscope.widgets.result_view import ResultView
     from headscope.widgets.self_repair import SelfRepair
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "LogitLens",
     "Panes",
     "PathPatching",
+    "ResultView",
     "SelfRepair",
     "close_all",
     "link",
@@ -51,6 +53,7 @@ _HOMES = {
     "LogitLens": "logit_lens",
     "Panes": "panes",
     "PathPatching": "path_patching",
+    "ResultView": "result_view",
     "SelfRepair": "self_repair",
     "close_all": "base",
     "link": "linking",

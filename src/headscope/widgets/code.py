@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from headscope.export.glyphs import glyph_of, visible
-from headscope.results import Result
+from headscope.results import CircuitGraph, Result
 
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", " ": " "}
 #: JavaScript writes numbers between these without an exponent.
@@ -26,7 +26,7 @@ def code_of(shown: Mapping[str, Any], result: Result) -> str:
     """
     lines = ["import headscope as hs", "", *_comments(shown, result)]
     lines.append(f"widget = hs.{shown['widget']}(")
-    lines += [f"    {argument}," for argument in _arguments(shown)]
+    lines += [f"    {argument}," for argument in _arguments(shown, result)]
     lines.append(")")
     if shown["effect"] != "with":
         lines.append(f"widget.effect = {literal(shown['effect'])}")
@@ -49,7 +49,9 @@ def literal(value: Any) -> str:
 def _comments(shown: Mapping[str, Any], result: Result) -> Iterator[str]:
     made = result.provenance
     if shown["prompt"] is None:
-        yield f"# graph: {visible(result.title)}, as hs.load_result or hs.load_graph reads it"
+        readers = {"graph": "hs.load_result or hs.load_graph", "result": "hs.load_result"}
+        noun = _still(result)
+        yield f"# {noun}: {visible(result.title)}, as {readers[noun]} reads it"
         return
     weights = "processed weights" if made.processed_weights else "weights as trained"
     revision = [f"revision {visible(made.revision)}"] if made.revision else []
@@ -59,9 +61,14 @@ def _comments(shown: Mapping[str, Any], result: Result) -> Iterator[str]:
         yield f"# transcoders: {visible(shown['arguments']['transcoders'])}"
 
 
-def _arguments(shown: Mapping[str, Any]) -> Iterator[str]:
+def _still(result: Result) -> str:
+    """What a widget with no model is made of."""
+    return "graph" if isinstance(result, CircuitGraph) else "result"
+
+
+def _arguments(shown: Mapping[str, Any], result: Result) -> Iterator[str]:
     if shown["prompt"] is None:
-        yield "graph"
+        yield _still(result)
         return
     besides = dict(shown["arguments"])
     pairs, prompt = besides.pop("pairs", None), besides.pop("prompt", shown["prompt"])

@@ -11,18 +11,11 @@ from headscope.errors import ResultError
 from headscope.interchange import load_graph
 from headscope.results import CircuitGraph
 from headscope.widgets.marks import LIMITS, MarkedGraph
-from headscope.widgets.published import PublishedPage
-from headscope.widgets.selection import ANY, Limits
-from headscope.wire import Payload, encode
+from headscope.widgets.still import StillPage
 from headscope.wire.files import load_result
-from headscope.wire.messages import JobStatus
-
-_DONE: JobStatus = {
-    "job": 0, "state": "done", "fraction": 1.0, "eta_s": None, "message": "", "paused": None,
-}  # fmt: skip
 
 
-class GraphView(PublishedPage, MarkedGraph):
+class GraphView(StillPage[CircuitGraph], MarkedGraph):
     """A graph and what users mark in it; nothing is computed, so no model is needed.
 
     Pins, groups, labels, places and the threshold start as the graph's own; page and Python both
@@ -50,14 +43,12 @@ class GraphView(PublishedPage, MarkedGraph):
             )
         marks = found.marks
         super().__init__(
-            _result={**encode(found)},
-            _status=_DONE,
+            found,
             pinned=list(marks.pinned),
             groups=[{"label": group.label, "nodes": list(group.nodes)} for group in marks.groups],
             labels=dict(marks.labels),
             places=[{"node": place.node, "x": place.x, "y": place.y} for place in marks.places],
         )
-        self._value = found
         self.threshold = dict(marks.threshold)
 
     @property
@@ -67,45 +58,7 @@ class GraphView(PublishedPage, MarkedGraph):
         Raises:
             ResultError: The widget is closed.
         """
-        if self._value is None:
-            raise ResultError("This widget is closed.", "Make a new one.")
-        return self._marked(self._value)
-
-    def run(self) -> CircuitGraph:
-        """As `result`: there is nothing to compute."""
-        return self.result
-
-    def close(self) -> None:
-        """Remove the widget from the page, and let go of its graph."""
-        super().close()
-        self._value = None
-        self._result = {}
-
-    def cancel(self) -> None:
-        """There is nothing to cancel."""
-
-    def __repr__(self) -> str:
-        return "GraphView(closed)" if self._value is None else f"GraphView({self._value!r})"
-
-    @property
-    def _closed(self) -> bool:
-        return self._value is None
-
-    def _payload(self) -> Payload | None:
-        return None if self._value is None else encode(self._value)
-
-    @property
-    def _settled(self) -> bool:
-        return not self._closed
-
-    def _run_again(self) -> None:
-        """There is nothing to run."""
-
-    def _acknowledged(self) -> None:
-        """There is no progress."""
-
-    def _limits(self) -> Limits:
-        return ANY
+        return self._marked(super().result)
 
     def _thresholds(self) -> Mapping[str, float]:
         return LIMITS[self._value.family] if self._value is not None else {}

@@ -67,16 +67,20 @@ class PageWidget(LateWidget, Assigned):
     view_bundle: ClassVar[Bundle] = "widget"
 
     def __init__(
-        self, selection: Mapping[str, int | str | None] | None = None, **traits: Any
+        self,
+        selection: Mapping[str, int | str | None] | None = None,
+        view_bundle: Bundle | None = None,
+        **traits: Any,
     ) -> None:
+        bundle = view_bundle or self.view_bundle
         self._selected = NOTHING
         self._home = Home()
         self._last_error: Exception | None = None
         self._desk = Desk(self._home, self._answer, self.send, self._keep_error)
         super().__init__(
             _core=shared_core(),
-            _view_bundle=self.view_bundle,
-            _view_core=None if self.view_bundle == "widget" else shared_core(self.view_bundle),
+            _view_bundle=bundle,
+            _view_core=None if bundle == "widget" else shared_core(bundle),
             _widget=type(self).__name__,
             _fields=list(self.fields),
             _marks=list(self.marks),
