@@ -58,6 +58,11 @@ ASKED: dict[str, list[dict[str, Any]]] = {
     ],
     "logit_lens": [{"prompt": IDS, "read_out": "all", "top_k": 3}],
     "layer_robustness": [{"prompt": IDS, "more": (OTHER,)}],
+    "nearest_tokens": [
+        {"of": hs.Token(" cat") - 2 * hs.Means(["the dog sat"]), "to": "embedding", "k": 4},
+        {"of": hs.Vector([1.0] * 31 + [2.0]), "layers": (0, 3)},
+        {"of": hs.Token(" cat"), "to": "encoder", "transcoders": TRANSCODERS},
+    ],
     "path_patching": [
         {"pairs": ONE, "receivers": "L2H1.q, MLP1", "freeze_mlps": False, "positions": (2, -1)},
         {"pairs": SET, "sender": "L0H1"},

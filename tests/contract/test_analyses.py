@@ -39,13 +39,25 @@ def model(request: pytest.FixtureRequest) -> LiveModel:
 SEVERAL_RUNS = ("layer_robustness", "self_repair")
 
 
+#: Analyses that are of something else than a prompt, by the first field of their request: the
+#: request's fields, with a prompt in them.
+OTHERS: dict[str, Any] = {"of": lambda prompt: {"of": hs.Means([prompt], ["the dog"])}}
+
+
+def takes_other(name: str) -> bool:
+    return dataclasses.fields(REGISTRY[name].request)[0].name in OTHERS
+
+
 def takes_pairs(name: str) -> bool:
     (first, *_) = dataclasses.fields(REGISTRY[name].request)
-    assert first.name in ("prompt", "pairs")
+    assert first.name in ("prompt", "pairs", *OTHERS)
     return first.name == "pairs"
 
 
 def request_of(name: str, prompt: Any = PROMPT) -> Any:
+    if takes_other(name):
+        (first, *_) = dataclasses.fields(REGISTRY[name].request)
+        return REGISTRY[name].request(**OTHERS[first.name](prompt))
     given = (Pair(prompt, CORRUPTED, " mat", " dog"),) if takes_pairs(name) else prompt
     return REGISTRY[name].request(given)
 
@@ -65,7 +77,7 @@ def test_requests_are_frozen_hashable_data(name: str) -> None:
     request = request_of(name)
     assert hash(request) == hash(request_of(name))
     with pytest.raises(dataclasses.FrozenInstanceError):
-        setattr(request, "pairs" if takes_pairs(name) else "prompt", "other")
+        setattr(request, dataclasses.fields(request)[0].name, "other")
 
 
 def test_the_result_is_of_a_known_kind_and_survives_the_wire(
@@ -88,6 +100,9 @@ def test_provenance_is_enough_to_run_it_again(name: str, model: LiveModel) -> No
     assert provenance.normalisation.endswith(".")
     assert {"headscope", "torch", "transformer_lens", "transformers"} <= set(provenance.versions)
     prompt, *others = provenance.prompts
+    if takes_other(name):
+        assert hs.rerun(provenance, model).provenance.prompts == provenance.prompts
+        return
     assert [other.text for other in others] == [CORRUPTED] * takes_pairs(name)
     assert prompt.text == PROMPT
     assert len(prompt.tokens) == len(prompt.token_ids)
@@ -109,7 +124,9 @@ def test_provenance_names_the_hooks_that_acted(name: str, model: LiveModel) -> N
         job.advance(0)
         model.bridge.reset_hooks()  # in a cell, while the rest is still to be done
         job.advance()
-        if takes_pairs(name) or name in SEVERAL_RUNS:  # which would be of two models
+        if (
+            takes_pairs(name) or takes_other(name) or name in SEVERAL_RUNS
+        ):  # which would be of two models
             assert isinstance(job.error, ResultError)
             assert "weights or hooks have changed" in str(job.error)
         else:

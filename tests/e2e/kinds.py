@@ -19,6 +19,7 @@ capital = "The capital of the state containing Dallas is"
 WIDGETS = {
     "AttentionPatterns": "hs.AttentionPatterns(model, pair.clean)",
     "LogitLens": "hs.LogitLens(model, capital)",
+    "NearestTokens": "hs.NearestTokens(model, 'Austin - Texas + Ohio', to='embedding')",
     "LogitAttribution": "hs.LogitAttribution(model, capital, answer=' Austin')",
     "ActivationPatching": "hs.ActivationPatching(*both)",
     "PathPatching": "hs.PathPatching(*both, receivers='L3H1.q')",

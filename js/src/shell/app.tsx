@@ -18,6 +18,12 @@ import { Status } from "./status";
 /** What the first prompt is called where there is a second one. */
 const CLEAN = "Clean";
 
+/** What is written in the place of a prompt, by widget. */
+const WRITTEN: Readonly<Record<string, string>> = {
+  NearestTokens: "Direction",
+  TaskVectors: "Examples",
+};
+
 interface AppProps {
   host: Host;
   islands: readonly Island[];
@@ -60,7 +66,13 @@ export function App({ host, islands, embedded = false }: AppProps) {
         {hasPrompt && <Status host={host} state={state} />}
       </header>
       {prompted && (
-        <PromptInput host={host} state={state} label={second && CLEAN} onEditing={setEditing} />
+        <PromptInput
+          host={host}
+          state={state}
+          name={WRITTEN[state.widget]}
+          label={WRITTEN[state.widget] ?? (second && CLEAN)}
+          onEditing={setEditing}
+        />
       )}
       {second && prompted && (
         <PromptInput host={host} state={state} field={second} label={second.title} />

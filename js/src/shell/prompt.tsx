@@ -16,13 +16,15 @@ interface PromptProps {
   state: HostState;
   /** The field that holds the second prompt; without it, the first. */
   field?: FieldSpec | undefined;
+  /** What it is, if not a prompt. */
+  name?: string | undefined;
   /** Shown beside it, where there are two. */
   label?: string | undefined;
   /** Called with true while there is text that no job has taken up yet. */
   onEditing?(editing: boolean): void;
 }
 
-export function PromptInput({ host, state, field, label, onEditing }: PromptProps) {
+export function PromptInput({ host, state, field, name, label, onEditing }: PromptProps) {
   const current = field ? String(state.values[field.name] ?? "") : (state.prompt ?? "");
   const promptOf = ({ result }: HostState): Prompt | undefined =>
     result?.provenance.prompts[field ? 1 : 0];
@@ -77,13 +79,13 @@ export function PromptInput({ host, state, field, label, onEditing }: PromptProp
       )}
       <textarea
         class="hs-prompt-text"
-        aria-label={field?.title ?? "Prompt"}
+        aria-label={field?.title ?? name ?? "Prompt"}
         aria-invalid={refused !== null}
         title={liveTitle(
           host.live,
           field?.help || "Enter runs, Shift+Enter is a new line, Esc goes back",
         )}
-        placeholder="Type a prompt"
+        placeholder={`Type ${(name ?? "a prompt").toLowerCase()}`}
         spellcheck={false}
         autocomplete="off"
         rows={Math.min(MAX_ROWS, text.split("\n").length)}
@@ -95,7 +97,7 @@ export function PromptInput({ host, state, field, label, onEditing }: PromptProp
         onCompositionStart={() => setComposing(true)}
         onCompositionEnd={() => setComposing(false)}
       />
-      <Tokens shown={ran ?? preview ?? promptOf(state)} limit={preview?.n_ctx} />
+      <Tokens shown={ran ?? preview ?? promptOf(state)} limit={preview?.n_ctx ?? undefined} />
       {refused && (
         <p class="hs-refused" role="alert">
           {refused.message} {refused.hint}

@@ -5,7 +5,8 @@ export interface Preview {
   text: string;
   tokens: string[];
   token_ids: number[];
-  n_ctx: number;
+  /** Null where it is not one prompt that runs. */
+  n_ctx: number | null;
   error: ErrorInfo | null;
 }
 
@@ -13,6 +14,6 @@ export interface Preview {
 export function readPreview(text: string, value: unknown): Preview | null {
   if (typeof value !== "object" || value === null) return null;
   const { tokens, token_ids, n_ctx, error } = value as Partial<Preview>;
-  if (!Array.isArray(tokens) || !Array.isArray(token_ids) || typeof n_ctx !== "number") return null;
+  if (!Array.isArray(tokens) || !Array.isArray(token_ids) || n_ctx === undefined) return null;
   return { text, tokens, token_ids, n_ctx, error: error ?? null };
 }

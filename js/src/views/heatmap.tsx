@@ -62,6 +62,7 @@ export function HeatmapView(props: ViewProps<Grid>): JSX.Element {
     [grid, measure, upward, chosen],
   );
   const patching = grid.provenance.analysis.endsWith("_patching");
+  const lens = grid.provenance.analysis === "logit_lens";
   const pinnable = isPinnable(grid);
   const alignment = patching || isDifference(grid) ? alignmentOf(slice) : null;
   const strip = alignment ? STRIP : 0;
@@ -175,11 +176,11 @@ export function HeatmapView(props: ViewProps<Grid>): JSX.Element {
       </p>
       {!options.table && !linked.cell && (
         <p class="hs-muted hs-heatmap-hint">
-          Click a cell to pin it{grid.top && " and list its top tokens"}. Ctrl + wheel zooms.
+          Click a cell to pin it{lens && " and list its top tokens"}. Ctrl + wheel zooms.
         </p>
       )}
       {grid.identity && <IdentityBar identity={grid.identity} theme={theme} />}
-      {grid.top && <Lens {...props} slice={slice} cell={linked.cell} />}
+      {lens && <Lens {...props} slice={slice} cell={linked.cell} />}
       {patching && (
         <Patching
           {...props}

@@ -18,6 +18,7 @@ from headscope.analyses import (
     layer_robustness,
     logit_attribution,
     logit_lens,
+    nearest_tokens,
     path_patching,
     self_repair,
 )
@@ -30,7 +31,8 @@ class Analysis:
     """An entry of the registry.
 
     Args:
-        request: Its request: a frozen dataclass whose first field is `prompt`, or `pairs`.
+        request: Its request: a frozen dataclass whose first field is what it is of: `prompt`, or
+            `pairs`, `of` (a direction), `examples`.
         run: `(model, request)` to steps that return a result.
     """
 
@@ -48,6 +50,7 @@ REGISTRY: Mapping[str, Analysis] = {
     "layer_robustness": Analysis(layer_robustness.LayerRobustnessRequest, layer_robustness.run),
     "logit_lens": Analysis(logit_lens.LogitLensRequest, logit_lens.run),
     "logit_attribution": Analysis(logit_attribution.LogitAttributionRequest, logit_attribution.run),
+    "nearest_tokens": Analysis(nearest_tokens.NearestTokensRequest, nearest_tokens.run),
     "path_patching": Analysis(path_patching.PathPatchingRequest, path_patching.run),
     "self_repair": Analysis(self_repair.SelfRepairRequest, self_repair.run),
 }

@@ -13,6 +13,7 @@ from headscope.analyses.contrast import Spot
 from headscope.analyses.prompt_pairs import Pair
 from headscope.arguments import checked
 from headscope.errors import RequestError, ResultError
+from headscope.interventions.coding import direction_from_json
 from headscope.jobs.steps import drained
 from headscope.model.live import LiveModel
 from headscope.results import Provenance, Result
@@ -96,6 +97,8 @@ def request_of(record: Provenance, transcoders: Any = None) -> Any:
             fields[name] = tuple(json.loads(str(told.get(name, "[]"))))
         elif name == "transcoders":
             fields[name] = _needed(told.get(name), transcoders)
+        elif name == "of":
+            fields[name] = direction_from_json(json.loads(str(told[name])))
         elif name == "seed":
             fields[name] = record.seed
         else:

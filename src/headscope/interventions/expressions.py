@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from headscope.arguments import checked
 from headscope.errors import RequestError
 from headscope.interventions.directions import Direction, Means, Sum, Token
 
@@ -20,6 +21,7 @@ _TERM = re.compile(
 )
 
 
+@checked
 def direction(text: str) -> Direction:
     """The direction that `text` spells.
 
@@ -29,7 +31,7 @@ def direction(text: str) -> Direction:
     Raises:
         RequestError: It spells none; the message says where.
     """
-    if not isinstance(text, str) or not text.strip():
+    if not text.strip():
         raise RequestError("The direction is empty.", "Write one, such as Paris - France + Italy.")
     terms: list[tuple[float, Direction]] = []
     at = 0

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from headscope.widgets.linking import link, unlink
     from headscope.widgets.logit_attribution import LogitAttribution
     from headscope.widgets.logit_lens import LogitLens
+    from headscope.widgets.nearest_tokens import NearestTokens
     from headscope.widgets.panes import Panes
     from headscope.widgets.path_patching import PathPatching
     from headscope.widgets.result_view import ResultView
@@ -33,6 +34,7 @@ __all__ = [
     "LayerRobustness",
     "LogitAttribution",
     "LogitLens",
+    "NearestTokens",
     "Panes",
     "PathPatching",
     "ResultView",
@@ -51,6 +53,7 @@ _HOMES = {
     "LayerRobustness": "layer_robustness",
     "LogitAttribution": "logit_attribution",
     "LogitLens": "logit_lens",
+    "NearestTokens": "nearest_tokens",
     "Panes": "panes",
     "PathPatching": "path_patching",
     "ResultView": "result_view",

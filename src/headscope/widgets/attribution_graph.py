@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
@@ -18,14 +17,14 @@ from headscope.analyses.attribution_nodes import NodeTable
 from headscope.analyses.attribution_qk import ScoreParts, split_score
 from headscope.analyses.attribution_study import AttributionStudy
 from headscope.analyses.feature_view import FeatureRequest, FeatureView
-from headscope.arguments import checked, short
+from headscope.arguments import checked
 from headscope.errors import RequestError
 from headscope.jobs import Steps
 from headscope.jobs.steps import drained
-from headscope.model.dictionaries import Transcoders, load_transcoders
 from headscope.results import CircuitGraph
 from headscope.widgets.asks import Answer, Answering, Params
 from headscope.widgets.graph import GraphWidget
+from headscope.widgets.opened import opened
 from headscope.widgets.page import synced
 from headscope.widgets.pairs import field
 from headscope.wire.messages import FieldSpec
@@ -105,7 +104,7 @@ class AttributionGraph(GraphWidget):
         texts: Sequence[str] = (),
         selection: Mapping[str, int | str | None] | None = None,
     ) -> None:
-        self._transcoders, self._texts = _opened(transcoders), tuple(texts)
+        self._transcoders, self._texts = opened(transcoders), tuple(texts)
         self._options: dict[str, Any] = {
             "most_targets": most_targets, "target_share": target_share,
             "node_share": node_share, "edge_share": edge_share,
@@ -295,15 +294,3 @@ class AttributionGraph(GraphWidget):
             f"sums to the score; pairs that are not listed come to {parts.rest:.3g}."
         )
         return Answer({"score": parts.score, **sides, "pairs": pairs, "note": note})
-
-
-def _opened(given: Any) -> Transcoders | None:
-    """Transcoders that are there, or that have to be loaded first."""
-    if isinstance(given, (str, Path)):
-        return load_transcoders(given)
-    if given is None or isinstance(given, Transcoders):
-        return given
-    raise RequestError(
-        f"{short(given)} are no transcoders.",
-        "Pass hs.load_transcoders(path), or nothing for neurons.",
-    )

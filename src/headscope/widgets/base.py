@@ -115,8 +115,8 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
 
     # What a subclass adds.
 
-    def _request(self, prompt: str | tuple[int, ...]) -> Any:
-        """The analysis's request, from the fields."""
+    def _request(self, prompt: Any) -> Any:
+        """The analysis's request, from the fields and what the text in the page stands for."""
         raise NotImplementedError
 
     def _analyse(self, request: Any) -> Steps[R]:
@@ -126,13 +126,13 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
     def _besides(self) -> dict[str, Any]:
         """What the call that made the widget had besides its fields, where not by default.
 
-        A prompt is in it if it was given as ids.
+        A prompt is in it if its text does not stand for it.
         """
-        source = self._prompts.source(self.prompt)
-        ids = {} if isinstance(source, str) else {"prompt": list(source)}
+        prompt = self._prompts.in_code(self.prompt)
+        instead = {} if prompt is None else {"prompt": prompt}
         # Of `__init__`, since traitlets may give the class a signature of its own.
         defaults = inspect.signature(type(self).__init__).parameters
-        return ids | {
+        return instead | {
             name: value
             for name, value in self._options.items()
             if name in defaults and value != defaults[name].default

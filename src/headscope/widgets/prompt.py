@@ -1,13 +1,47 @@
-"""A prompt that may have been given as token ids, behind an editable text."""
+"""What is behind the editable text: a prompt that may have been given as token ids, or more."""
 
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 from headscope.errors import PromptError
 from headscope.model import LiveModel
 from headscope.results import Prompt
+
+
+class Source(Protocol):
+    """What runs for the text in the page, where something else may have been given in its place."""
+
+    def read(self, given: Any) -> str:
+        """Take what was given; returns the text to show for it."""
+
+    def source(self, text: str) -> Any:
+        """What to run for `text`.
+
+        Raises:
+            HeadscopeError: The text cannot be read.
+        """
+
+    def in_code(self, text: str) -> Any:
+        """What code has in the place of `text`, where that does not do; or None."""
+
+    def tokenize(self, text: str) -> Prompt:
+        """What runs for `text`, token by token.
+
+        Raises:
+            HeadscopeError: It cannot run; the message says why.
+        """
+
+    def preview(self, text: str) -> Prompt:
+        """The same of a text that is being typed."""
+
+    def extend(self, text: str, token_id: int) -> str:
+        """Take `text` with one token more; returns the text to show for it."""
+
+    @property
+    def n_ctx(self) -> int | None:
+        """How many tokens there may be; None where that is not of one prompt."""
 
 
 class PromptSource:
@@ -25,6 +59,11 @@ class PromptSource:
         self._given: Any = None
         self._spelt: str | None = None
 
+    @property
+    def n_ctx(self) -> int:
+        """How many tokens there may be."""
+        return self._model.n_ctx
+
     def read(self, prompt: Any) -> str:
         """Take a prompt, text or ids; returns the text to show for it."""
         if isinstance(prompt, str):
@@ -37,6 +76,15 @@ class PromptSource:
     def source(self, text: str) -> str | tuple[int, ...]:
         """What to run for `text`: itself, or the ids it stands for."""
         return self._given if text == self._spelt else text
+
+    def in_code(self, text: str) -> list[int] | None:
+        """The ids that `text` stands for, or None."""
+        found = self.source(text)
+        return None if isinstance(found, str) else list(found)
+
+    def preview(self, text: str) -> Prompt:
+        """What would run for `text` if it were typed."""
+        return self._model.tokenize(text)
 
     def tokenize(self, text: str) -> Prompt:
         """What runs for `text`, token by token.

@@ -7,12 +7,12 @@ from typing import Any, cast
 
 import traitlets as t
 
-from headscope.errors import PromptError, ResultError
+from headscope.errors import HeadscopeError, ResultError
 from headscope.model import LiveModel
 from headscope.widgets.asks import Answer, Answering, Params
 from headscope.widgets.failure import describe
 from headscope.widgets.page import PageWidget, synced
-from headscope.widgets.prompt import PromptSource
+from headscope.widgets.prompt import PromptSource, Source
 from headscope.widgets.selection import Limits
 
 
@@ -41,7 +41,7 @@ class PromptedPage(PageWidget):
         **traits: Any,
     ) -> None:
         self._model = model
-        self._prompts = PromptSource(model)
+        self._prompts = self._source_of(model)
         super().__init__(selection, prompt=self._prompts.read(prompt), **traits)
 
     @property
@@ -52,7 +52,11 @@ class PromptedPage(PageWidget):
         """Remove the widget from the page, and let go of its model."""
         super().close()
         self._model = cast("LiveModel", Closed())
-        self._prompts = PromptSource(self._model)
+        self._prompts = self._source_of(self._model)
+
+    def _source_of(self, model: LiveModel) -> Source:
+        """What reads the text in the page."""
+        return PromptSource(model)
 
     def _questions(self) -> dict[str, Callable[[Params], Answering]]:
         return super()._questions() | {"tokenize": self._answer_tokenize}
@@ -60,7 +64,7 @@ class PromptedPage(PageWidget):
     def _limits(self) -> Limits:
         try:
             length = len(self._prompts.tokenize(self.prompt).tokens)
-        except PromptError:
+        except HeadscopeError:
             length = self._model.n_ctx
         return Limits(self._model.n_layers, self._model.n_heads, length, self._model.layout)
 
@@ -69,11 +73,11 @@ class PromptedPage(PageWidget):
         ids: tuple[int, ...] = ()
         error = None
         try:
-            prompt = self._model.tokenize(str(params["text"]))
-        except PromptError as refused:
+            prompt = self._prompts.preview(str(params["text"]))
+        except HeadscopeError as refused:
             error = describe(refused)
         else:
             tokens, ids = prompt.tokens, prompt.token_ids
         return Answer(
-            {"tokens": tokens, "token_ids": ids, "n_ctx": self._model.n_ctx, "error": error}
+            {"tokens": tokens, "token_ids": ids, "n_ctx": self._prompts.n_ctx, "error": error}
         )

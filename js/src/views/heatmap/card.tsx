@@ -63,8 +63,8 @@ export function CellCard({ slice, cell, ramp }: CardProps): JSX.Element {
           </div>
         )}
       </dl>
-      {top.length > 0 && (
-        <ol class="hs-card-top" aria-label="Top tokens by probability">
+      {top.length > 0 && top[0]?.text !== "" && (
+        <ol class="hs-card-top" aria-label="Top tokens">
           {top.map(({ id, text, value }) => (
             <li key={id}>
               <span class="hs-token">{tokenGlyphs(text)}</span>
