@@ -5,12 +5,14 @@ import { unpack } from "./host/packed";
 import { errorInfo } from "./shell/error-box";
 import { mount, mountError } from "./shell/mount";
 import { hasView } from "./views";
-import { islandsOfPage } from "./views/island";
+import { borrowedOfPage, islandsOfPage } from "./views/island";
 
 async function draw(place: HTMLElement): Promise<void> {
   try {
     const data = place.querySelector(".headscope-data")?.textContent ?? "";
-    mount(place, frozenHost(await unpack(data), place.dataset.link), islandsOfPage());
+    mount(place, frozenHost(await unpack(data), place.dataset.link), islandsOfPage(), {
+      lend: borrowedOfPage,
+    });
     const picture = place.parentElement?.querySelector<HTMLElement>(".headscope-picture");
     if (picture) picture.style.display = "none";
   } catch (failure) {
@@ -21,7 +23,7 @@ async function draw(place: HTMLElement): Promise<void> {
 /** Whether it can be drawn now: its view may be on the way, and a live view may hide it. */
 function ready(place: HTMLElement): boolean {
   const hidden = place.closest("[data-headscope]") !== null && place.getClientRects().length === 0;
-  return !hidden && hasView(place.dataset.kind, islandsOfPage());
+  return !hidden && hasView(place.dataset.kind?.split(" ")[0], islandsOfPage());
 }
 
 async function drawAll(): Promise<void> {

@@ -6,7 +6,7 @@ import { hideOutput } from "./host/output";
 import { errorInfo } from "./shell/error-box";
 import { type DrawPart, type Frame, isFrame } from "./shell/frame";
 import { mount, mountError, mountFrame } from "./shell/mount";
-import type { Island } from "./views/island";
+import type { Island, Lend } from "./views/island";
 
 type DrawWidget = (ref: string, el: HTMLElement, signal: AbortSignal) => Promise<void>;
 
@@ -17,6 +17,7 @@ interface Props {
   view?: Island | Frame;
   /** Draws the widget of a reference into a place of this one's. */
   draw: DrawWidget;
+  lend: Lend;
 }
 
 /** Draws the widgets in a container's panes. */
@@ -34,13 +35,13 @@ function inPanes(draw: DrawWidget): DrawPart {
   };
 }
 
-function render({ model, el, view, draw }: Props): () => void {
+function render({ model, el, view, draw, lend }: Props): () => void {
   try {
     const host = liveHost(model);
     const unmount =
       view && isFrame(view)
         ? mountFrame(el, host, view, inPanes(draw))
-        : mount(el, host, view ? [view] : [], { embedded: "embedded" in el.dataset });
+        : mount(el, host, view ? [view] : [], { embedded: "embedded" in el.dataset, lend });
     const showOutput = hideOutput(model.get("_output"));
     return () => {
       showOutput();

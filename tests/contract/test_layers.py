@@ -210,13 +210,14 @@ FRONT_MAY_IMPORT = {
     "views": {"wire", "state", "draw", "lend"},
     "shell": {"wire", "state", "draw", "views", "figure", "lend"},
     "lend": set(),
-    "islands": {"views", "shell", "figure", "lend"},
+    "interventions": {"wire", "state", "views"},
+    "islands": {"views", "shell", "figure", "interventions", "lend"},
     "figure": {"wire", "state", "draw", "views"},
     "entry": {"wire", "state", "draw", "views", "shell", "host", "figure"},
 }
 
 #: Contracts, each importable where the layer it describes is passed in.
-CONTRACTS = {"views": {"host/contract"}, "shell": {"host/contract"}}
+CONTRACTS = {folder: {"host/contract"} for folder in ("views", "shell", "interventions")}
 
 SCRIPTS = sorted([*FRONT.rglob("*.ts"), *FRONT.rglob("*.tsx")])
 _IMPORT = re.compile(r"""(?:^|\n)\s*(?:import|export)\b[^;'"]*?['"]([^'"]+)['"]""")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import headscope as hs
+from tests.golden import interventions as written_for_page
 
 EVERY = (
     hs.Interventions()
@@ -102,3 +103,7 @@ def test_data_needs_no_torch() -> None:
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_page_is_tested_with_the_words_of_today() -> None:
+    assert json.loads(written_for_page.PATH.read_text()) == written_for_page.written()

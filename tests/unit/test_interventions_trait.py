@@ -8,6 +8,7 @@ import pytest
 
 import headscope as hs
 from headscope.errors import RequestError
+from headscope.export.html import bundles, place
 
 PROMPT = "the cat sat on the mat the"
 ZERO = {"kind": "zero", "on": True, "component": "L2H1", "positions": None}
@@ -58,3 +59,15 @@ def test_an_effect_is_one_of_three(gpt2: Any) -> None:
     widget = hs.LogitLens(gpt2, PROMPT)
     with pytest.raises(RequestError, match="effect cannot be 'both'"):
         widget.effect = "both"  # type: ignore[assignment]
+
+
+def test_a_page_carries_the_panel_where_there_is_a_list(gpt2: Any) -> None:
+    widget = hs.LogitLens(gpt2, "the cat sat")
+    assert "interventions" not in widget.freeze().needs
+    widget.interventions = hs.Interventions().zero("L1H1")
+    widget.run()
+    frozen = widget.freeze()
+    assert frozen.needs == ("grid", "interventions")
+    assert bundles(frozen.needs) == ("frozen-interventions.js", "frozen.js")
+    assert 'data-kind="grid interventions"' in place(frozen)
+    widget.close()

@@ -2,12 +2,13 @@
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import type { Host, HostState } from "../host/contract";
 import { visible } from "../state/tokens";
-import type { Island } from "../views/island";
+import type { Island, Lend } from "../views/island";
 import type { Provenance, Result } from "../wire/types";
 import { ErrorBox } from "./error-box";
 import { ExportMenu } from "./export-menu";
 import { Fields, fieldsInUse } from "./fields";
 import { useHost, useInSight, useTheme, useWidth } from "./hooks";
+import { InterventionsSection } from "./interventions";
 import { NextTokens } from "./next-tokens";
 import { KERNEL_NOTES } from "./notes";
 import { PromptInput } from "./prompt";
@@ -29,9 +30,10 @@ interface AppProps {
   islands: readonly Island[];
   /** Part of another widget, which has the prompt. */
   embedded?: boolean;
+  lend: Lend;
 }
 
-export function App({ host, islands, embedded = false }: AppProps) {
+export function App({ host, islands, embedded = false, lend }: AppProps) {
   const state = useHost(host);
   const theme = useTheme();
   const stage = useRef<HTMLDivElement>(null);
@@ -81,6 +83,7 @@ export function App({ host, islands, embedded = false }: AppProps) {
         <NextTokens host={host} tokens={result.next_tokens} outdated={superseded || editing} />
       )}
       <Fields host={host} state={state} />
+      {!embedded && <InterventionsSection host={host} state={state} lend={lend} />}
       {state.notes.map((note) => (
         <p class="hs-note" key={note}>
           {note}

@@ -5,7 +5,7 @@ import { useErrorBoundary } from "preact/hooks";
 import type { Host } from "../host/contract";
 import { preact } from "../lend/preact";
 import { viewsCss } from "../views";
-import type { Island } from "../views/island";
+import type { Island, Lend } from "../views/island";
 import type { ErrorInfo } from "../wire/types";
 import { App } from "./app";
 import { ErrorBox, errorInfo } from "./error-box";
@@ -16,18 +16,21 @@ import { shellCss } from "./styles";
 interface Options {
   /** It is part of another widget, which has the prompt, the next tokens and the interventions. */
   embedded?: boolean;
+  lend?: Lend;
 }
+
+const noPanels: Lend = () => Promise.reject(new Error("This panel is not here."));
 
 /** Draws into `element`; returns what takes it out again. */
 export function mount(
   element: HTMLElement,
   host: Host,
   islands: readonly Island[],
-  { embedded = false }: Options = {},
+  { embedded = false, lend = noPanels }: Options = {},
 ): () => void {
   for (const island of islands) island.bind(preact);
   const css = islands.map((island) => island.css).join("");
-  const app = <App host={host} islands={islands} embedded={embedded} />;
+  const app = <App host={host} islands={islands} embedded={embedded} lend={lend} />;
   return attach(element, <Contained>{app}</Contained>, css);
 }
 

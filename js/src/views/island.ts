@@ -1,6 +1,7 @@
 // A view in a bundle of its own, sent only where it is needed. It draws with the shell's Preact, which
 // the shell hands over, so that hooks and context are one.
 import type { ComponentType } from "preact";
+import type { Host, HostState } from "../host/contract";
 import type { Preact } from "../lend/preact";
 import type { Result } from "../wire/types";
 import type { ViewProps } from "./contract";
@@ -18,14 +19,39 @@ interface IslandOf<K extends IslandKind> {
 
 export type Island = { [K in IslandKind]: IslandOf<K> }[IslandKind];
 
+/** The panel of interventions, which is beside a view and not one. */
+export interface Panel {
+  kind: "interventions";
+  bind(preact: Preact): void;
+  panel: ComponentType<{ host: Host; state: HostState }>;
+  css: string;
+}
+
+/** Fetches a panel that is in a bundle of its own. */
+export type Lend = (name: Panel["kind"]) => Promise<Panel>;
+
 const PLACE = Symbol.for("headscope.islands");
-const page = globalThis as { [PLACE]?: Island[] };
+const page = globalThis as { [PLACE]?: (Island | Panel)[] };
 
 /** Puts an island where the shell of a saved page looks for it, and tells the shell. */
-export function leaveOnPage(island: Island): void {
+export function leaveOnPage(island: Island | Panel): void {
   page[PLACE] ??= [];
   page[PLACE].push(island);
   document.dispatchEvent(new Event("headscope"));
 }
 
-export const islandsOfPage = (): readonly Island[] => page[PLACE] ?? [];
+export const islandsOfPage = (): readonly Island[] =>
+  (page[PLACE] ?? []).filter((one): one is Island => "view" in one);
+
+/** Of a saved page, on which it may be still to come. */
+export const borrowedOfPage: Lend = (name) =>
+  new Promise((resolve) => {
+    const look = (): void => {
+      const found = page[PLACE]?.find((one): one is Panel => one.kind === name);
+      if (!found) return;
+      document.removeEventListener("headscope", look);
+      resolve(found);
+    };
+    document.addEventListener("headscope", look);
+    look();
+  });

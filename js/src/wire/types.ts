@@ -402,7 +402,9 @@ export type KernelMessage = Reply | Progress;
 export type DirectionData =
   | { kind: "means"; toward: string[]; away: string[] }
   | { kind: "tokens"; toward: string | number; away: string | number }
-  | { kind: "vector"; values: number[]; name: string };
+  | { kind: "vector"; values: number[]; name: string }
+  | { kind: "token"; token: string | number; contexts: string[] }
+  | { kind: "sum"; terms: [number, DirectionData][] };
 
 /** A change of how a model computes. */
 export type InterventionData =

@@ -2,6 +2,8 @@
 import { act } from "preact/test-utils";
 import { vi } from "vitest";
 import { island } from "../../src/islands/attention";
+import { island as interventions } from "../../src/islands/interventions";
+import type { Lend } from "../../src/views/island";
 import entry from "../../src/widget";
 import type { FakeModel } from "../host/fake-model";
 
@@ -32,6 +34,7 @@ export interface Opened {
   close(): void;
 }
 
+const lend: Lend = async () => interventions;
 const draw = () => Promise.reject(new Error("There is no other widget."));
 
 export async function open(fake: FakeModel, inSight = true): Promise<Opened> {
@@ -42,7 +45,7 @@ export async function open(fake: FakeModel, inSight = true): Promise<Opened> {
   document.body.append(el);
   let cleanup = (): void => {};
   await act(() => {
-    cleanup = entry.initialize().render({ model: fake.model, el, view: island, draw });
+    cleanup = entry.initialize().render({ model: fake.model, el, view: island, draw, lend });
   });
   return opened(el, cleanup);
 }

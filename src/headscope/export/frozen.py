@@ -64,6 +64,7 @@ class Frozen:
         bound: Most by which a number that it shows is off for having been rounded; 0: none was.
         text: All of it, packed: gzip in base64.
         group: Widgets of the same group share their selection; "": nobody does.
+        panels: What is shown beside the view and is in a bundle of its own.
     """
 
     title: str
@@ -72,6 +73,12 @@ class Frozen:
     bound: float
     text: str
     group: str = ""
+    panels: tuple[str, ...] = ()
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What of the front end draws it."""
+        return (self.kind, *self.panels)
 
     @property
     def size(self) -> int:
@@ -182,7 +189,8 @@ class _Packing:
             "missing": list(self._slices.choices[len(parts) :]),
         }
         text = pack(snapshot, header, payload["buffers"])
-        return Frozen(result.title, header["kind"], left_out, bound, text, self._group)
+        panels = panels_of(snapshot)
+        return Frozen(result.title, header["kind"], left_out, bound, text, self._group, panels)
 
     def _wire_bytes(self, parts: list[Any]) -> int:
         return sum(map(len, encode(self._slices.build(parts))["buffers"]))
@@ -198,6 +206,11 @@ def pack(snapshot: Snapshot, header: Header, buffers: Iterable[bytes]) -> str:
 def packed(data: bytes) -> str:
     """Bytes as text: gzip in base64, the same for the same bytes."""
     return base64.b64encode(gzip.compress(data, _LEVEL, mtime=0)).decode("ascii")
+
+
+def panels_of(snapshot: Snapshot) -> tuple[str, ...]:
+    """The panels in which there is something to see without a kernel."""
+    return ("interventions",) if snapshot["interventions"] else ()
 
 
 def _bound(array: ArrayHeader) -> float:

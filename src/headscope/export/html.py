@@ -15,7 +15,11 @@ from headscope.export.frozen import Freezable, Frozen, packed
 from headscope.wire.paths import write
 
 #: Views that are in a bundle of their own, by result kind.
-_VIEWS = {"patterns": "frozen-attention.js", "circuit_graph": "frozen-graph.js"}
+_VIEWS = {
+    "patterns": "frozen-attention.js",
+    "circuit_graph": "frozen-graph.js",
+    "interventions": "frozen-interventions.js",
+}
 
 #: Nothing may be fetched: scripts and styles are in the page, images are made by it.
 _POLICY = (
@@ -113,17 +117,17 @@ def place(frozen: Frozen) -> str:
     """The element of one widget; the page's `front_end` finds it and draws into it."""
     group = frozen.group and f' data-link="{html.escape(frozen.group)}"'
     data = f'<script type="text/plain" class="headscope-data">{frozen.text}</script>'
-    return f'<div class="headscope-frozen" data-kind="{frozen.kind}"{group}>{data}</div>'
+    return f'<div class="headscope-frozen" data-kind="{" ".join(frozen.needs)}"{group}>{data}</div>'
 
 
 def front_end(frozen: Iterable[Frozen]) -> str:
     """The scripts that draw these widgets, for the end of a page that has their places."""
-    return carried(bundles(one.kind for one in frozen))
+    return carried(bundles(need for one in frozen for need in one.needs))
 
 
-def bundles(kinds: Iterable[str]) -> tuple[str, ...]:
-    """Names of the bundles that draw results of these kinds, in the order in which they load."""
-    needed = set(kinds)
+def bundles(needs: Iterable[str]) -> tuple[str, ...]:
+    """Names of the bundles for what widgets need, in the order in which they load."""
+    needed = set(needs)
     return (*(bundle for kind, bundle in _VIEWS.items() if kind in needed), "frozen.js")
 
 

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from headscope.export.frozen import Frozen, Snapshot, pack
+from headscope.export.frozen import Frozen, Snapshot, pack, panels_of
 from headscope.export.html import bundles, carried, place
 from headscope.wire.codec import KINDS
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
 _STATE = "application/vnd.jupyter.widget-state+json"
-_KIND = re.compile(r'class="headscope-frozen" data-kind="(\w+)"')
+_KIND = re.compile(r'class="headscope-frozen" data-kind="([\w ]+)"')
 #: Code that outputs carry for themselves; their data is in scripts that have another class.
 _CODE = re.compile(r'<script( type="text/plain" class="headscope-code")?>.*?</script>', re.DOTALL)
 _BESIDE = re.compile(r' data-headscope="\w+"')
@@ -25,7 +25,7 @@ class Published:
     """What a page of a notebook holds.
 
     Args:
-        kinds: Result kinds of our widgets, in their order.
+        kinds: What our widgets need, in their order, as in their `data-kind`.
         others: How many outputs of other libraries' live views are shown as whatever else they
             hold, text mostly: to draw them takes a kernel, or a network.
     """
@@ -36,7 +36,7 @@ class Published:
     @property
     def front_end(self) -> str:
         """The scripts that draw our widgets, for the page's end."""
-        return carried(bundles(self.kinds)) if self.kinds else ""
+        return carried(bundles(" ".join(self.kinds).split())) if self.kinds else ""
 
 
 def publish(notebook: Any) -> Published:
@@ -100,6 +100,6 @@ def _revive(output: Any, stored: Mapping[str, Any]) -> bool:
     }
     text = pack(snapshot, header, [buffers[at] for at in sorted(buffers)])
     title = str(header["data"]["title"])
-    frozen = Frozen(title, cast("str", header["kind"]), (), 0.0, text)
+    frozen = Frozen(title, cast("str", header["kind"]), (), 0.0, text, panels=panels_of(snapshot))
     output["data"]["text/html"] = place(frozen)
     return True

@@ -27,10 +27,12 @@ const load = async (code, name) => {
 };
 
 const borrow = async ({ model, host }, name, trait) => {
-  if (host?.getWidget) {
-    const core = await host.getWidget(model.get(trait));
-    return core.exports;
-  }
+  if (!host?.getWidget) return lend(model, name);
+  const core = await host.getWidget(model.get(trait));
+  return core.exports;
+};
+
+const lend = async (model, name) => {
   // Each widget waits for its own answer, since the cell of another may be cleared meanwhile; the
   // first to have one loads it for all.
   const code = bundles[name] ? "" : await askForCode(model, name);
@@ -52,7 +54,7 @@ const render = async (context) => {
   const { model } = context;
   const view = model.get("_view_core") && (await borrow(context, model.get("_view_bundle"), "_view_core"));
   const draw = (ref, el, signal) => drawWidget(context, ref, el, signal);
-  return front.render({ ...context, view, draw });
+  return front.render({ ...context, view, draw, lend: (name) => lend(model, name) });
 };
 
 export default { render };

@@ -108,7 +108,7 @@ class PublishedPage(FreezablePage):
             return freeze(self._snapshot(), slices, "visible", group=group_of(self))
 
     def _bundle(self, frozen: Frozen, live: str = "") -> dict[str, str]:
-        parts = bundles([frozen.kind])
+        parts = bundles(frozen.needs)
         # What it carried once it carries on: its newer version takes the place of the older one.
         lost = _CARRIERS.missing(parts, self._shown_by if live else cell_request())
         self._carried = tuple(part for part in parts if part in (*lost, *self._carried))

@@ -6,6 +6,7 @@ The file is committed; a test regenerates it and fails on drift.
 from __future__ import annotations
 
 import dataclasses
+import re
 import sys
 import types
 import typing
@@ -63,13 +64,13 @@ def _interventions(written: dict[str, str]) -> list[str]:
     from headscope.interventions.directions import DIRECTIONS, Direction
     from headscope.interventions.kinds import KINDS
 
+    named = {**written, Direction.__name__: ""}
+
     def of(kind: type[Any]) -> str:
         hints = typing.get_type_hints(kind)
-        fields = [f"{f.name}: {ts(hints[f.name])}" for f in dataclasses.fields(kind)]
-        return f'{{ kind: "{kind.kind}"; {"; ".join(fields)} }}'
-
-    def ts(hint: Any) -> str:
-        return "DirectionData" if hint is Direction else _ts(hint, written)
+        fields = [f"{f.name}: {_ts(hints[f.name], named)}" for f in dataclasses.fields(kind)]
+        text = f'{{ kind: "{kind.kind}"; {"; ".join(fields)} }}'
+        return re.sub(rf"\b{Direction.__name__}\b", "DirectionData", text)
 
     return [
         f"\n/** {doc} */\nexport type {name} =\n  | {(chr(10) + '  | ').join(map(of, kinds))};"
@@ -110,6 +111,8 @@ def _ts(hint: Any, written: dict[str, str]) -> str:
         return " | ".join(f'"{a}"' for a in args)
     if origin in (Union, types.UnionType):
         return " | ".join(dict.fromkeys(_ts(a, written) for a in args))
+    if origin is tuple and args[-1] is not ...:
+        return f"[{', '.join(_ts(arg, written) for arg in args)}]"
     if origin in (tuple, list):
         item = _ts(args[0], written)
         return f"({item})[]" if " | " in item else f"{item}[]"

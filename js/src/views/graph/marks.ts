@@ -1,11 +1,11 @@
 // What users mark, as it is now: read from the synced traits, where a stranger may have written
 // anything, and changed with a way back.
 import { useCallback, useMemo, useState } from "preact/hooks";
+import { advance, begin, type History, redo, undo } from "../../state/history";
 import type { CircuitGraph, Group, Place } from "../../wire/types";
 import type { ViewProps } from "../contract";
 import type { Graph } from "./model";
 import type { Threshold } from "./prune";
-import { advance, begin, type History, redo, undo } from "./undo";
 
 export interface GraphMarks {
   pinned: readonly string[];
