@@ -2,15 +2,21 @@
 
 import type { Theme } from "./draw/colour";
 import { attentionFigure } from "./figure/attention";
+import { curvesFigure } from "./figure/curves";
 import { graphFigure } from "./figure/graph";
 import { heatmapFigure } from "./figure/heatmap";
 import { figureSvg, type Wanted } from "./figure/svg";
+import { textsFigure } from "./figure/texts";
 import type { FrozenWidget } from "./host/frozen";
 import { widgetOf } from "./host/packed";
 import { merge, NOTHING } from "./state/selection";
 import type { Drawing, Shown } from "./views/exports";
 import { fromBase64 } from "./wire/base64";
 import { decodeResult } from "./wire/decode";
+import type { Grid } from "./wire/types";
+
+const gridFigure = (grid: Grid) =>
+  ({ heatmap: heatmapFigure, curves: curvesFigure, texts: textsFigure })[grid.drawn];
 
 export function svgOf({ payload, ...shown }: FrozenWidget, wanted: Wanted): string {
   const result = decodeResult(payload);
@@ -18,7 +24,7 @@ export function svgOf({ payload, ...shown }: FrozenWidget, wanted: Wanted): stri
   const draw = (theme: Theme, width: number): Drawing => {
     switch (result.kind) {
       case "grid":
-        return heatmapFigure(result, state, theme, width);
+        return gridFigure(result)(result, state, theme, width);
       case "patterns":
         return attentionFigure(result, state, theme, width);
       case "circuit_graph":

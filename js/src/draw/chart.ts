@@ -12,6 +12,21 @@ export interface Series {
   /** One per place; NaN leaves a gap. */
   values: ArrayLike<number>;
   colour: string;
+  dash?: number[];
+}
+
+/** Between two lines. */
+export interface Band {
+  low: ArrayLike<number>;
+  high: ArrayLike<number>;
+  colour: string;
+}
+
+/** Places one after the other, shaded. */
+export interface Shade {
+  first: number;
+  last: number;
+  colour: string;
 }
 
 export interface Chart {
@@ -21,6 +36,10 @@ export interface Chart {
   /** Where they are along it, 0 to 1 ascending; evenly spaced by default. */
   at?: readonly number[];
   series: readonly Series[];
+  bands?: readonly Band[];
+  shades?: readonly Shade[];
+  /** The place with a line of its own. */
+  pinned?: number | null;
   /** Vertical domain; `log` spaces by log(1 + value), `reverse` puts the low end at the top. */
   scale: Scale;
   /** Values with a tick, where the default round ones do not serve (a logarithm's exponents). */
@@ -34,6 +53,21 @@ const SIDE = 22;
 /** Room for the names of the places and, under them, what the names share. */
 const BOTTOM = 38;
 const GAP = 8;
+
+const BAND = 0.2;
+const SHADE = 0.12;
+
+/** Where a place is along the horizontal axis, 0 to 1. */
+const along = ({ at, places }: Chart, i: number): number =>
+  at?.[i] ?? (places.length < 2 ? 0.5 : i / (places.length - 1));
+
+/** The place nearest to `x` in a chart of this size. */
+export function placeAt(chart: Chart, width: number, height: number, x: number): number {
+  const box = plotBox(chart, width, height);
+  const wanted = (x - box.x) / box.width;
+  const away = chart.places.map((_, i) => Math.abs(along(chart, i) - wanted));
+  return away.indexOf(Math.min(...away));
+}
 
 /** Where the lines are drawn inside a chart of this size. */
 function plotBox(chart: Chart, width: number, height: number): Box {
@@ -59,12 +93,11 @@ function ticksOf(chart: Chart): readonly number[] {
 }
 
 export function chartScene(chart: Chart, theme: Theme, width: number, height: number): Scene {
-  const { text, muted, rule, paper } = palette(theme);
+  const { text, muted, rule, paper, pin } = palette(theme);
   const box = plotBox(chart, width, height);
   const format = chart.format ?? formatNumber;
   const count = chart.places.length;
-  const toX = (i: number): number =>
-    box.x + box.width * (chart.at?.[i] ?? (count < 2 ? 0.5 : i / (count - 1)));
+  const toX = (i: number): number => box.x + box.width * along(chart, i);
   const toY = (value: number): number => {
     const t = fraction(chart.scale, value);
     return box.y + (chart.scale.reverse ? t : 1 - t) * box.height;
@@ -72,6 +105,12 @@ export function chartScene(chart: Chart, theme: Theme, width: number, height: nu
   const marks: Mark[] = [
     { kind: "text", x: box.x, y: TITLE, text: chart.title, fill: text, size: TITLE, weight: 600 },
   ];
+  const half = count < 2 ? box.width / 2 : box.width / (count - 1) / 2;
+  for (const { first, last, colour } of chart.shades ?? []) {
+    const x = Math.max(box.x, toX(first) - half);
+    const end = Math.min(box.x + box.width, toX(last) + half);
+    marks.push({ kind: "rect", ...box, x, width: end - x, fill: colour, opacity: SHADE });
+  }
   let last = Number.POSITIVE_INFINITY;
   for (const tick of ticksOf(chart)) {
     const y = toY(tick);
@@ -123,7 +162,28 @@ export function chartScene(chart: Chart, theme: Theme, width: number, height: nu
       anchor: "middle",
     });
   }
-  for (const { values, colour } of chart.series) {
+  if (typeof chart.pinned === "number") {
+    const x = toX(chart.pinned);
+    const line = { x1: x, x2: x, y1: box.y, y2: box.y + box.height };
+    marks.push({ kind: "line", ...line, stroke: pin, lineWidth: 1.5 });
+  }
+  for (const { low, high, colour } of chart.bands ?? []) {
+    const known = Array.from({ length: count }, (_, i) => i).filter(
+      (i) => Number.isFinite(low[i] ?? Number.NaN) && Number.isFinite(high[i] ?? Number.NaN),
+    );
+    const point = (i: number, values: ArrayLike<number>): string =>
+      `${toX(i).toFixed(1)},${toY(values[i] ?? 0).toFixed(1)}`;
+    if (known.length < 2) continue;
+    const there = known.map((i) => point(i, high));
+    const back = known.reverse().map((i) => point(i, low));
+    marks.push({
+      kind: "path",
+      d: `M${[...there, ...back].join("L")}Z`,
+      fill: colour,
+      opacity: BAND,
+    });
+  }
+  for (const { values, colour, dash } of chart.series) {
     let d = "";
     let drawing = false;
     for (let i = 0; i < count; i++) {
@@ -135,7 +195,7 @@ export function chartScene(chart: Chart, theme: Theme, width: number, height: nu
       d += `${drawing ? "L" : "M"}${toX(i).toFixed(1)},${toY(value).toFixed(1)}`;
       drawing = true;
     }
-    marks.push({ kind: "path", d, stroke: colour, lineWidth: 2 });
+    marks.push({ kind: "path", d, stroke: colour, lineWidth: 2, ...(dash ? { dash } : {}) });
     if (count > box.width / 8) continue;
     for (let i = 0; i < count; i++) {
       const value = values[i] ?? Number.NaN;

@@ -3,6 +3,7 @@ import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import type { Host, HostState } from "../host/contract";
 import { visible } from "../state/tokens";
 import type { Island, Lend } from "../views/island";
+import { viewName } from "../views/name";
 import type { Provenance, Result } from "../wire/types";
 import { ErrorBox } from "./error-box";
 import { ExportMenu } from "./export-menu";
@@ -97,7 +98,7 @@ export function App({ host, islands, embedded = false, lend }: AppProps) {
       >
         {result ? (
           <ResultView
-            key={result.kind}
+            key={viewName(result)}
             result={result}
             resultId={state.resultId}
             job={status.job}

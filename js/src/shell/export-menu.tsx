@@ -29,7 +29,7 @@ type Deed = () => Promise<string>;
 export function ExportMenu({ host, result, islands, announce }: ExportMenuProps): JSX.Element {
   const [news, setNews] = useState("");
   const { state } = host;
-  const kind = (): Exports => exportsOf(result.kind, islands);
+  const kind = (): Exports => exportsOf(result, islands);
 
   const whole = async (): Promise<Result> =>
     (host.live && (await kind().completed?.(result, state, host.ask))) || result;

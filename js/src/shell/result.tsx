@@ -20,7 +20,7 @@ export function ResultView({ inSight, islands, ...props }: ResultViewProps) {
   if (failure) return <ErrorBox error={errorInfo(failure)} />;
   // Handing back the same node makes Preact skip it.
   if (inSight && props.width > 0) {
-    const View = viewOf(props.result.kind, islands);
+    const View = viewOf(props.result, islands);
     drawn.current = <View {...props} />;
   }
   return drawn.current ?? <div class="hs-unseen" />;

@@ -3,18 +3,22 @@
 import type { ComponentType } from "preact";
 import type { Host, HostState } from "../host/contract";
 import type { Preact } from "../lend/preact";
-import type { Result } from "../wire/types";
+import type { Grid, Result } from "../wire/types";
 import type { ViewProps } from "./contract";
 import type { Exports } from "./exports";
+import type { ViewName } from "./name";
 
-export type IslandKind = "patterns" | "circuit_graph";
+export type IslandKind = Exclude<ViewName, "grid">;
+
+/** What a view of that name draws: the results of that kind, or else grids. */
+type Drawn<K extends IslandKind> = K extends Result["kind"] ? Extract<Result, { kind: K }> : Grid;
 
 interface IslandOf<K extends IslandKind> {
   kind: K;
   bind(preact: Preact): void;
-  view: ComponentType<ViewProps<Extract<Result, { kind: K }>>>;
+  view: ComponentType<ViewProps<Drawn<K>>>;
   css: string;
-  exports: Exports<Extract<Result, { kind: K }>>;
+  exports: Exports<Drawn<K>>;
 }
 
 export type Island = { [K in IslandKind]: IslandOf<K> }[IslandKind];

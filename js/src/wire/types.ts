@@ -45,6 +45,8 @@ export interface Grid {
   states: NdArray | null;
   alignment: Alignment | null;
   baselines: Term[];
+  drawn: "heatmap" | "curves" | "texts";
+  stretches: Stretch[];
   kind: "grid";
 }
 
@@ -139,6 +141,14 @@ export interface Alignment {
   source: NdArray;
   shown: number;
   given: boolean;
+}
+
+/** Places of the last axis, one after the other, that a rule picks out. */
+export interface Stretch {
+  label: string;
+  rule: string;
+  first: number | null;
+  last: number | null;
 }
 
 /** Attention patterns of one prompt. */

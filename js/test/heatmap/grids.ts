@@ -119,6 +119,8 @@ export function lensGrid(layers: number, tokens: string[] = TOKENS): Grid {
     states: null,
     alignment: null,
     baselines: [],
+    drawn: "heatmap",
+    stretches: [],
     kind: "grid",
   };
 }
@@ -152,6 +154,8 @@ export function attributionGrid(): Grid {
     states: null,
     alignment: null,
     baselines: [],
+    drawn: "heatmap",
+    stretches: [],
     kind: "grid",
   };
 }

@@ -59,7 +59,7 @@ class Frozen:
 
     Args:
         title: Its result's title.
-        kind: Its result's kind.
+        kind: Its result's kind, or the view where a kind has several.
         left_out: What did not travel, in words; empty if everything did.
         bound: Most by which a number that it shows is off for having been rounded; 0: none was.
         text: All of it, packed: gzip in base64.
@@ -190,7 +190,7 @@ class _Packing:
         }
         text = pack(snapshot, header, payload["buffers"])
         panels = panels_of(snapshot)
-        return Frozen(result.title, header["kind"], left_out, bound, text, self._group, panels)
+        return Frozen(result.title, result.view, left_out, bound, text, self._group, panels)
 
     def _wire_bytes(self, parts: list[Any]) -> int:
         return sum(map(len, encode(self._slices.build(parts))["buffers"]))

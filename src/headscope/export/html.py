@@ -14,10 +14,12 @@ from headscope.export.bundle import read_bundle
 from headscope.export.frozen import Freezable, Frozen, packed
 from headscope.wire.paths import write
 
-#: Views that are in a bundle of their own, by result kind.
+#: Views that are in a bundle of their own, by result kind, or by name where a kind has several.
 _VIEWS = {
     "patterns": "frozen-attention.js",
     "circuit_graph": "frozen-graph.js",
+    "curves": "frozen-curves.js",
+    "texts": "frozen-texts.js",
     "interventions": "frozen-interventions.js",
 }
 

@@ -100,6 +100,8 @@ def _revive(output: Any, stored: Mapping[str, Any]) -> bool:
     }
     text = pack(snapshot, header, [buffers[at] for at in sorted(buffers)])
     title = str(header["data"]["title"])
-    frozen = Frozen(title, cast("str", header["kind"]), (), 0.0, text, panels=panels_of(snapshot))
+    drawn = header["data"].get("drawn", "heatmap")
+    kind = cast("str", header["kind"] if drawn == "heatmap" else drawn)
+    frozen = Frozen(title, kind, (), 0.0, text, panels=panels_of(snapshot))
     output["data"]["text/html"] = place(frozen)
     return True

@@ -63,13 +63,13 @@ def slices_of(
     """
     if isinstance(result, Patterns):
         return _heads(result, view, selection, head)
-    if isinstance(result, Grid):
+    if isinstance(result, Grid) and result.drawn == "heatmap":
         return _measures(result, view)
     return _whole(result)
 
 
-def _whole(graph: CircuitGraph) -> Slices:
-    return Slices((), 0, "", 0, lambda _: None, lambda _: graph)
+def _whole(result: Grid | CircuitGraph) -> Slices:
+    return Slices((), 0, "", 0, lambda _: None, lambda _: result)
 
 
 def _measures(grid: Grid, view: Mapping[str, Any]) -> Slices:

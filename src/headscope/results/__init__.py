@@ -23,9 +23,11 @@ from headscope.results.grid import (
     CELL_STATES,
     Alignment,
     CellState,
+    Drawn,
     Grid,
     Identity,
     Measure,
+    Stretch,
     Term,
     TopTokens,
 )
@@ -45,6 +47,7 @@ __all__ = [
     "Axis",
     "CellState",
     "CircuitGraph",
+    "Drawn",
     "EdgeMeasure",
     "Edges",
     "FaithfulnessPoint",
@@ -67,6 +70,7 @@ __all__ = [
     "Pruning",
     "Result",
     "Scale",
+    "Stretch",
     "Term",
     "TopTokens",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from headscope.arguments import checked
 
@@ -34,6 +34,12 @@ class ResultBase:
     """Saving and figures, the same for every kind."""
 
     title: str
+    result_kind: ClassVar[str]
+
+    @property
+    def view(self) -> str:
+        """The view that draws it; a kind of result may have several."""
+        return self.result_kind
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.title!r}, {self._outline()})"

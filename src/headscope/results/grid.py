@@ -103,11 +103,34 @@ class Alignment:
     given: bool
 
 
+Drawn = Literal["heatmap", "curves", "texts"]
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Places of the last axis, one after the other, that a rule picks out.
+
+    Args:
+        label: What they are called.
+        rule: How they are found in the measures, in a sentence.
+        first: The first of them, an index; None where the rule finds none.
+        last: The last of them.
+    """
+
+    label: str
+    rule: str
+    first: int | None = None
+    last: int | None = None
+
+
 @dataclass(frozen=True, repr=False)
 class Grid(ResultBase):
     """Values over named axes.
 
     The last two axes are the rows and columns of the heatmap; any axes before them are choosers.
+    Drawn as `curves`, the last axis runs to the right, measures of one unit share a chart, and of
+    the rows `mean`, `low` and `high` the last two are the edges of a band. Drawn as `texts`, each
+    row is a text, whose tokens are the first of `top`.
 
     Args:
         title: What the figure shows.
@@ -120,6 +143,8 @@ class Grid(ResultBase):
         states: uint8, one per cell: index into `CELL_STATES`; None where all cells are exact.
         alignment: How the positions of two prompts meet, where there are two.
         baselines: The metric on the unpatched runs, such as "clean" and "corrupted".
+        drawn: How it is shown.
+        stretches: What curves are read by.
     """
 
     title: str
@@ -132,6 +157,8 @@ class Grid(ResultBase):
     states: UInt8 | None = None
     alignment: Alignment | None = None
     baselines: tuple[Term, ...] = ()
+    drawn: Drawn = "heatmap"
+    stretches: tuple[Stretch, ...] = ()
     kind: Literal["grid"] = "grid"
 
     result_kind: ClassVar[str] = "grid"
@@ -150,6 +177,11 @@ class Grid(ResultBase):
             k = self.top.ids.shape[-1]
             check_array("Top token ids", self.top.ids, "int32", (*self.shape, k))
             check_array("Top token values", self.top.values, "float32", (*self.shape, k))
+
+    @property
+    def view(self) -> str:
+        """The view that draws it."""
+        return self.result_kind if self.drawn == "heatmap" else self.drawn
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -15,7 +15,9 @@ from headscope.errors import HeadscopeError
 from headscope.export.bundle import read_bundle
 from headscope.widgets.late_comm import LateWidget
 
-Bundle = Literal["widget", "attention", "graph", "panes", "interventions"]
+Bundle = Literal[
+    "widget", "attention", "graph", "curves", "texts", "panes", "interventions"
+]
 
 _UNBUILT = """\
 const render = ({ el }) => { el.textContent = MESSAGE; };
