@@ -71,6 +71,7 @@ ASKED: dict[str, list[dict[str, Any]]] = {
         {"prompt": IDS, "heads": ("L0H1", "L1H2"), "position": -2},
         {"prompt": IDS, "corrupted": OTHER, "answer": 281, "wrong": 282},
     ],
+    "stages": [{"prompt": IDS, "more": (OTHER,), "seed": 3}],
 }  # fmt: skip
 CASES = [(name, fields) for name, asked in ASKED.items() for fields in asked]
 

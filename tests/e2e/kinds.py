@@ -30,6 +30,7 @@ WIDGETS = {
     "ResultView": "hs.ResultView(hs.difference(*(hs.LogitLens(model, text).result"
     " for text in (pair.clean, pair.corrupted))))",
     "SelfRepair": "hs.SelfRepair(model, pair.clean, pair.answer, pair.wrong)",
+    "InferenceStages": "hs.InferenceStages(model, [capital, pair.clean])",
 }
 
 #: Those with no model behind them.
@@ -90,11 +91,22 @@ def _graph_answers(root: Locator) -> None:
     expect(root.locator(".hs-graph-detail strong").first).to_contain_text("logit")
 
 
+def _curves_answer(root: Locator) -> None:
+    """A layer tells its numbers under the pointer, and is pinned by a key."""
+    chart = root.locator(".hs-curve").first
+    chart.scroll_into_view_if_needed()
+    chart.hover(position={"x": 120, "y": 60})
+    expect(root.locator(".hs-tooltip")).to_contain_text("KL to the final output")
+    root.get_by_label("Curves over layer").press("ArrowRight")
+    expect(root.get_by_role("status")).to_contain_text("Pinned: L0")
+
+
 _ANSWERS: dict[str, Callable[[Locator], None]] = {
     "AttentionPatterns": _heads_answer,
     "CircuitDiscovery": _graph_answers,
     "AttributionGraph": _graph_answers,
     "GraphView": _graph_answers,
+    "InferenceStages": _curves_answer,
 }
 
 

@@ -5,7 +5,7 @@ import { fraction, type Theme } from "./colour";
 import { labelEvery, niceTicks } from "./layout";
 import { palette } from "./palette";
 import type { Box, Mark, Scene } from "./scene";
-import { formatNumber, textWidth } from "./text";
+import { fitText, formatNumber, textWidth } from "./text";
 
 export interface Series {
   label: string;
@@ -31,6 +31,8 @@ export interface Shade {
 
 export interface Chart {
   title: string;
+  /** Said behind the title. */
+  unit?: string;
   /** Names of the places along the horizontal axis. */
   places: readonly string[];
   /** Where they are along it, 0 to 1 ascending; evenly spaced by default. */
@@ -53,6 +55,8 @@ const SIDE = 22;
 /** Room for the names of the places and, under them, what the names share. */
 const BOTTOM = 38;
 const GAP = 8;
+/** How much wider bold letters are. */
+const BOLD = 1.1;
 
 const BAND = 0.2;
 const SHADE = 0.12;
@@ -105,6 +109,11 @@ export function chartScene(chart: Chart, theme: Theme, width: number, height: nu
   const marks: Mark[] = [
     { kind: "text", x: box.x, y: TITLE, text: chart.title, fill: text, size: TITLE, weight: 600 },
   ];
+  if (chart.unit) {
+    const x = box.x + textWidth(chart.title, TITLE, false) * BOLD + GAP;
+    const said = fitText(chart.unit, width - x, SIZE, false);
+    marks.push({ kind: "text", x, y: TITLE, text: said, fill: muted, size: SIZE });
+  }
   const half = count < 2 ? box.width / 2 : box.width / (count - 1) / 2;
   for (const { first, last, colour } of chart.shades ?? []) {
     const x = Math.max(box.x, toX(first) - half);

@@ -21,6 +21,7 @@ from headscope.analyses import (
     nearest_tokens,
     path_patching,
     self_repair,
+    stages,
 )
 from headscope.jobs.steps import Steps
 from headscope.results import Result
@@ -53,4 +54,5 @@ REGISTRY: Mapping[str, Analysis] = {
     "nearest_tokens": Analysis(nearest_tokens.NearestTokensRequest, nearest_tokens.run),
     "path_patching": Analysis(path_patching.PathPatchingRequest, path_patching.run),
     "self_repair": Analysis(self_repair.SelfRepairRequest, self_repair.run),
+    "stages": Analysis(stages.InferenceStagesRequest, stages.run),
 }

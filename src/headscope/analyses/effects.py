@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from headscope.analyses.contrast import Experiment
 from headscope.analyses.experiments import Direction
+from headscope.analyses.intervals import RESAMPLES, resampled
 from headscope.analyses.map_trials import EXACT, NOT_APPLICABLE, MapTrials
 from headscope.analyses.metrics import TITLES, MetricName
 from headscope.analyses.trials import Trials
 from headscope.results import MEAN, Alignment, Axis, JsonValue, Measure, Prompt, Scale
 
-_RESAMPLES = 1000
 _SHOWN_CHARACTERS = 40
 
 
@@ -112,7 +112,7 @@ class EffectGrid:
             bound = np.concatenate([end[None], np.full(change.shape, np.nan)])
             definition = (
                 f"{title} end of the 95 % percentile bootstrap interval of the mean effect "
-                f"({_RESAMPLES:,} resamples of the {n} experiments)."
+                f"({RESAMPLES:,} resamples of the {n} experiments)."
             )
             title = f"{title} end of interval"
             made.append(self._measure(name, title, unit, definition, bound, True))
@@ -155,9 +155,7 @@ def bootstrap(trials: MapTrials, change: npt.NDArray[np.float64]) -> npt.NDArray
         trials: The experiments.
         change: Changes of the metric `[experiment, cell]`.
     """
-    n = len(change)
-    drawn = np.random.default_rng(trials.seed).integers(0, n, (_RESAMPLES, n))
-    weights = np.stack([np.bincount(row, minlength=n) for row in drawn]) / n
+    weights = resampled(len(change), trials.seed)
     means = weights @ change
     if trials.normalises:
         scale = weights @ (trials.source_metric - trials.plain_metric)

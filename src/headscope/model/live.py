@@ -16,7 +16,7 @@ import torch
 from headscope._version import __version__
 from headscope.arguments import short
 from headscope.components import Layout
-from headscope.errors import ModelError
+from headscope.errors import ModelError, ResultError
 from headscope.model.capabilities import Capabilities, capabilities, name_of
 from headscope.model.inventory import Inventory
 from headscope.model.layout import layout
@@ -325,6 +325,21 @@ class LiveModel:
         inventory = self._inventory
         inventory.refresh()
         return inventory.weights(), inventory.hooks(), inventory.is_training()
+
+    def still(self, state: Any, since: str) -> None:
+        """Refuse to go on with a model that is not as it was.
+
+        Args:
+            state: What `state` gave.
+            since: What began then.
+
+        Raises:
+            ResultError: Its weights or the hooks on it have changed.
+        """
+        if self.state() != state:
+            raise ResultError(
+                f"The model's weights or hooks have changed since {since}.", "Run it again."
+            )
 
     def own_hooks(self) -> AbstractContextManager[None]:
         """What is hooked within is Headscope's own, and gone at the end: `state` needs no walk."""

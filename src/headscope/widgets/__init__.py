@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from headscope.widgets.base import close_all
     from headscope.widgets.circuit_discovery import CircuitDiscovery
     from headscope.widgets.graph_view import GraphView
+    from headscope.widgets.inference_stages import InferenceStages
     from headscope.widgets.layer_robustness import LayerRobustness
     from headscope.widgets.linking import link, unlink
     from headscope.widgets.logit_attribution import LogitAttribution
@@ -31,6 +32,7 @@ __all__ = [
     "AttributionGraph",
     "CircuitDiscovery",
     "GraphView",
+    "InferenceStages",
     "LayerRobustness",
     "LogitAttribution",
     "LogitLens",
@@ -50,6 +52,7 @@ _HOMES = {
     "AttributionGraph": "attribution_graph",
     "CircuitDiscovery": "circuit_discovery",
     "GraphView": "graph_view",
+    "InferenceStages": "inference_stages",
     "LayerRobustness": "layer_robustness",
     "LogitAttribution": "logit_attribution",
     "LogitLens": "logit_lens",

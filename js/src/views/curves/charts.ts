@@ -75,12 +75,13 @@ export function chartsOf(grid: Grid, theme: Theme, pinned: number | null): Chart
     );
     return {
       title: titleOf(measures),
+      unit: measures.length > 1 ? "" : (measures[0]?.unit ?? ""),
       places: placesOf(grid),
       series,
       bands,
       shades,
       pinned,
-      scale: union(measures.map(({ scale }) => scale)),
+      scale: union(measures),
     };
   });
 }
@@ -90,11 +91,13 @@ const capital = (text: string): string => text.charAt(0).toUpperCase() + text.sl
 function titleOf(measures: readonly Measure[]): string {
   const [first] = measures;
   if (!first) return "";
-  if (measures.length > 1) return capital(first.unit);
-  return first.unit ? `${first.title} (${first.unit})` : first.title;
+  return measures.length > 1 ? capital(first.unit) : first.title;
 }
 
-function union(scales: readonly Scale[]): Scale {
+/** The domains of all measures; what is 0 throughout has none to speak of. */
+function union(measures: readonly Measure[]): Scale {
+  const told = measures.filter(({ values }) => values.data.some((value) => value > 0));
+  const scales = (told.length > 0 ? told : measures).map(({ scale }) => scale);
   const low = Math.min(...scales.map((scale) => scale.low));
   const high = Math.max(...scales.map((scale) => scale.high));
   return { kind: "sequential", low, high, reverse: false, log: false };

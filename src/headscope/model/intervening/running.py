@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 
-from headscope.errors import ResultError
 from headscope.model.direct_runs import record
 from headscope.model.intervening.applying import Plan
 from headscope.model.live import LiveModel
@@ -65,10 +64,7 @@ class Baseline:
             ResultError: The model is not the one whose plain run this is, or not the plan's.
             HeadscopeError: An intervention does not fit the prompt.
         """
-        if self._model.state() != self._state:
-            raise ResultError(
-                "The model's weights or hooks have changed since its plain run.", "Run it again."
-            )
+        self._model.still(self._state, "its plain run")
         plan.check(self._model)
         bridge, recorded = self._model.bridge, self._recorded
         found: dict[str, torch.Tensor] = {}
