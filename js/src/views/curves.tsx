@@ -7,7 +7,7 @@ import type { ViewProps } from "./contract";
 import { chartsOf, placesOf, readingAt } from "./curves/charts";
 import { extentOf, stretchScene } from "./curves/stretches";
 import { readOptions } from "./heatmap/options";
-import { selectionAt } from "./heatmap/selection";
+import { indexAt } from "./heatmap/selection";
 import { sliceOf } from "./heatmap/slice";
 import { Table } from "./heatmap/table";
 import { SceneCanvas } from "./parts/canvas";
@@ -46,7 +46,7 @@ export function CurvesView(props: ViewProps<Grid>): JSX.Element {
   const pin = (place: number | null): void => {
     if (!axis?.selects) return;
     const none = place === null || place === pinned;
-    select(none ? { [axis.selects]: null } : selectionAt(axis, place));
+    select(none ? { [axis.selects]: null } : indexAt(axis, place));
     announce(none ? "Unpinned" : `Pinned: ${words(place)}`);
   };
   const onKeyDown = (event: KeyboardEvent): void => {

@@ -161,7 +161,10 @@ def _grid(
     layers = tuple(f"L{layer}" for layer in range(model.n_layers))
     return Grid(
         title=f"Layer robustness{many}",
-        axes=(Axis("edit", tuple(_EDITS)), Axis("layer", layers, selects="layer")),
+        axes=(
+            Axis("edit", tuple(_EDITS), components=(None, None, "MLP{layer}", None)),
+            Axis("layer", layers, selects="layer"),
+        ),
         measures=(
             Measure(
                 "loss_change", "Loss change", "nats",
