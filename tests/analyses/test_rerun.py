@@ -72,6 +72,11 @@ ASKED: dict[str, list[dict[str, Any]]] = {
         {"prompt": IDS, "corrupted": OTHER, "answer": 281, "wrong": 282},
     ],
     "stages": [{"prompt": IDS, "more": (OTHER,), "seed": 3}],
+    "task_vectors": [
+        {"examples": (("cat", "dog"), ("dog", "mat"), ("mat", "cat")), "queries": (("sat", "on"),),
+         "template": "{x} saw {y} ", "into": "the {x} {y}", "shots": 1, "shuffles": 3, "seed": 7,
+         "layers": (0, 2)},
+    ],
 }  # fmt: skip
 CASES = [(name, fields) for name, asked in ASKED.items() for fields in asked]
 

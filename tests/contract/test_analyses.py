@@ -41,7 +41,16 @@ SEVERAL_RUNS = ("layer_robustness", "self_repair", "stages")
 
 #: Analyses that are of something else than a prompt, by the first field of their request: the
 #: request's fields, with a prompt in them.
-OTHERS: dict[str, Any] = {"of": lambda prompt: {"of": hs.Means([prompt], ["the dog"])}}
+OTHERS: dict[str, Any] = {
+    "of": lambda prompt: {"of": hs.Means([prompt], ["the dog"])},
+    "examples": lambda prompt: {
+        "examples": ((prompt, "the cat"), ("dog", "the dog"), ("mat", "the mat")),
+        "queries": (("sat", "the cat"), ("on", "the mat")),
+        "template": "{x} saw {y} ",
+        "shots": 2,
+        "shuffles": 2,
+    },
+}
 
 
 def takes_other(name: str) -> bool:

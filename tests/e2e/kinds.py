@@ -12,6 +12,7 @@ torch.set_num_threads(1)
 model, transcoders = hs.load_demo(), hs.load_demo_transcoders()
 pair = hs.demo.prompts["ioi"][0]
 both = (model, pair.clean, pair.corrupted)
+capitals = [(state.name, state.capital) for state in hs.demo.states()]
 capital = "The capital of the state containing Dallas is"
 """
 
@@ -20,6 +21,8 @@ WIDGETS = {
     "AttentionPatterns": "hs.AttentionPatterns(model, pair.clean)",
     "LogitLens": "hs.LogitLens(model, capital)",
     "NearestTokens": "hs.NearestTokens(model, 'Austin - Texas + Ohio', to='embedding')",
+    "TaskVectors": "hs.TaskVectors(model, capitals[:8], capitals[8:11], shots=0, shuffles=3, "
+    "template='The capital of {x} is {y}', into='The bird of {x} is {y}')",
     "LogitAttribution": "hs.LogitAttribution(model, capital, answer=' Austin')",
     "ActivationPatching": "hs.ActivationPatching(*both)",
     "PathPatching": "hs.PathPatching(*both, receivers='L3H1.q')",

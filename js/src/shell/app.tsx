@@ -80,7 +80,7 @@ export function App({ host, islands, embedded = false, lend }: AppProps) {
       {second && prompted && (
         <PromptInput host={host} state={state} field={second} label={second.title} />
       )}
-      {result && prompted && (
+      {result && prompted && !(state.widget in WRITTEN) && (
         <NextTokens host={host} tokens={result.next_tokens} outdated={superseded || editing} />
       )}
       <Fields host={host} state={state} />

@@ -22,6 +22,7 @@ from headscope.analyses import (
     path_patching,
     self_repair,
     stages,
+    task_vectors,
 )
 from headscope.jobs.steps import Steps
 from headscope.results import Result
@@ -55,4 +56,5 @@ REGISTRY: Mapping[str, Analysis] = {
     "path_patching": Analysis(path_patching.PathPatchingRequest, path_patching.run),
     "self_repair": Analysis(self_repair.SelfRepairRequest, self_repair.run),
     "stages": Analysis(stages.InferenceStagesRequest, stages.run),
+    "task_vectors": Analysis(task_vectors.TaskVectorsRequest, task_vectors.run),
 }

@@ -47,7 +47,6 @@ from headscope.results import Axis, Grid, JsonValue, Measure, Prompt, Scale, Top
 _STEP_SECONDS = 0.04
 _RUNS_SHARE = 0.3
 _LONGEST = 60
-_EXACT, _NOT_APPLICABLE = 3, 0
 
 
 @dataclass(frozen=True)
@@ -223,7 +222,6 @@ def _grid(
     if request.transcoders is not None:
         parameters["transcoders"] = request.transcoders.name
         parameters["transcoders_revision"] = request.transcoders.revision
-    known = ~np.isnan(search.cosines)
     return Grid(
         title=f"Nearest {search.noun} to {short}",
         axes=(
@@ -233,7 +231,7 @@ def _grid(
                 selects="layer",
                 indices=tuple(None if layer == last else layer for layer in search.layers),
             ),
-            Axis("rank", tuple(str(rank) for rank in range(1, known.shape[1] + 1))),
+            Axis("rank", tuple(str(rank) for rank in range(1, search.ids.shape[1] + 1))),
         ),
         measures=(
             Measure(
@@ -256,5 +254,4 @@ def _grid(
             notes=("Each text of the direction ran by itself.",),
         ),
         top=_top(model, search),
-        states=np.where(known, _EXACT, _NOT_APPLICABLE).astype(np.uint8),
     )  # fmt: skip

@@ -99,6 +99,8 @@ def request_of(record: Provenance, transcoders: Any = None) -> Any:
             fields[name] = _needed(told.get(name), transcoders)
         elif name == "of":
             fields[name] = direction_from_json(json.loads(str(told[name])))
+        elif name in ("examples", "queries"):
+            fields[name] = tuple(map(tuple, json.loads(str(told[name]))))
         elif name == "seed":
             fields[name] = record.seed
         else:

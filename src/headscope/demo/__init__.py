@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from headscope.arguments import checked
 from headscope.demo.prompts import PromptPair, prompts
+from headscope.demo.world import states
 
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
@@ -100,6 +101,7 @@ __all__ = [
     "load_demo",
     "load_demo_transcoders",
     "prompts",
+    "states",
     "texts",
     "transcoders_card",
 ]

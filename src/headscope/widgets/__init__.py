@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from headscope.widgets.path_patching import PathPatching
     from headscope.widgets.result_view import ResultView
     from headscope.widgets.self_repair import SelfRepair
+    from headscope.widgets.task_vectors import TaskVectors
 
 __all__ = [
     "ActivationPatching",
@@ -41,6 +42,7 @@ __all__ = [
     "PathPatching",
     "ResultView",
     "SelfRepair",
+    "TaskVectors",
     "close_all",
     "link",
     "unlink",
@@ -61,6 +63,7 @@ _HOMES = {
     "PathPatching": "path_patching",
     "ResultView": "result_view",
     "SelfRepair": "self_repair",
+    "TaskVectors": "task_vectors",
     "close_all": "base",
     "link": "linking",
     "unlink": "linking",
