@@ -19,6 +19,7 @@ const gridFigure = (grid: Grid) =>
   ({ heatmap: heatmapFigure, curves: curvesFigure, texts: textsFigure })[grid.drawn];
 
 export function svgOf({ payload, ...shown }: FrozenWidget, wanted: Wanted): string {
+  if (!payload) throw new Error("There is no result to draw.");
   const result = decodeResult(payload);
   const state: Shown = { ...shown, selection: merge(NOTHING, shown.selection) };
   const draw = (theme: Theme, width: number): Drawing => {

@@ -1,18 +1,54 @@
 // The entry of pages without a kernel: unpacks every widget and draws it in its place, one after the other,
 // so that the first can be used before the last is there. Outputs of a notebook that come later ask for it.
+import type { Host } from "./host/contract";
 import { frozenHost } from "./host/frozen";
 import { unpack } from "./host/packed";
 import { errorInfo } from "./shell/error-box";
-import { mount, mountError } from "./shell/mount";
+import { type DrawPart, frameOfPage } from "./shell/frame";
+import { mount, mountError, mountFrame } from "./shell/mount";
 import { hasView } from "./views";
-import { borrowedOfPage, islandsOfPage } from "./views/island";
+import { borrowedOfPage, islandsOfPage, lentOnPage } from "./views/island";
+
+/** Parts of a widget that holds others, in the order of its panes' references. */
+const partsOf = (place: HTMLElement): HTMLElement[] => [
+  ...place.querySelectorAll<HTMLElement>(":scope > .headscope-part"),
+];
+
+async function hostOf(place: HTMLElement): Promise<Host> {
+  const data = place.querySelector(":scope > .headscope-data")?.textContent ?? "";
+  return frozenHost(await unpack(data), place.dataset.link);
+}
+
+/** Draws the widgets in panes, each unpacked when it is first seen. */
+function inPanes(parts: readonly HTMLElement[]): DrawPart {
+  const hosts = new Map<HTMLElement, Promise<Host>>();
+  return (widget, element) => {
+    const part = parts[Number(widget)];
+    let remove = (): void => {};
+    let wanted = true;
+    const drawn = async (): Promise<void> => {
+      if (!part) throw new Error("This view is not in the page.");
+      const host = hosts.get(part) ?? hostOf(part);
+      hosts.set(part, host);
+      const found = await host;
+      if (wanted) remove = mount(element, found, islandsOfPage(), { embedded: true });
+    };
+    drawn().catch((failure: unknown) => {
+      remove = mountError(element, errorInfo(failure));
+    });
+    return () => {
+      wanted = false;
+      remove();
+    };
+  };
+}
 
 async function draw(place: HTMLElement): Promise<void> {
   try {
-    const data = place.querySelector(".headscope-data")?.textContent ?? "";
-    mount(place, frozenHost(await unpack(data), place.dataset.link), islandsOfPage(), {
-      lend: borrowedOfPage,
-    });
+    const host = await hostOf(place);
+    const frame = place.dataset.kind === "panes" && frameOfPage();
+    if (frame) mountFrame(place, host, frame, inPanes(partsOf(place)), borrowedOfPage);
+    else mount(place, host, islandsOfPage(), { lend: borrowedOfPage });
     const picture = place.parentElement?.querySelector<HTMLElement>(".headscope-picture");
     if (picture) picture.style.display = "none";
   } catch (failure) {
@@ -23,7 +59,8 @@ async function draw(place: HTMLElement): Promise<void> {
 /** Whether it can be drawn now: its view may be on the way, and a live view may hide it. */
 function ready(place: HTMLElement): boolean {
   const hidden = place.closest("[data-headscope]") !== null && place.getClientRects().length === 0;
-  return !hidden && hasView(place.dataset.kind?.split(" ")[0], islandsOfPage());
+  const all = [place, ...partsOf(place)];
+  return !hidden && all.every(({ dataset }) => hasView(dataset.kind?.split(" ")[0], lentOnPage()));
 }
 
 async function drawAll(): Promise<void> {

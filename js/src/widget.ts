@@ -40,7 +40,7 @@ function render({ model, el, view, draw, lend }: Props): () => void {
     const host = liveHost(model);
     const unmount =
       view && isFrame(view)
-        ? mountFrame(el, host, view, inPanes(draw))
+        ? mountFrame(el, host, view, inPanes(draw), lend)
         : mount(el, host, view ? [view] : [], { embedded: "embedded" in el.dataset, lend });
     const showOutput = hideOutput(model.get("_output"));
     return () => {

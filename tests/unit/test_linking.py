@@ -42,6 +42,13 @@ def test_what_is_chosen_in_one_is_chosen_in_the_others(trio: tuple[Any, Any, Any
     assert (one.selection["layer"], one.selection["dest"]) == (0, 2)
 
 
+def test_a_field_that_is_changed_alone_travels_too(trio: tuple[Any, Any, Any]) -> None:
+    one, same, _ = trio
+    hs.link(one, same)
+    one.selection |= {"token": 2}
+    assert same.selection["token"] == 2
+
+
 def test_what_is_left_alone_stays(trio: tuple[Any, Any, Any]) -> None:
     one, same, other = trio
     hs.link(one, same, other)

@@ -1,6 +1,7 @@
 // What a front end needs of whoever holds the data: a live kernel or a frozen page.
 import type {
   Choice,
+  Common,
   ErrorInfo,
   FieldSpec,
   InterventionData,
@@ -36,6 +37,9 @@ export class NeedsKernel extends Error {
 /** What is shown where interventions act. */
 export type Effect = WidgetState["effect"];
 
+/** What there is to say of a prompt that ran, whatever was made of it. */
+export type Ran = Pick<Result, "provenance" | "next_tokens">;
+
 export interface HostState {
   /** Class of the widget, such as `AttentionPatterns`. */
   widget: string;
@@ -65,6 +69,10 @@ export interface HostState {
   asks: readonly string[];
   /** Of a widget that holds others: their panes, in order. */
   panes: readonly PaneSpec[];
+  /** What ran for the prompt that is shown; null before there was anything. */
+  ran: Ran | null;
+  /** How many steps there are back and forth; null: no history is kept. */
+  steps: Pick<Common, "undo" | "redo"> | null;
   /** Lines on what a frozen page lacks. */
   notes: readonly string[];
   /** What a frozen page lacks and would offer by name. */

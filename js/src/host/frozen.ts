@@ -4,14 +4,16 @@ import { createStore } from "../state/store";
 import { type Bytes, decodeResult } from "../wire/decode";
 import type {
   Choice,
+  Common,
   ErrorInfo,
   FieldSpec,
   Header,
   InterventionData,
   JobStatus,
+  PaneSpec,
   Selection,
 } from "../wire/types";
-import { type Effect, type Host, type HostState, NeedsKernel } from "./contract";
+import { type Effect, type Host, type HostState, NeedsKernel, type Ran } from "./contract";
 import { join } from "./linked";
 
 /** One widget of the page. */
@@ -32,7 +34,11 @@ export interface FrozenWidget {
   notes: string[];
   /** What the page lacks and would offer by name. */
   missing: Choice[];
-  payload: { header: Header; buffers: Bytes[] };
+  /** Of a widget that holds others. */
+  panes?: PaneSpec[];
+  common?: Common;
+  /** Null: it has no result of its own. */
+  payload: { header: Header; buffers: Bytes[] } | null;
 }
 
 /** `group`: whose widgets share their selection; empty: this one shares it with nobody. */
@@ -41,13 +47,17 @@ const differing = (before: Selection, after: Selection): Partial<Selection> =>
     Object.entries(after).filter(([name, value]) => value !== before[name as keyof Selection]),
   );
 
-export function frozenHost({ payload, ...saved }: FrozenWidget, group = ""): Host {
+export function frozenHost(widget: FrozenWidget, group = ""): Host {
+  const { payload, panes = [], common = null, ...saved } = widget;
+  const result = payload && decodeResult(payload);
   const store = createStore<HostState>({
     ...saved,
     kernel: "none",
     asks: [],
-    panes: [],
-    result: decodeResult(payload),
+    panes,
+    ran: common ? (common.ran as Ran | null) : result,
+    steps: common,
+    result,
     resultId: 1,
     selection: selected(NOTHING, saved.selection),
   });
@@ -57,7 +67,7 @@ export function frozenHost({ payload, ...saved }: FrozenWidget, group = ""): Hos
   };
   const take = (change: Partial<Selection>): void =>
     patch({ selection: selected(store.get().selection, change) });
-  const share = join(group, { result: () => store.get().result, take });
+  const share = join(group, { ran: () => store.get().ran, take });
   return {
     live: false,
     get state() {

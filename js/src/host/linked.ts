@@ -1,8 +1,9 @@
 // Widgets of a group share what is selected: layers, components and features, and positions where the prompts are the same.
-import type { Result, Selection } from "../wire/types";
+import type { Selection } from "../wire/types";
+import type { Ran } from "./contract";
 
 interface Member {
-  result(): Result | null;
+  ran(): Ran | null;
   take(patch: Partial<Selection>): void;
 }
 
@@ -19,10 +20,10 @@ export function join(group: string, member: Member): (patch: Partial<Selection>)
 
 function pass(patch: Partial<Selection>, from: Member, to: Member): void {
   const { dest, src, token, ...shared } = patch;
-  to.take(samePrompt(from.result(), to.result()) ? patch : shared);
+  to.take(samePrompt(from.ran(), to.ran()) ? patch : shared);
 }
 
-function samePrompt(one: Result | null, other: Result | null): boolean {
+function samePrompt(one: Ran | null, other: Ran | null): boolean {
   const ids = one?.provenance.prompts[0]?.token_ids;
   return ids !== undefined && ids.join() === other?.provenance.prompts[0]?.token_ids.join();
 }

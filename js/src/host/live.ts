@@ -5,6 +5,7 @@ import { merge, NOTHING, selected } from "../state/selection";
 import { createStore } from "../state/store";
 import { type Bytes, decodeResult } from "../wire/decode";
 import type {
+  Common,
   ErrorInfo,
   InterventionData,
   JobStatus,
@@ -15,7 +16,7 @@ import type {
   Selection,
   WidgetState,
 } from "../wire/types";
-import { type Host, type HostState, present } from "./contract";
+import { type Host, type HostState, present, type Ran } from "./contract";
 import { openLine } from "./line";
 
 export type WidgetModel = AnyModel<WidgetState & Record<string, unknown>>;
@@ -60,7 +61,7 @@ export function liveHost(model: WidgetModel): LiveHost {
   const store = createStore(read());
   const line = openLine(model, (kernel) => store.set({ ...store.get(), kernel }));
   const shared = [
-    ...["prompt", "interventions", "effect", "selection", "view", "_panes"],
+    ...["prompt", "interventions", "effect", "selection", "view", "_panes", "_common"],
     ...model.get("_marks"),
   ];
   let watched: string[] = [];
@@ -81,12 +82,14 @@ export function liveHost(model: WidgetModel): LiveHost {
     lastTrait = trait;
     const ahead =
       seen && (seen.job > trait.job || (old && seen.job === trait.job && runs(seen, trait)));
+    const shown = kept ? (previous?.result ?? null) : result;
+    const common = model.get("_common") as Common | undefined;
     return {
       widget: model.get("_widget"),
       kernel: previous?.kernel ?? "ready",
       fields,
       values: named(fields.map(({ name }) => name)),
-      result: kept ? (previous?.result ?? null) : result,
+      result: shown,
       resultId: kept ? (previous?.resultId ?? resultId) : resultId,
       status: ahead ? seen : trait,
       error: error ?? model.get("_error"),
@@ -98,6 +101,8 @@ export function liveHost(model: WidgetModel): LiveHost {
       marks: named(model.get("_marks")),
       asks: model.get("_asks"),
       arguments: model.get("_arguments"),
+      ran: common ? (common.ran as Ran | null) : shown,
+      steps: common ?? null,
       panes: (model.get("_panes") as PaneSpec[] | undefined) ?? NO_PANES,
       notes: [],
       missing: [],

@@ -25,6 +25,7 @@ export function widgetOf(line: string, body: Uint8Array<ArrayBuffer>): FrozenWid
   if (version !== VERSION) {
     throw new WireError(`This is no Headscope widget of version ${VERSION}, but of ${version}.`);
   }
+  if (header === null) return { ...shown, payload: null };
   let at = 0;
   const buffers = (header as Header).arrays.map((array) => {
     const from = at;

@@ -59,7 +59,7 @@ export function Interventions({ host, state }: PanelProps): JSX.Element | null {
     say(`Added: ${visible(wordsOf(item))}`);
   };
   const keyDown = (event: KeyboardEvent): void => {
-    if (!(event.ctrlKey || event.metaKey) || disabled) return;
+    if (state.steps || !(event.ctrlKey || event.metaKey) || disabled) return;
     const key = event.key.toLowerCase();
     // Text that is being typed has an undo of its own.
     const target = event.composedPath()[0];
@@ -77,18 +77,22 @@ export function Interventions({ host, state }: PanelProps): JSX.Element | null {
   return (
     <section ref={root} class="hs-iv" aria-label="Interventions" tabIndex={-1} onKeyDown={keyDown}>
       <div class="hs-row">
-        <Button
-          label="Undo"
-          title={disabled ?? "Ctrl+Z"}
-          disabled={!!disabled || !list.undo}
-          onClick={() => list.undo?.()}
-        />
-        <Button
-          label="Redo"
-          title={disabled ?? "Ctrl+Shift+Z"}
-          disabled={!!disabled || !list.redo}
-          onClick={() => list.redo?.()}
-        />
+        {!state.steps && (
+          <>
+            <Button
+              label="Undo"
+              title={disabled ?? "Ctrl+Z"}
+              disabled={!!disabled || !list.undo}
+              onClick={() => list.undo?.()}
+            />
+            <Button
+              label="Redo"
+              title={disabled ?? "Ctrl+Shift+Z"}
+              disabled={!!disabled || !list.redo}
+              onClick={() => list.redo?.()}
+            />
+          </>
+        )}
         <Button
           label="Clear all"
           title={disabled}

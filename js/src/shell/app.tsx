@@ -64,7 +64,7 @@ export function App({ host, islands, embedded = false, lend }: AppProps) {
       aria-label={visible(result?.title ?? state.widget)}
     >
       <header class="hs-row hs-head">
-        <Title state={state} />
+        <Title state={state} brief={embedded} />
         {result && superseded ? <Previous result={result} /> : <span class="hs-spacer" />}
         {hasPrompt && <Status host={host} state={state} />}
       </header>
@@ -135,12 +135,13 @@ export function App({ host, islands, embedded = false, lend }: AppProps) {
   );
 }
 
-function Title({ state }: { state: HostState }) {
+/** `brief`: of which model it is is said elsewhere. */
+function Title({ state, brief }: { state: HostState; brief: boolean }) {
   const provenance = state.result?.provenance;
   return (
     <h2 class="hs-title">
       {visible(state.result?.title ?? state.widget)}
-      {provenance && (
+      {provenance && !brief && (
         <span class="hs-muted">
           {" "}
           {[

@@ -3,7 +3,7 @@
 import type { ComponentType } from "preact";
 import type { Host } from "../host/contract";
 import type { Preact } from "../lend/preact";
-import type { Island } from "../views/island";
+import { type Lend, type Lent, lentOnPage } from "../views/island";
 
 /** Draws the widget of a pane into an element; returns what takes it out again. */
 export type DrawPart = (widget: string, element: HTMLElement) => () => void;
@@ -11,6 +11,7 @@ export type DrawPart = (widget: string, element: HTMLElement) => () => void;
 export interface FrameProps {
   host: Host;
   draw: DrawPart;
+  lend: Lend;
 }
 
 export interface Frame {
@@ -20,4 +21,6 @@ export interface Frame {
   css: string;
 }
 
-export const isFrame = (borrowed: Island | Frame): borrowed is Frame => "frame" in borrowed;
+export const isFrame = (lent: Lent): lent is Frame => "frame" in lent;
+
+export const frameOfPage = (): Frame | undefined => lentOnPage().find(isFrame);

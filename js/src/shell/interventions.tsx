@@ -2,7 +2,6 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { Host, HostState } from "../host/contract";
-import { preact } from "../lend/preact";
 import type { Lend, Panel } from "../views/island";
 import { errorInfo } from "./error-box";
 import { NEEDS_KERNEL } from "./notes";
@@ -29,7 +28,6 @@ export function InterventionsSection({
     let wanted = true;
     lend("interventions").then(
       (found) => {
-        found.bind(preact);
         if (wanted) setPanel(found);
       },
       (failure: unknown) => wanted && setProblem(errorInfo(failure).message),

@@ -21,6 +21,15 @@ interface Options {
 
 const noPanels: Lend = () => Promise.reject(new Error("This panel is not here."));
 
+/** Panels that draw with the shell's Preact. */
+const binding =
+  (lend: Lend): Lend =>
+  async (name) => {
+    const panel = await lend(name);
+    panel.bind(preact);
+    return panel;
+  };
+
 /** Draws into `element`; returns what takes it out again. */
 export function mount(
   element: HTMLElement,
@@ -30,7 +39,7 @@ export function mount(
 ): () => void {
   for (const island of islands) island.bind(preact);
   const css = islands.map((island) => island.css).join("");
-  const app = <App host={host} islands={islands} embedded={embedded} lend={lend} />;
+  const app = <App host={host} islands={islands} embedded={embedded} lend={binding(lend)} />;
   return attach(element, <Contained>{app}</Contained>, css);
 }
 
@@ -40,9 +49,10 @@ export function mountFrame(
   host: Host,
   { bind, frame: Outer, css }: Frame,
   draw: DrawPart,
+  lend: Lend,
 ): () => void {
   bind(preact);
-  const outer = <Outer host={host} draw={draw} />;
+  const outer = <Outer host={host} draw={draw} lend={binding(lend)} />;
   return attach(element, <Contained>{outer}</Contained>, css);
 }
 

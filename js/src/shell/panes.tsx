@@ -19,19 +19,29 @@ import {
   toggled,
   widened,
 } from "./panes-layout";
+import { useSight } from "./sight";
+import { stepByKey, WorkspaceHead } from "./workspace";
 
 export const panesCss = sheet;
 
 /** A step of a divider by key, as a part of the width. */
 const STEP = 0.02;
 
-export function PanesFrame({ host, draw }: FrameProps): JSX.Element {
+export function PanesFrame({ host, draw, lend }: FrameProps): JSX.Element {
   const state = useHost(host);
   const theme = useTheme();
   const root = useRef<HTMLDivElement>(null);
   const width = useWidth(root);
+  const { columns } = layoutOf(state.view, state.panes);
+  useSight(root, host, state.steps && width > 0 ? columns.join(";") : "");
   return (
-    <article class="hs-root hs-panes-root" data-theme={theme} aria-label={state.widget}>
+    <article
+      class="hs-root hs-panes-root"
+      data-theme={theme}
+      aria-label={state.widget}
+      onKeyDown={(event) => state.steps && stepByKey(host, event)}
+    >
+      {state.prompt !== null && <WorkspaceHead host={host} state={state} lend={lend} />}
       <div ref={root}>
         {width > 0 && (
           <Panes

@@ -26,8 +26,8 @@ interface PromptProps {
 
 export function PromptInput({ host, state, field, name, label, onEditing }: PromptProps) {
   const current = field ? String(state.values[field.name] ?? "") : (state.prompt ?? "");
-  const promptOf = ({ result }: HostState): Prompt | undefined =>
-    result?.provenance.prompts[field ? 1 : 0];
+  const promptOf = ({ ran }: HostState): Prompt | undefined =>
+    ran?.provenance.prompts[field ? 1 : 0];
   /** What is being typed; null while the box follows the kernel's prompt. */
   const [draft, setDraft] = useState<string | null>(null);
   const [composing, setComposing] = useState(false);

@@ -3,7 +3,7 @@ import type { ComponentType } from "preact";
 import type { Result } from "../wire/types";
 import type { ViewProps } from "./contract";
 import { HeatmapView, heatmapCss } from "./heatmap";
-import type { Island, IslandKind } from "./island";
+import type { Island, IslandKind, Lent } from "./island";
 import { type ViewName, viewName } from "./name";
 import { patchingCss } from "./patching";
 
@@ -22,9 +22,9 @@ export function viewOf(result: Result, islands: readonly Island[]): ComponentTyp
   return view as ComponentType<ViewProps>;
 }
 
-/** Whether the view of this name is among these islands, or the shell's own. */
-export const hasView = (name: string | undefined, islands: readonly Island[]): boolean =>
-  name === undefined || name in VIEWS || islands.some(({ kind }) => kind === name);
+/** Whether what has this name is among these, or the shell's own view. */
+export const hasView = (name: string | undefined, lent: readonly Lent[]): boolean =>
+  name === undefined || name in VIEWS || lent.some(({ kind }) => kind === name);
 
 /** Styles of the shell's own views, for the shadow root. */
 export const viewsCss = heatmapCss + patchingCss;

@@ -34,24 +34,32 @@ export interface Panel {
 /** Fetches a panel that is in a bundle of its own. */
 export type Lend = (name: Panel["kind"]) => Promise<Panel>;
 
-const PLACE = Symbol.for("headscope.islands");
-const page = globalThis as { [PLACE]?: (Island | Panel)[] };
+/** Anything in a bundle of its own. */
+export interface Lent {
+  kind: string;
+  bind(preact: Preact): void;
+}
 
-/** Puts an island where the shell of a saved page looks for it, and tells the shell. */
-export function leaveOnPage(island: Island | Panel): void {
+const PLACE = Symbol.for("headscope.islands");
+const page = globalThis as { [PLACE]?: Lent[] };
+
+/** Puts it where the shell of a saved page looks for it, and tells the shell. */
+export function leaveOnPage(lent: Lent): void {
   page[PLACE] ??= [];
-  page[PLACE].push(island);
+  page[PLACE].push(lent);
   document.dispatchEvent(new Event("headscope"));
 }
 
+export const lentOnPage = (): readonly Lent[] => page[PLACE] ?? [];
+
 export const islandsOfPage = (): readonly Island[] =>
-  (page[PLACE] ?? []).filter((one): one is Island => "view" in one);
+  lentOnPage().filter((lent): lent is Island => "view" in lent);
 
 /** Of a saved page, on which it may be still to come. */
 export const borrowedOfPage: Lend = (name) =>
   new Promise((resolve) => {
     const look = (): void => {
-      const found = page[PLACE]?.find((one): one is Panel => one.kind === name);
+      const found = lentOnPage().find((one): one is Panel => one.kind === name);
       if (!found) return;
       document.removeEventListener("headscope", look);
       resolve(found);

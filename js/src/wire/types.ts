@@ -336,6 +336,13 @@ export interface PaneSpec {
   error: ErrorInfo | null;
 }
 
+/** What several views of one prompt have in common, for the page that holds them. */
+export interface Common {
+  undo: number;
+  redo: number;
+  ran: Record<string, unknown> | null;
+}
+
 /** The synced traits that every widget has; each in `_fields` and in `_marks` is one more. */
 export interface WidgetState {
   _widget: string;

@@ -68,9 +68,8 @@ test("widgets of a group share what is selected, positions where the tokens are 
     frozenHost(saved()),
   ];
   const other = saved();
-  const { header } = other.payload;
-  const [prompt] = (header.data.provenance as Provenance).prompts;
-  if (prompt) prompt.token_ids = [1];
+  const made = other.payload?.header.data.provenance as Provenance | undefined;
+  if (made?.prompts[0]) made.prompts[0].token_ids = [1];
   const apart = frozenHost(other, "a");
   one.setSelection({ layer: 2, head: 1, token: 3 });
   expect(same.state.selection).toMatchObject({ layer: 2, head: 1, token: 3 });

@@ -40,6 +40,8 @@ export function played(interventions: InterventionData[], live = true): Played {
     arguments: {},
     asks: [],
     panes: [],
+    ran: null,
+    steps: null,
     notes: [],
     missing: [],
   });

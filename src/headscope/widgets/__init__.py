@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from headscope.widgets.attribution_graph import AttributionGraph
     from headscope.widgets.base import close_all
     from headscope.widgets.circuit_discovery import CircuitDiscovery
+    from headscope.widgets.explorer import Explorer
     from headscope.widgets.graph_view import GraphView
     from headscope.widgets.inference_stages import InferenceStages
     from headscope.widgets.layer_robustness import LayerRobustness
@@ -32,6 +33,7 @@ __all__ = [
     "AttentionPatterns",
     "AttributionGraph",
     "CircuitDiscovery",
+    "Explorer",
     "GraphView",
     "InferenceStages",
     "LayerRobustness",
@@ -53,6 +55,7 @@ _HOMES = {
     "AttentionPatterns": "attention",
     "AttributionGraph": "attribution_graph",
     "CircuitDiscovery": "circuit_discovery",
+    "Explorer": "explorer",
     "GraphView": "graph_view",
     "InferenceStages": "inference_stages",
     "LayerRobustness": "layer_robustness",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, ClassVar, Generic, TypeVar, cast
 from weakref import WeakSet
 
 from headscope.arguments import checked
-from headscope.errors import Cancelled, ModelError, RequestError, ResultError
+from headscope.errors import Cancelled, ModelError, ResultError
 from headscope.jobs import Job, JobRunner, Step, Steps
 from headscope.model import LiveModel
 from headscope.model.runs import POOL
@@ -17,6 +19,7 @@ from headscope.results import CircuitGraph, Grid, Patterns, Prompt
 from headscope.widgets.asks import Answer, Answering, Params
 from headscope.widgets.failure import describe
 from headscope.widgets.late import at_next_cell
+from headscope.widgets.page import PageWidget
 from headscope.widgets.prompted import Closed, PromptedPage
 from headscope.widgets.published import PublishedPage
 from headscope.widgets.selection import within
@@ -28,12 +31,13 @@ R = TypeVar("R", Grid, Patterns, CircuitGraph)
 #: Seconds that the constructor spends on the first result before it leaves the rest to the loop.
 #: What is done by then is drawn with the widget, and is in the notebook that nbconvert stores.
 FIRST_BUDGET_S = 1.0
+_budget: ContextVar[float | None] = ContextVar("budget", default=None)
 #: Seconds after which progress that no page acknowledged is sent again all the same.
 ACK_PATIENCE_S = 1.0
 _SHOWN_CHARACTERS = 40
 
 
-_OPEN: WeakSet[HeadscopeWidget[Any]] = WeakSet()
+_OPEN: WeakSet[PageWidget] = WeakSet()
 
 
 @checked
@@ -46,6 +50,21 @@ def close_all() -> None:
     for widget in list(_OPEN):
         widget.close()
     POOL.clear()
+
+
+def opened(widget: PageWidget) -> None:
+    """Let `close_all` know of a widget that holds a model."""
+    _OPEN.add(widget)
+
+
+@contextmanager
+def first_budget(seconds: float) -> Iterator[None]:
+    """Constructors called within spend so long on their first results."""
+    token = _budget.set(seconds)
+    try:
+        yield
+    finally:
+        _budget.reset(token)
 
 
 class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
@@ -100,13 +119,14 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
         if self.takes_interventions:
             fields["interventions"] = () if interventions is None else interventions
         super().__init__(live, prompt, selection, _status=_status(0, "idle"), **fields)
-        _OPEN.add(self)
+        opened(self)
         self.observe(
             self._edited, ["prompt", "interventions", *(field["name"] for field in self.fields)]
         )
         job = self._begin()
         if job is not None:
-            job.advance(FIRST_BUDGET_S)
+            budget = _budget.get()
+            job.advance(FIRST_BUDGET_S if budget is None else budget)
             self._runner.start(job, self._home.loop())
         error = self.last_error
         if isinstance(error, ModelError):
@@ -140,8 +160,6 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
 
     def _questions(self) -> dict[str, Callable[[Params], Answering]]:
         return super()._questions() | {
-            "extend": self._answer_extend,
-            "ping": lambda _: Answer(self._desk.open),
             "pause": lambda _: self._answer_after(self.pause),
             "resume": lambda _: self._answer_after(self.resume),
         }
@@ -224,6 +242,11 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
         if self._runner.job is not None:
             self._runner.job.resume()
             self._status = self._status_of(self._runner.job)
+
+    def _put_off(self) -> None:
+        """Stop computing what is about to be edited; `status` is `idle` until it is."""
+        self._runner.discard()
+        self._status = _status(self._status["job"], "idle")
 
     def close(self) -> None:
         """Remove the widget from the page, stop its computation and let go of all it holds.
@@ -412,18 +435,9 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
         do()
         return Answer()
 
-    def _answer_extend(self, params: Params) -> Answer:
-        token_id = params["token_id"]
-        if token_id is None:
-            best = self.result.next_tokens
-            if not best:
-                raise RequestError("This result does not say which token comes next.")
-            token_id = best[0].token_id
-        text = self._prompts.extend(self.prompt, self._model.token_id(int(token_id)))
-        if text == self.prompt:  # the token spells nothing of its own
-            self._edited(None)
-        self.prompt = text
-        return Answer({"prompt": self.prompt})
+    def _likeliest(self) -> int | None:
+        best = self.result.next_tokens
+        return best[0].token_id if best else None
 
 
 def _ran(result: Grid | Patterns | CircuitGraph) -> Prompt:

@@ -88,8 +88,5 @@ def _without_positions(changed: dict[str, Any]) -> dict[str, Any]:
 
 def _same_tokens(one: PageWidget, other: PageWidget) -> bool:
     """Of what is shown; a widget without a result yet has no positions to share."""
-    shown = [widget._result.get("header", {}).get("data", {}) for widget in (one, other)]
-    first, second = (
-        data["provenance"]["prompts"][0]["token_ids"] if data else None for data in shown
-    )
-    return first is not None and first == second
+    first = one._token_ids()
+    return first is not None and first == other._token_ids()

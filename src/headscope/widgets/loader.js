@@ -40,20 +40,19 @@ const lend = async (model, name) => {
   return bundles[name];
 };
 
-// Another widget, into a place of this one's.
-const drawWidget = async ({ model, host }, ref, el, signal) => {
+// Another widget, in a pane of this one.
+const drawIn = async ({ model, host }, ref, el, signal) => {
   if (host?.getWidget) return (await host.getWidget(ref)).render({ el, signal });
-  const other = await model.widget_manager.get_model(ref.slice(ref.indexOf(":") + 1));
-  const remove = await render({ model: other, el });
+  const remove = await render({ model: await model.widget_manager.get_model(ref.split(":")[1]), el });
+  signal.addEventListener("abort", remove);
   if (signal.aborted) remove();
-  else signal.addEventListener("abort", remove);
 };
 
 const render = async (context) => {
   const front = await borrow(context, "widget", "_core");
   const { model } = context;
   const view = model.get("_view_core") && (await borrow(context, model.get("_view_bundle"), "_view_core"));
-  const draw = (ref, el, signal) => drawWidget(context, ref, el, signal);
+  const draw = (...pane) => drawIn(context, ...pane);
   return front.render({ ...context, view, draw, lend: (name) => lend(model, name) });
 };
 

@@ -137,6 +137,12 @@ class PageWidget(LateWidget, Assigned):
             self._put_down = False
             self._give(self._payload())
 
+    def _token_ids(self) -> list[int] | None:
+        """Of the prompt that is shown; None without a result."""
+        data = self._result.get("header", {}).get("data")
+        ids: list[int] | None = data and data["provenance"]["prompts"][0]["token_ids"]
+        return ids
+
     def _give(self, payload: Payload | None) -> None:
         """Let the page have this result, if it has a use for one."""
         if not self._put_down:

@@ -26,7 +26,45 @@ def _refs(panes: list[dict[str, Any]], owner: PageWidget) -> list[PaneSpec]:
     return [cast("PaneSpec", {**pane, "widget": ref(pane["widget"])}) for pane in panes]
 
 
-class Panes(PageWidget):
+class PanesPage(PageWidget):
+    """What the page sees of a widget that holds others."""
+
+    view_bundle = "panes"
+
+    #: Name, title, and the widget itself, of which the page is sent a reference.
+    _panes: list[dict[str, Any]] = synced(t.List(t.Dict())).tag(to_json=_refs)
+    #: The widgets: what holds them is how others see that they are shown here.
+    _children: Any = t.List()
+
+    def put_down(self) -> None:
+        """As of every widget in the panes."""
+        super().put_down()
+        for widget in self._children:
+            widget.put_down()
+
+    def take_up(self) -> None:
+        """As of every widget in the panes."""
+        super().take_up()
+        for widget in self._children:
+            widget.take_up()
+
+    def cancel(self) -> None:
+        """Stop the computations of all widgets in the panes."""
+        for widget in self._children:
+            widget.cancel()
+
+    def _run_again(self) -> None:
+        for widget in self._children:
+            widget._run_again()
+
+    def _payload(self) -> Payload | None:
+        return None
+
+    def _acknowledged(self) -> None:
+        """There is no progress of its own."""
+
+
+class Panes(PanesPage):
     """Widgets side by side, in one: panes that are resized, moved and collapsed.
 
     Where there is little room they are one below the other. A collapsed pane draws nothing. `view`
@@ -43,13 +81,6 @@ class Panes(PageWidget):
     Example:
         >>> hs.Panes({"Lens": hs.LogitLens(model, prompt), "Attention": attention})
     """
-
-    view_bundle = "panes"
-
-    #: Name, title, and the widget itself, of which the page is sent a reference.
-    _panes: list[dict[str, Any]] = synced(t.List(t.Dict())).tag(to_json=_refs)
-    #: The widgets: what holds them is how others see that they are shown here.
-    _children: Any = t.List()
 
     @checked
     def __init__(
@@ -80,23 +111,6 @@ class Panes(PageWidget):
         self._gone = True
         self._panes, self._children = [], []
 
-    def put_down(self) -> None:
-        """As of every widget in the panes."""
-        super().put_down()
-        for widget in self._children:
-            widget.put_down()
-
-    def take_up(self) -> None:
-        """As of every widget in the panes."""
-        super().take_up()
-        for widget in self._children:
-            widget.take_up()
-
-    def cancel(self) -> None:
-        """Stop the computations of all widgets in the panes."""
-        for widget in self._children:
-            widget.cancel()
-
     def __repr__(self) -> str:
         names = ", ".join(pane["name"] for pane in self._panes)
         return f"{type(self).__name__}({'closed' if self._closed else names})"
@@ -107,16 +121,6 @@ class Panes(PageWidget):
 
     def _limits(self) -> Limits:
         return ANY
-
-    def _payload(self) -> Payload | None:
-        return None
-
-    def _run_again(self) -> None:
-        for widget in self._children:
-            widget._run_again()
-
-    def _acknowledged(self) -> None:
-        """There is no progress of its own."""
 
 
 def pane(name: str, title: str, widget: PageWidget | None) -> dict[str, Any]:

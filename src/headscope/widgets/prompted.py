@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import traitlets as t
 
-from headscope.errors import HeadscopeError, ResultError
+from headscope.errors import HeadscopeError, RequestError, ResultError
 from headscope.model import LiveModel
 from headscope.widgets.asks import Answer, Answering, Params
 from headscope.widgets.failure import describe
@@ -58,8 +58,29 @@ class PromptedPage(PageWidget):
         """What reads the text in the page."""
         return PromptSource(model)
 
+    def _take_prompt(self, source: str | Sequence[int]) -> None:
+        """Run this from now on: text, or ids as they are."""
+        if self._prompts.source(self.prompt) == source:
+            return
+        text = self._prompts.read(source)
+        if text == self.prompt:  # other ids that spell the same
+            self._edited(None)
+        self.prompt = text
+
     def _questions(self) -> dict[str, Callable[[Params], Answering]]:
-        return super()._questions() | {"tokenize": self._answer_tokenize}
+        return super()._questions() | {
+            "tokenize": self._answer_tokenize,
+            "extend": self._answer_extend,
+            "ping": lambda _: Answer(self._desk.open),
+        }
+
+    def _likeliest(self) -> int | None:
+        """The token that is likeliest to come next; None where that is not known."""
+        raise NotImplementedError
+
+    def _edited(self, change: Any) -> None:
+        """What is to be computed has changed."""
+        raise NotImplementedError
 
     def _limits(self) -> Limits:
         try:
@@ -67,6 +88,18 @@ class PromptedPage(PageWidget):
         except HeadscopeError:
             length = self._model.n_ctx
         return Limits(self._model.n_layers, self._model.n_heads, length, self._model.layout)
+
+    def _answer_extend(self, params: Params) -> Answer:
+        token_id = params["token_id"]
+        if token_id is None:
+            token_id = self._likeliest()
+        if token_id is None:
+            raise RequestError("This result does not say which token comes next.")
+        text = self._prompts.extend(self.prompt, self._model.token_id(int(token_id)))
+        if text == self.prompt:  # the token spells nothing of its own
+            self._edited(None)
+        self.prompt = text
+        return Answer({"prompt": self.prompt})
 
     def _answer_tokenize(self, params: Params) -> Answer:
         tokens: tuple[str, ...] = ()

@@ -26,6 +26,13 @@ FIELDS = tuple(NOTHING)
 _PLACE = re.compile(r"(?:L|MLP)(?P<layer>\d+)(?:H(?P<head>\d+))?")
 
 
+class Pinned(dict[str, Any]):
+    """A selection as a widget holds it: `|=` makes a new one, of which the widget then hears."""
+
+    def __ior__(self, other: Any) -> Pinned:  # type: ignore[override, misc]
+        return Pinned(self | other)
+
+
 @dataclass(frozen=True)
 class Limits:
     """What there is to select.
@@ -100,7 +107,7 @@ def consistent(new: Selection, old: Mapping[str, Any]) -> Selection:
         found["layer"] = found["head"] = None
     elif None not in (found["layer"], found["head"]):
         found["component"] = f"L{found['layer']}H{found['head']}"
-    return cast("Selection", found)
+    return cast("Selection", Pinned(found))
 
 
 def _fits(name: str, value: Mapping[str, Any], limits: Limits) -> bool:

@@ -93,6 +93,18 @@ class PaneSpec(TypedDict):
     error: ErrorInfo | None
 
 
+class Common(TypedDict):
+    """What several views of one prompt have in common, for the page that holds them.
+
+    `undo` and `redo` count the steps there are either way. `ran` has the `provenance` and the
+    `next_tokens` of a result of the prompt, as a payload's header has them; None: there is none.
+    """
+
+    undo: int
+    redo: int
+    ran: dict[str, Any] | None
+
+
 class WidgetState(TypedDict):
     """The synced traits that every widget has; each in `_fields` and in `_marks` is one more.
 

@@ -1,0 +1,99 @@
+// What stands above several views of one prompt: the prompt, what comes next, steps back and forth.
+import type { JSX } from "preact";
+import { useState } from "preact/hooks";
+import type { Host, HostState } from "../host/contract";
+import { visible } from "../state/tokens";
+import type { Lend } from "../views/island";
+import { ErrorBox } from "./error-box";
+import { InterventionsSection } from "./interventions";
+import { NextTokens } from "./next-tokens";
+import { liveTitle } from "./notes";
+import { PromptInput } from "./prompt";
+import { Status } from "./status";
+
+interface HeadProps {
+  host: Host;
+  state: HostState;
+  lend: Lend;
+}
+
+export function WorkspaceHead({ host, state, lend }: HeadProps): JSX.Element {
+  const [editing, setEditing] = useState(false);
+  const { ran, steps } = state;
+  const second = state.fields.find(({ type }) => type === "text");
+  const outdated = editing || state.status.state !== "done";
+  return (
+    <div class="hs-workspace">
+      <header class="hs-row hs-head">
+        <h2 class="hs-title">
+          {state.widget}
+          {ran && (
+            <span class="hs-muted">
+              {" "}
+              {visible(ran.provenance.model)} · {visible(ran.provenance.dtype)}
+            </span>
+          )}
+        </h2>
+        {steps && (
+          <span class="hs-row hs-steps">
+            <Step host={host} name="undo" count={steps.undo} keys="Ctrl+Z" />
+            <Step host={host} name="redo" count={steps.redo} keys="Ctrl+Shift+Z" />
+          </span>
+        )}
+        <Status host={host} state={state} />
+      </header>
+      <PromptInput host={host} state={state} label={second && "Clean"} onEditing={setEditing} />
+      {second && <PromptInput host={host} state={state} field={second} label={second.title} />}
+      {ran && <NextTokens host={host} tokens={ran.next_tokens} outdated={outdated} />}
+      <InterventionsSection host={host} state={state} lend={lend} />
+      {state.notes.map((note) => (
+        <p class="hs-note" key={note}>
+          {note}
+        </p>
+      ))}
+      {state.error && <ErrorBox error={state.error} />}
+    </div>
+  );
+}
+
+type StepName = "undo" | "redo";
+
+const SIGNS = { undo: "↶", redo: "↷" };
+const WORDS = { undo: "Undo", redo: "Redo" };
+
+interface StepProps {
+  host: Host;
+  name: StepName;
+  count: number;
+  keys: string;
+}
+
+function Step({ host, name, count, keys }: StepProps): JSX.Element {
+  return (
+    <button
+      type="button"
+      class="hs-button"
+      aria-label={WORDS[name]}
+      title={liveTitle(host.live, `${WORDS[name]} a selection or an intervention (${keys})`)}
+      disabled={!host.live || count === 0}
+      onClick={() => take(host, name)}
+    >
+      {SIGNS[name]}
+    </button>
+  );
+}
+
+const take = (host: Host, name: StepName): void => void host.ask(name, {}).catch(() => {});
+
+const TYPED =
+  "input:not([type=radio], [type=checkbox], [type=range]), textarea, select, [contenteditable]";
+
+/** Steps by key, unless somebody types, or a view has an undo of its own. */
+export function stepByKey(host: Host, event: KeyboardEvent): void {
+  if (event.key.toLowerCase() !== "z" || !(event.ctrlKey || event.metaKey) || event.altKey) return;
+  const [target] = event.composedPath();
+  if (event.defaultPrevented || (target instanceof Element && target.matches(TYPED))) return;
+  event.preventDefault();
+  event.stopPropagation();
+  if (host.live) take(host, event.shiftKey ? "redo" : "undo");
+}

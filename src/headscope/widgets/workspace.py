@@ -1,0 +1,331 @@
+"""Views of one prompt in one widget: made when they are opened, told one after the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
+
+import traitlets as t
+
+from headscope.errors import HeadscopeError, RequestError
+from headscope.jobs.runner import CHUNK_S
+from headscope.model import LiveModel
+from headscope.widgets.base import FIRST_BUDGET_S, HeadscopeWidget, first_budget, opened
+from headscope.widgets.failure import describe
+from headscope.widgets.linking import link, unlink
+from headscope.widgets.page import synced
+from headscope.widgets.pairs import PROMPT_FIELDS, PromptPairs
+from headscope.widgets.panes import PanesPage, pane
+from headscope.widgets.prompt import PromptSource
+from headscope.widgets.prompted import Closed, PromptedPage
+from headscope.widgets.turns import Turns
+from headscope.wire.messages import Common, FieldSpec
+
+_ENDED = ("done", "cancelled", "error")
+_WAYS = {
+    "corrupted": 'Set explorer.corrupted = "...".',
+    "transcoders": "Pass them: hs.Explorer(model, prompt, transcoders=...).",
+}
+
+
+@dataclass(frozen=True)
+class View:
+    """A view: the title of its pane, its widget, and what it needs beside a prompt."""
+
+    title: str
+    widget: type[HeadscopeWidget[Any]]
+    needs: str = ""
+
+
+class Workspace(PanesPage, PromptedPage):
+    """Views of one prompt, which follow its edits: the open ones, those in sight first.
+
+    Args:
+        model: A `TransformerBridge`.
+        prompt: Text, or token ids.
+        corrupted: What it is set against, for views that need it.
+        transcoders: For views that need them.
+        interventions: Changes of the model's computation.
+        selection: What is pinned at first.
+        view: The layout.
+    """
+
+    takes_interventions = True
+    fields: ClassVar[tuple[FieldSpec, ...]] = (PROMPT_FIELDS[0],)
+    #: The views by name, in the order of their making.
+    views: ClassVar[Mapping[str, View]] = {}
+
+    corrupted: str = synced(t.Unicode(""))
+    _common: Common = synced(t.Dict())
+
+    def __init__(
+        self,
+        model: Any,
+        prompt: Any,
+        corrupted: Any,
+        transcoders: Any,
+        interventions: Any,
+        selection: Mapping[str, Any] | None,
+        view: Mapping[str, Any],
+    ) -> None:
+        live = LiveModel.of(model)
+        live.ready()
+        self._transcoders = transcoders
+        self._corrupted = PromptSource(live)
+        self._made: dict[str, HeadscopeWidget[Any]] = {}
+        self._failed: dict[str, int] = {}  # at which edit a view could not be made
+        self._edits = 0
+        self._in_sight: tuple[str, ...] = ()
+        self._telling = False
+        super().__init__(
+            live,
+            prompt,
+            selection,
+            corrupted="" if corrupted is None else self._corrupted.read(corrupted),
+            interventions=() if interventions is None else interventions,
+            view=view,
+            _common={"undo": 0, "redo": 0, "ran": None},
+        )
+        opened(self)
+        self._turns = Turns(self._home, self._behind, self._begin)
+        self._offer()
+        self.observe(self._edited, ["prompt", "corrupted", "interventions"])
+        self.observe(self._effect_chosen, "effect")
+        self.observe(lambda _: self._home.bring(self._look), "view")
+        self._first_until = time.monotonic() + FIRST_BUDGET_S
+        self._turns.take()
+        self._say()
+
+    def close(self) -> None:
+        """Remove the widget from the page, close every view, and let go of the model."""
+        if self.comm is None:
+            return
+        views, self._made = list(self._made.values()), {}
+        unlink(self, *views)
+        super().close()
+        for view in views:
+            view.close()
+        self._panes, self._children = [], []
+        self._common = {**self._common, "ran": None}
+        self._transcoders = None
+        self._last_error = None  # its traceback would keep the model
+        self._corrupted = PromptSource(self._model)
+
+    # Making views.
+
+    def _offered(self) -> list[str]:
+        """The views that there is all for."""
+        there = {"": True, "corrupted": self.corrupted, "transcoders": self._transcoders}
+        return [name for name, view in self.views.items() if there[view.needs]]
+
+    def _offer(self) -> None:
+        """Let the page have a pane for each of them."""
+        shown = {one["name"]: one for one in self._panes}
+        self._panes = [
+            shown.get(name, pane(name, self.views[name].title, self._made.get(name)))
+            for name in self._offered()
+        ]
+        self._fields = list(self.fields) if self.corrupted else []
+
+    def _open(self) -> list[str]:
+        collapsed = self.view.get("collapsed") or ()
+        return [name for name in self._offered() if name not in collapsed]
+
+    def _current(self, name: str) -> Any:
+        """A view, told of what everything is about now.
+
+        Raises:
+            RequestError: It needs something that there is not.
+            ResultError: The widget is closed.
+        """
+        if self._closed:
+            raise Closed.error()
+        if name not in self._offered():
+            view = self.views[name]
+            raise RequestError(f"{view.title} needs {view.needs}.", _WAYS[view.needs])
+        if name not in self._made:
+            self._add(name, self._make(name))
+        self._tell(self._made[name])
+        return self._made[name]
+
+    def _make(self, name: str) -> HeadscopeWidget[Any]:
+        kind: Any = self.views[name].widget
+        given: list[Any] = [self._prompts.source(self.prompt)]
+        if issubclass(kind, PromptPairs):
+            given.append(self._corrupted.source(self.corrupted))
+        if self.views[name].needs == "transcoders":
+            given.append(self._transcoders)
+        options: dict[str, Any] = {"selection": dict(self.selection)}
+        if kind.takes_interventions:
+            options["interventions"] = self.interventions
+        # What is made between cells takes no longer than a chunk.
+        with first_budget(max(self._first_until - time.monotonic(), CHUNK_S)):
+            made: HeadscopeWidget[Any] = kind(self._model, *given, **options)
+        return made
+
+    def _add(self, name: str, view: HeadscopeWidget[Any]) -> None:
+        traits = ["prompt"]
+        if isinstance(view, PromptPairs):
+            traits += ["corrupted"]
+        if view.takes_interventions:
+            view.effect = self.effect
+            traits += ["interventions", "effect"]
+        self._made[name] = view
+        self._children = list(self._made.values())
+        link(self, view)
+        view.observe(lambda _: self._heard(name), ["_status", "_result"])
+        view.observe(self._follow, traits)
+        self._put(name, widget=view, error=None)
+        self._heard(name)
+
+    def _put(self, name: str, **change: Any) -> None:
+        self._panes = [{**one, **change} if one["name"] == name else one for one in self._panes]
+
+    # Whose turn it is.
+
+    def _behind(self) -> list[str]:
+        """The open views that are about something else; none where the prompt cannot run."""
+        if self._closed or self._refused():
+            return []
+        behind = [name for name in self._open() if self._is_behind(name)]
+        for name in behind:
+            if name in self._made:
+                self._made[name]._put_off()
+        return sorted(behind, key=lambda name: name not in self._in_sight)
+
+    def _is_behind(self, name: str) -> bool:
+        if name in self._made:
+            return not self._is_told(self._made[name])
+        return self._failed.get(name) != self._edits
+
+    def _begin(self, name: str) -> bool:
+        if name in self._made:
+            self._tell(self._made[name])
+            return True
+        try:
+            view = self._make(name)
+        except Exception as error:
+            self._failed[name] = self._edits
+            self._last_error = error
+            self._put(name, error=describe(error))
+            return False
+        self._add(name, view)
+        return view.status["state"] not in _ENDED
+
+    def _refused(self) -> bool:
+        """Whether a prompt cannot run: the page says so once, not in each pane."""
+        try:
+            self._prompts.tokenize(self.prompt)
+            if self.corrupted:
+                self._corrupted.tokenize(self.corrupted)
+        except HeadscopeError as error:
+            self._last_error, self._error = error, describe(error)
+            return True
+        self._error = None
+        return False
+
+    def _look(self) -> None:
+        self._turns.look()
+        self._say()
+
+    def _say(self) -> None:
+        """Tell the page how far everything is."""
+        if self._closed:
+            return
+        names, now = self._open(), self._turns.now
+        left = [name for name in names if self._is_behind(name) or self._is_at_it(name)]
+        state: Any = "error" if self._error else "running" if left else "done"
+        self._status = {
+            "job": self._edits, "state": state, "eta_s": None, "paused": None,
+            "fraction": 1 - len(left) / len(names) if left else 1.0,
+            "message": self.views[now].title if now else "",
+        }  # fmt: skip
+
+    def _is_at_it(self, name: str) -> bool:
+        running = name in self._made and self._made[name].status["state"] == "running"
+        return running or name == self._turns.now
+
+    # Between this widget and its views.
+
+    def _is_told(self, view: HeadscopeWidget[Any]) -> bool:
+        """Whether a view is about what this widget is about."""
+        same: bool = view._prompts.source(view.prompt) == self._prompts.source(self.prompt)
+        if isinstance(view, PromptPairs):
+            other = self._corrupted.source(self.corrupted)
+            same = same and view._corrupted.source(view.corrupted) == other
+        if view.takes_interventions:
+            same = same and view.interventions == self.interventions
+        return same
+
+    def _tell(self, view: HeadscopeWidget[Any]) -> None:
+        """Let it be so; what has changed, the view computes by itself."""
+        if self._is_told(view):
+            return
+        with self._silently():
+            view._take_prompt(self._prompts.source(self.prompt))
+            if isinstance(view, PromptPairs):
+                view.corrupted = view._corrupted.read(self._corrupted.source(self.corrupted))
+            if view.takes_interventions:
+                view.interventions = self.interventions
+
+    @contextmanager
+    def _silently(self) -> Iterator[None]:
+        """What changes in a view within is this widget's own doing."""
+        before, self._telling = self._telling, True
+        try:
+            yield
+        finally:
+            self._telling = before
+
+    def _follow(self, change: Any) -> None:
+        """A view was edited itself: so is everything."""
+        if self._telling or self._closed:
+            return
+        name, view = change["name"], change["owner"]
+        if name == "prompt":
+            self._take_prompt(view._prompts.source(view.prompt))
+        elif name == "corrupted":
+            self.corrupted = self._corrupted.read(view._corrupted.source(view.corrupted))
+        else:
+            setattr(self, name, change["new"])
+
+    def _heard(self, name: str) -> None:
+        """A view has come further."""
+        view = self._made.get(name)
+        if view is None:
+            return
+        if view._result and self._is_told(view):
+            data = view._result["header"]["data"]
+            ran = {key: data[key] for key in ("provenance", "next_tokens")}
+            self._common = {**self._common, "ran": ran}
+        if view.status["state"] in _ENDED:
+            self._turns.ended(name)
+        self._say()
+
+    def _edited(self, change: Any) -> None:
+        self._edits += 1
+        if change is not None and change["name"] == "corrupted":
+            self._offer()
+        self._home.bring(self._look)
+
+    def _effect_chosen(self, _change: Any) -> None:
+        with self._silently():
+            for view in self._made.values():
+                if view.takes_interventions:
+                    view.effect = self.effect
+
+    def _run_again(self) -> None:
+        for name in self._open():
+            if name in self._made:
+                self._made[name]._run_again()
+
+    def _likeliest(self) -> int | None:
+        ran = self._common["ran"]
+        return ran["next_tokens"][0]["token_id"] if ran and ran["next_tokens"] else None
+
+    def _token_ids(self) -> list[int] | None:
+        ran = self._common["ran"]
+        return cast("list[int]", ran["provenance"]["prompts"][0]["token_ids"]) if ran else None

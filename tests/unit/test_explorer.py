@@ -1,0 +1,214 @@
+"""Every view of one prompt in one widget."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import headscope as hs
+from headscope.analyses import attention, logit_lens
+from headscope.model import LiveModel
+from tests import models
+from tests.unit.page import Page, until
+
+PROMPT = "the cat sat on the mat"
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    hs.close_all()
+
+
+@pytest.fixture
+def analyses(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The analyses that began, in their order."""
+    seen: list[str] = []
+
+    def counted(name: str, run: Callable[..., Any]) -> Callable[..., Any]:
+        def steps(*args: Any, **kwargs: Any) -> Any:
+            seen.append(name)
+            return (yield from run(*args, **kwargs))
+
+        return steps
+
+    for name, module in (("lens", logit_lens), ("attention", attention)):
+        monkeypatch.setattr(module, "run", counted(name, module.run))
+    return seen
+
+
+def of(explorer: hs.Explorer) -> dict[str, Any]:
+    """The widget in each pane."""
+    return {pane["name"]: pane["widget"] for pane in explorer._panes}
+
+
+def done(explorer: hs.Explorer) -> bool:
+    return explorer._status["state"] == "done"
+
+
+def test_only_what_is_open_is_made_and_a_closed_view_follows_when_it_is_opened(gpt2: Any) -> None:
+    explorer = hs.Explorer(gpt2, PROMPT, "the dog sat on the mat")
+    assert [name for name, view in of(explorer).items() if view is None] == ["circuit"]
+    page = Page(explorer)
+    page.write(view={"collapsed": ["attention", "circuit"]})
+    explorer.prompt = "the mat sat on the cat"
+    attended = of(explorer)["attention"]
+    assert attended.prompt == PROMPT, "nobody sees it"
+    page.write(view={"collapsed": ["circuit"]})
+    assert attended.result.provenance.prompts[0].text == "the mat sat on the cat"
+    assert explorer.attention is attended
+    assert explorer.circuit is of(explorer)["circuit"] is not None
+
+
+def test_an_edit_computes_what_is_open_one_after_the_other_what_is_in_sight_first(
+    gpt2: Any, analyses: list[str]
+) -> None:
+    async def main() -> None:
+        explorer = hs.Explorer(gpt2, PROMPT)
+        page = Page(explorer)
+        page.write(view={"collapsed": ["attribution"]})
+        page.ask(1, "sight", names=["attention"])
+        await until(lambda: page.of_type("reply") and done(explorer))
+        for change in ({"prompt": "the dog"}, {"interventions": [_zero()]}):
+            analyses.clear()
+            page.write(**change)
+            assert not done(explorer)
+            await until(lambda: done(explorer))
+            assert analyses == ["attention", "lens"]
+        assert explorer.lens.result.provenance.prompts[0].text == "the dog"
+        assert of(explorer)["attribution"].prompt == PROMPT
+
+    asyncio.run(main())
+
+
+def _zero() -> dict[str, Any]:
+    return hs.Interventions().zero("L0H0").to_list()[0]
+
+
+def test_an_edit_during_a_computation_takes_its_place(gpt2: Any, analyses: list[str]) -> None:
+    async def main() -> None:
+        explorer = hs.Explorer(gpt2, PROMPT)
+        await until(lambda: done(explorer))
+        for prompt in ("the dog", "the mat", "the cat"):
+            explorer.prompt = prompt
+            await asyncio.sleep(0)
+        await until(lambda: done(explorer))
+        await asyncio.sleep(0.02)
+        shown = {
+            name: view.result.provenance.prompts[0].text for name, view in of(explorer).items()
+        }
+        assert shown == dict.fromkeys(("lens", "attention", "attribution"), "the cat")
+
+    asyncio.run(main())
+
+
+def test_one_selection_and_one_history_for_all(gpt2: Any) -> None:
+    explorer = hs.Explorer(gpt2, PROMPT)
+    explorer.run()
+    explorer.attention.selection |= {"layer": 1, "head": 2, "token": 3}
+    assert explorer.selection["component"] == explorer.lens.selection["component"] == "L1H2"
+    assert explorer.lens.selection["token"] == 3
+    explorer.interventions = hs.Interventions().zero("L1H2")
+    assert explorer.lens.interventions == explorer.attention.interventions == explorer.interventions
+    page = Page(explorer)
+    page.ask(1, "undo")
+    assert (len(explorer.interventions), explorer.selection["layer"]) == (0, 1)
+    explorer.undo()
+    assert explorer.attention.selection["layer"] is None
+    explorer.undo()  # there is nothing more
+    page.ask(2, "redo")
+    explorer.redo()
+    assert explorer.lens.interventions == hs.Interventions().zero("L1H2")
+    assert (page.state["_common"]["undo"], page.state["_common"]["redo"]) == (2, 0)
+
+
+def test_a_view_that_is_edited_itself_takes_the_others_along(gpt2: Any) -> None:
+    explorer = hs.Explorer(gpt2, PROMPT, "the dog sat on the mat")
+    explorer.patching.corrupted = "the dog sat on the cat"
+    explorer.lens.prompt = "the cat sat on the cat"
+    explorer.attention.interventions = hs.Interventions().zero("L0H0")
+    assert (explorer.prompt, explorer.corrupted) == ("the cat sat on the cat",
+                                                     "the dog sat on the cat")  # fmt: skip
+    assert explorer.patching.prompt == "the cat sat on the cat"
+    assert len(explorer.attribution.interventions) == 1
+    explorer.effect = "without"
+    assert explorer.lens.effect == "without"
+
+
+def test_token_ids_run_as_they_are(gpt2: Any) -> None:
+    ids = LiveModel.of(gpt2).tokenize(PROMPT).token_ids
+    explorer = hs.Explorer(gpt2, list(ids))
+    assert explorer.lens.result.provenance.prompts[0].token_ids == ids
+    page = Page(explorer)
+    page.ask(1, "extend", token_id=None)
+    assert len(explorer.attention.result.provenance.prompts[0].token_ids) == len(ids) + 1
+
+
+def test_a_failure_stays_in_its_pane(gpt2: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("broken")
+        yield
+
+    monkeypatch.setattr(attention, "run", broken)
+    explorer = hs.Explorer(gpt2, PROMPT)
+    assert explorer.attention.status["state"] == "error"
+    assert explorer.lens.result is not None
+    assert explorer._error is None
+
+
+def test_a_view_that_cannot_be_made_says_so_in_its_pane(
+    gpt2: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise hs.ModelError("The model shows no attention.", "Take another.")
+
+    monkeypatch.setattr(hs.AttentionPatterns, "__init__", refuse)
+    explorer = hs.Explorer(gpt2, PROMPT)
+    panes = {pane["name"]: pane for pane in explorer._panes}
+    assert panes["attention"]["error"]["message"] == "The model shows no attention."
+    assert panes["lens"]["widget"].result is not None
+    with pytest.raises(hs.ModelError):
+        _ = explorer.attention
+
+
+def test_a_prompt_that_cannot_run_is_refused_once(gpt2: Any) -> None:
+    explorer = hs.Explorer(gpt2, PROMPT)
+    explorer.prompt = "the cat " * 100
+    assert isinstance(explorer.last_error, hs.PromptError)
+    assert explorer._error is not None
+    assert [view._error for view in of(explorer).values()] == [None] * 3
+    explorer.prompt = "the dog"
+    assert explorer._error is None
+    assert explorer.lens.result.provenance.prompts[0].text == "the dog"
+
+
+def test_what_needs_more_says_what(gpt2: Any) -> None:
+    explorer = hs.Explorer(gpt2, PROMPT)
+    with pytest.raises(hs.RequestError, match=r"Patching needs corrupted. Set explorer.corrupted"):
+        _ = explorer.patching
+    with pytest.raises(hs.RequestError, match="needs transcoders"):
+        _ = explorer.features
+    page = Page(explorer)
+    explorer.corrupted = "the dog sat on the mat"
+    assert [pane["name"] for pane in page.state["_panes"]][3:] == ["patching", "circuit"]
+    assert explorer.patching.corrupted == "the dog sat on the mat"
+
+
+def test_closing_lets_go_of_the_model_and_of_every_view(tokenizer: Any) -> None:
+    bridge = models.bridge(models.hf_gpt2(), tokenizer)
+    explorer = hs.Explorer(bridge, PROMPT)
+    lens, seen = explorer.lens, weakref.ref(bridge)
+    explorer.run()
+    hs.close_all()
+    del bridge
+    gc.collect()
+    assert seen() is None
+    assert (repr(explorer), repr(lens)) == ("Explorer(closed)", "LogitLens(closed)")
+    with pytest.raises(hs.ResultError, match="closed"):
+        _ = explorer.lens
+    explorer.close()
