@@ -7,6 +7,9 @@ import type { FieldSpec } from "../wire/types";
 import { NEEDS_KERNEL } from "./notes";
 import { Token } from "./token";
 
+/** The widest that a line's box gets, in characters. */
+const LONGEST = 36;
+
 /** What side by side has room for, in characters; more is a menu. */
 const SIDE_BY_SIDE = 50;
 
@@ -99,7 +102,7 @@ function TextField({ spec, value, taken, live, onChange, title }: FieldProps & {
         <input
           class={number ? "hs-input hs-number" : "hs-input hs-mono"}
           inputMode={number ? "numeric" : "text"}
-          size={number ? 4 : 14}
+          size={number ? 4 : Math.min(LONGEST, Math.max(14, text.length))}
           spellcheck={false}
           autocomplete="off"
           aria-invalid={draft !== null && invalid}

@@ -146,6 +146,16 @@ describe("slice", () => {
     expect(slice(lensGrid(3), 0, true).topText(1, 2)).toBe(" John");
     expect(slice(attributionGrid()).top(0, 0)).toEqual([]);
   });
+
+  it("has no top token where none is named, and draws the value alone", () => {
+    const grid = lensGrid(3);
+    grid.top?.ids.data.fill(-1);
+    const s = slice(grid);
+    expect(s.top(1, 2)).toEqual([]);
+    expect([s.topText(1, 2), s.topGlyphs(1, 2)]).toEqual(["", ""]);
+    expect(describeCell(s, { row: 1, column: 2 })).not.toContain("top token");
+    expect(draw(s, "auto", 520)).not.toContain("∅");
+  });
 });
 
 describe("states", () => {

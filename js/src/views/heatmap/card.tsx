@@ -63,7 +63,7 @@ export function CellCard({ slice, cell, ramp }: CardProps): JSX.Element {
           </div>
         )}
       </dl>
-      {top.length > 0 && top[0]?.text !== "" && (
+      {top.length > 0 && (
         <ol class="hs-card-top" aria-label="Top tokens">
           {top.map(({ id, text, value }) => (
             <li key={id}>

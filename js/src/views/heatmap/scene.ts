@@ -5,7 +5,7 @@ import { rgbFromHex } from "../../draw/oklab";
 import { palette } from "../../draw/palette";
 import type { Mark, Scene } from "../../draw/scene";
 import { fitText, fixedFormat, formatNumber, textWidth } from "../../draw/text";
-import { tokenGlyphs, visible } from "../../state/tokens";
+import { visible } from "../../state/tokens";
 import type { Measure } from "../../wire/types";
 import { cellGrid, LABEL_SIZE, type Layout, NAME_SIZE, type Window } from "./layout";
 import type { Slice } from "./slice";
@@ -197,11 +197,11 @@ function cellTexts({ slice, layout, ramp, rows, columns }: Part): Mark[] {
         marks.push({ kind: "text", y: y + offset, text, baseline: "middle", ...place, size });
       };
       if (tokens) {
-        const token = fitText(tokenGlyphs(slice.topText(row, column)), room, size);
+        const token = fitText(slice.topGlyphs(row, column), room, size);
         add(token, two ? -size * 0.55 : 0, size);
+        if (two) add(number(value), token ? size * 0.6 : 0, small);
       }
-      if (two) add(number(value), size * 0.6, small);
-      else if (!tokens) add(number(value), 0, size);
+      if (!tokens) add(number(value), 0, size);
     }
   }
   return marks;

@@ -36,9 +36,12 @@ export interface Slice {
   /** What the value is, as an index into `STATES`; null for a value of a grid without
    * estimates. */
   state(row: number, column: number, measure?: Measure): number | null;
-  /** The best tokens of a cell, best first; empty where the grid has none. */
+  /** The best tokens of a cell, best first; empty where it has none. */
   top(row: number, column: number): TopToken[];
+  /** Text of the best one; empty where there is none. */
   topText(row: number, column: number): string;
+  /** The same with glyphs for what is invisible in it. */
+  topGlyphs(row: number, column: number): string;
 }
 
 /** Glyphs of a label: more than fit anywhere but a tooltip. */
@@ -71,6 +74,10 @@ export function sliceOf(grid: Grid, choice: Choice): Slice {
     const id = top?.ids.data[place] ?? -1;
     return { id, text: top?.texts[String(id)] ?? "", value: top?.values.data[place] ?? Number.NaN };
   };
+  const topOf = (row: number, column: number): TopToken[] =>
+    Array.from({ length: k }, (_, i) => tokenAt(at(row, column) * k + i)).filter(
+      ({ id }) => id >= 0,
+    );
   const rowLabels = rowAxis.labels.map((_, i) => shownLabel(rowAxis, i));
   const columnLabels = columnAxis.labels.map((_, i) => shownLabel(columnAxis, i));
   return {
@@ -93,7 +100,11 @@ export function sliceOf(grid: Grid, choice: Choice): Slice {
       if (!estimates) return null;
       return isEstimate(of) ? ESTIMATE : state;
     },
-    top: (row, column) => Array.from({ length: k }, (_, i) => tokenAt(at(row, column) * k + i)),
-    topText: (row, column) => (k ? tokenAt(at(row, column) * k).text : ""),
+    top: topOf,
+    topText: (row, column) => topOf(row, column)[0]?.text ?? "",
+    topGlyphs(row, column) {
+      const best = topOf(row, column)[0];
+      return best ? tokenGlyphs(best.text) : "";
+    },
   };
 }

@@ -1,6 +1,6 @@
 // The same numbers as a table, for reading without the picture.
 import type { JSX } from "preact";
-import { tokenGlyphs, visible } from "../../state/tokens";
+import { visible } from "../../state/tokens";
 import { type Slice, shownLabel } from "./slice";
 import { cellQuantity } from "./words";
 
@@ -42,9 +42,7 @@ export function Table({ slice }: { slice: Slice }): JSX.Element {
                 <th scope="row">{slice.rowLabel(row)}</th>
                 {Array.from({ length: shownColumns }, (_, column) => (
                   <td key={column}>
-                    {grid.top && (
-                      <span class="hs-mono">{tokenGlyphs(slice.topText(row, column))} </span>
-                    )}
+                    {grid.top && <span class="hs-mono">{slice.topGlyphs(row, column)} </span>}
                     {cellQuantity(slice, { row, column })}
                   </td>
                 ))}

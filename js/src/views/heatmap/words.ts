@@ -43,7 +43,8 @@ export function describeCell(slice: Slice, cell: Cell): string {
     place(columnAxis, column),
     `${measure.title} ${cellQuantity(slice, cell)}`,
   ];
-  if (slice.grid.top) parts.push(`top token “${visible(slice.topText(row, column))}”`);
+  if (slice.top(row, column).length)
+    parts.push(`top token “${visible(slice.topText(row, column))}”`);
   return parts.join(", ");
 }
 
