@@ -10,7 +10,7 @@ import { minify } from "terser";
 // does each saved page frozen.js. Neither can be fetched from elsewhere when it is opened again.
 const LIMIT = 150_000;
 /** Views, and the frame of widgets that hold others, in bundles of their own. */
-const ISLANDS = ["attention", "graph", "curves", "texts", "panes", "interventions"];
+const ISLANDS = ["attention", "graph", "curves", "texts", "bars", "panes", "interventions"];
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const folder = here("../src/headscope/static/");
 

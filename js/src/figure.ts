@@ -2,6 +2,7 @@
 
 import type { Theme } from "./draw/colour";
 import { attentionFigure } from "./figure/attention";
+import { barsFigure } from "./figure/bars";
 import { curvesFigure } from "./figure/curves";
 import { graphFigure } from "./figure/graph";
 import { heatmapFigure } from "./figure/heatmap";
@@ -16,7 +17,9 @@ import { decodeResult } from "./wire/decode";
 import type { Grid } from "./wire/types";
 
 const gridFigure = (grid: Grid) =>
-  ({ heatmap: heatmapFigure, curves: curvesFigure, texts: textsFigure })[grid.drawn];
+  ({ heatmap: heatmapFigure, curves: curvesFigure, texts: textsFigure, bars: barsFigure })[
+    grid.drawn
+  ];
 
 export function svgOf({ payload, ...shown }: FrozenWidget, wanted: Wanted): string {
   if (!payload) throw new Error("There is no result to draw.");

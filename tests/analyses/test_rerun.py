@@ -67,6 +67,10 @@ ASKED: dict[str, list[dict[str, Any]]] = {
         {"pairs": ONE, "receivers": "L2H1.q, MLP1", "freeze_mlps": False, "positions": (2, -1)},
         {"pairs": SET, "sender": "L0H1"},
     ],
+    "prediction_effect": [
+        {"prompt": IDS, "answer": 281, "position": -2, "top_k": 3,
+         "interventions": hs.Interventions().zero("L1H2").scale("MLP0", 2.5, [1]).skip(2, "attn")},
+    ],
     "self_repair": [
         {"prompt": IDS, "heads": ("L0H1", "L1H2"), "position": -2},
         {"prompt": IDS, "corrupted": OTHER, "answer": 281, "wrong": 282},

@@ -36,7 +36,7 @@ def model(request: pytest.FixtureRequest) -> LiveModel:
 
 
 #: Analyses of one prompt that run it many times.
-SEVERAL_RUNS = ("layer_robustness", "self_repair", "stages")
+SEVERAL_RUNS = ("layer_robustness", "prediction_effect", "self_repair", "stages")
 
 
 #: Analyses that are of something else than a prompt, by the first field of their request: the

@@ -32,6 +32,7 @@ WIDGETS = {
     "LayerRobustness": "hs.LayerRobustness(model, [capital, pair.clean])",
     "ResultView": "hs.ResultView(hs.difference(*(hs.LogitLens(model, text).result"
     " for text in (pair.clean, pair.corrupted))))",
+    "Intervene": "hs.Intervene(model, pair.clean, hs.Interventions().zero('L3H1'), pair.corrupted)",
     "SelfRepair": "hs.SelfRepair(model, pair.clean, pair.answer, pair.wrong)",
     "InferenceStages": "hs.InferenceStages(model, [capital, pair.clean])",
 }

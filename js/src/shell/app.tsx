@@ -84,7 +84,14 @@ export function App({ host, islands, embedded = false, lend }: AppProps) {
         <NextTokens host={host} tokens={result.next_tokens} outdated={superseded || editing} />
       )}
       <Fields host={host} state={state} />
-      {!embedded && <InterventionsSection host={host} state={state} lend={lend} />}
+      {!embedded && (
+        <InterventionsSection
+          host={host}
+          state={state}
+          lend={lend}
+          open={state.widget === "Intervene"}
+        />
+      )}
       {state.notes.map((note) => (
         <p class="hs-note" key={note}>
           {note}

@@ -75,7 +75,7 @@ function argumentsOf(state: HostState, result: Result): string[] {
   const given = Array.isArray(pairs)
     ? `[${pairs.map((pair) => `hs.Pair(${literal(pair).slice(1, -1)})`).join(", ")}]`
     : literal(prompt);
-  const found = ["model", given, ...(transcoders === undefined ? [] : ["transcoders"])];
+  const found = ["model", given, ...(transcoders === undefined ? [] : ["transcoders=transcoders"])];
   for (const { name, type } of state.fields) {
     const value = name in besides ? besides[name] : state.values[name];
     delete besides[name];

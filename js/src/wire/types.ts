@@ -45,7 +45,7 @@ export interface Grid {
   states: NdArray | null;
   alignment: Alignment | null;
   baselines: Term[];
-  drawn: "heatmap" | "curves" | "texts";
+  drawn: "heatmap" | "curves" | "texts" | "bars";
   stretches: Stretch[];
   kind: "grid";
 }

@@ -13,6 +13,7 @@ from headscope.analyses.contrast import Spot
 from headscope.analyses.prompt_pairs import Pair
 from headscope.arguments import checked
 from headscope.errors import RequestError, ResultError
+from headscope.interventions import Interventions
 from headscope.interventions.coding import direction_from_json
 from headscope.jobs.steps import drained
 from headscope.model.live import LiveModel
@@ -101,6 +102,8 @@ def request_of(record: Provenance, transcoders: Any = None) -> Any:
             fields[name] = direction_from_json(json.loads(str(told[name])))
         elif name in ("examples", "queries"):
             fields[name] = tuple(map(tuple, json.loads(str(told[name]))))
+        elif name == "interventions":
+            fields[name] = Interventions.from_json(str(told[name]))
         elif name == "seed":
             fields[name] = record.seed
         else:
@@ -130,7 +133,7 @@ def _spots(text: str) -> Iterator[Spot]:
 def _needed(name: Any, transcoders: Any) -> Any:
     if name is not None and transcoders is None:
         raise RequestError(
-            f"This graph was made with transcoders, {name!r}.",
+            f"This was made with transcoders, {name!r}.",
             "Pass hs.load_transcoders(...) as the third argument.",
         )
     return None if name is None else transcoders

@@ -18,6 +18,7 @@ from headscope.wire.paths import write
 _VIEWS = {
     "patterns": "frozen-attention.js",
     "circuit_graph": "frozen-graph.js",
+    "bars": "frozen-bars.js",
     "curves": "frozen-curves.js",
     "texts": "frozen-texts.js",
     "interventions": "frozen-interventions.js",

@@ -103,7 +103,7 @@ class Alignment:
     given: bool
 
 
-Drawn = Literal["heatmap", "curves", "texts"]
+Drawn = Literal["heatmap", "curves", "texts", "bars"]
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,8 @@ class Grid(ResultBase):
     The last two axes are the rows and columns of the heatmap; any axes before them are choosers.
     Drawn as `curves`, the last axis runs to the right, measures of one unit share a chart, and of
     the rows `mean`, `low` and `high` the last two are the edges of a band. Drawn as `texts`, each
-    row is a text, whose tokens are the first of `top`.
+    row is a text, whose tokens are the first of `top`. Drawn as `bars`, each row has a bar for the
+    first column and one for the second, before and after; the third column is their change.
 
     Args:
         title: What the figure shows.

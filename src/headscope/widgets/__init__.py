@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from headscope.widgets.explorer import Explorer
     from headscope.widgets.graph_view import GraphView
     from headscope.widgets.inference_stages import InferenceStages
+    from headscope.widgets.intervene import Intervene
     from headscope.widgets.layer_robustness import LayerRobustness
     from headscope.widgets.linking import link, unlink
     from headscope.widgets.logit_attribution import LogitAttribution
@@ -36,6 +37,7 @@ __all__ = [
     "Explorer",
     "GraphView",
     "InferenceStages",
+    "Intervene",
     "LayerRobustness",
     "LogitAttribution",
     "LogitLens",
@@ -58,6 +60,7 @@ _HOMES = {
     "Explorer": "explorer",
     "GraphView": "graph_view",
     "InferenceStages": "inference_stages",
+    "Intervene": "intervene",
     "LayerRobustness": "layer_robustness",
     "LogitAttribution": "logit_attribution",
     "LogitLens": "logit_lens",

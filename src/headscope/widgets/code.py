@@ -78,7 +78,7 @@ def _arguments(shown: Mapping[str, Any], result: Result) -> Iterator[str]:
     else:
         yield f"[{', '.join(f'hs.Pair({literal(pair)[1:-1]})' for pair in pairs)}]"
     if besides.pop("transcoders", None) is not None:
-        yield "transcoders"
+        yield "transcoders=transcoders"
     for field in shown["fields"]:
         name = field["name"]
         value = besides.pop(name, shown["values"][name])

@@ -16,8 +16,8 @@ from headscope.export.bundle import read_bundle
 from headscope.widgets.late_comm import LateWidget
 
 Bundle = Literal[
-    "widget", "attention", "graph", "curves", "texts", "panes", "interventions"
-]
+    "widget", "attention", "graph", "curves", "bars", "texts", "panes", "interventions"
+]  # fmt: skip
 
 _UNBUILT = """\
 const render = ({ el }) => { el.textContent = MESSAGE; };

@@ -1,0 +1,130 @@
+// Paired bars as a drawing: before above after, and the change to the right, around a line at 0.
+import { makeRamp, type Theme } from "../../draw/colour";
+import { palette } from "../../draw/palette";
+import type { Mark, Scene } from "../../draw/scene";
+import { fitText, textWidth } from "../../draw/text";
+import { amount, type Row } from "./rows";
+
+const SIZE = 12;
+const SMALL = 10.5;
+const HEAD = 22;
+const ROW = 32;
+const BAR = 10;
+const GAP = 12;
+const MAX_LABEL = 170;
+/** Share of the width that changes have. */
+const CHANGES = 0.4;
+/** Between a bar and its value, and beyond. */
+const SLACK = 10;
+
+/** Room for the widest of these values beside its bar. */
+const roomFor = (values: readonly number[], unit: string, signed = false): number =>
+  Math.max(0, ...values.map((value) => textWidth(amount(value, unit, signed), SMALL, false))) +
+  SLACK;
+
+export function barsScene(rows: readonly Row[], unit: string, theme: Theme, width: number): Scene {
+  const { text, muted, rule, hairline, series } = palette(theme);
+  const after = series[0] ?? text;
+  const ramp = makeRamp({ kind: "diverging", low: -1, high: 1, reverse: false, log: false }, theme);
+  const widest = Math.max(0, ...rows.map(({ label }) => textWidth(label, SIZE)));
+  const labels = Math.min(widest, MAX_LABEL, width * 0.28);
+  const changes = Math.round((width - labels - 2 * GAP) * CHANGES);
+  const left = labels + GAP;
+  const bars = width - left - changes - GAP;
+  const right = left + bars + GAP;
+  const height = HEAD + rows.length * ROW + 2;
+
+  const values = rows.flatMap((row) => [row.before, row.after]);
+  const low = Math.min(0, ...values);
+  const high = Math.max(low < 0 ? 0 : 1e-12, ...values);
+  const value = roomFor(values, unit);
+  const room = Math.max(1, bars - value - (low < 0 ? value : 0));
+  const zero = left + (low < 0 ? value : 0) + (room * -low) / (high - low);
+  const scale = room / (high - low);
+  const moves = rows.map(({ change }) => change);
+  const most = Math.max(1e-12, ...moves.map(Math.abs));
+  const middle = right + changes / 2;
+  const reach = Math.max(1, changes / 2 - roomFor(moves, unit, true)) / most;
+
+  const heading = (x: number, title: string, anchor: "start" | "middle" = "start"): Mark => ({
+    kind: "text",
+    x,
+    y: HEAD / 2 - 2,
+    text: title,
+    fill: muted,
+    size: SMALL,
+    anchor,
+    baseline: "middle",
+  });
+  const swatch = (x: number, fill: string): Mark => ({
+    kind: "rect",
+    x,
+    y: HEAD / 2 - 7,
+    width: 10,
+    height: 10,
+    fill,
+  });
+  const second = left + 14 + textWidth("before", SMALL, false) + GAP;
+  const marks: Mark[] = [
+    swatch(left, muted),
+    heading(left + 14, "before"),
+    swatch(second, after),
+    heading(second + 14, "after"),
+    heading(middle, "change", "middle"),
+    { kind: "line", x1: middle, x2: middle, y1: HEAD, y2: height, stroke: rule },
+  ];
+  if (low < 0) {
+    marks.push({ kind: "line", x1: zero, x2: zero, y1: HEAD, y2: height, stroke: rule });
+  }
+  /** A bar from `from`, and its value beyond its end. */
+  const bar = (
+    from: number,
+    size: number,
+    y: number,
+    thick: number,
+    fill: string,
+    said: string,
+  ) => {
+    const end = from + size;
+    marks.push({
+      kind: "rect",
+      x: Math.min(from, end),
+      y,
+      width: Math.max(Math.abs(size), 0.5),
+      height: thick,
+      fill,
+    });
+    marks.push({
+      kind: "text",
+      x: size < 0 ? end - 4 : end + 4,
+      y: y + thick / 2,
+      text: said,
+      fill: text,
+      size: SMALL,
+      anchor: size < 0 ? "end" : "start",
+      baseline: "middle",
+    });
+  };
+  rows.forEach((row, i) => {
+    const y = HEAD + i * ROW;
+    marks.push({ kind: "line", x1: 0, x2: width, y1: y, y2: y, stroke: hairline });
+    marks.push({
+      kind: "text",
+      x: labels,
+      y: y + ROW / 2,
+      text: fitText(row.label, labels + 1, SIZE),
+      fill: text,
+      size: SIZE,
+      anchor: "end",
+      baseline: "middle",
+      mono: true,
+    });
+    const top = y + (ROW - 2 * BAR - 2) / 2;
+    bar(zero, row.before * scale, top, BAR, muted, amount(row.before, unit));
+    bar(zero, row.after * scale, top + BAR + 2, BAR, after, amount(row.after, unit));
+    const size = row.change * reach;
+    const fill = ramp.css(Math.sign(row.change) * 0.7);
+    bar(middle, size, y + ROW / 2 - 6, 12, fill, amount(row.change, unit, true));
+  });
+  return { width, height, marks };
+}
