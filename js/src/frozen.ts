@@ -3,6 +3,7 @@
 import type { Host } from "./host/contract";
 import { frozenHost } from "./host/frozen";
 import { unpack } from "./host/packed";
+import { sharing } from "./host/sharing";
 import { errorInfo } from "./shell/error-box";
 import { type DrawPart, frameOfPage } from "./shell/frame";
 import { mount, mountError, mountFrame } from "./shell/mount";
@@ -22,16 +23,18 @@ async function hostOf(place: HTMLElement): Promise<Host> {
 /** Draws the widgets in panes, each unpacked when it is first seen. */
 function inPanes(parts: readonly HTMLElement[]): DrawPart {
   const hosts = new Map<HTMLElement, Promise<Host>>();
-  return (widget, element) => {
+  return (widget, element, share) => {
     const part = parts[Number(widget)];
     let remove = (): void => {};
     let wanted = true;
     const drawn = async (): Promise<void> => {
       if (!part) throw new Error("This view is not in the page.");
-      const host = hosts.get(part) ?? hostOf(part);
-      hosts.set(part, host);
-      const found = await host;
-      if (wanted) remove = mount(element, found, islandsOfPage(), { embedded: true });
+      const unpacked = hosts.get(part) ?? hostOf(part);
+      hosts.set(part, unpacked);
+      const found = await unpacked;
+      const embedded = share ? "prompted" : true;
+      const host = share ? sharing(found, share) : found;
+      if (wanted) remove = mount(element, host, islandsOfPage(), { embedded });
     };
     drawn().catch((failure: unknown) => {
       remove = mountError(element, errorInfo(failure));

@@ -3,6 +3,7 @@
 import type { RenderProps } from "@anywidget/types";
 import { liveHost, type WidgetModel } from "./host/live";
 import { hideOutput } from "./host/output";
+import { laidDown, layDown, sharing } from "./host/sharing";
 import { errorInfo } from "./shell/error-box";
 import { type DrawPart, type Frame, isFrame } from "./shell/frame";
 import { mount, mountError, mountFrame } from "./shell/mount";
@@ -22,8 +23,9 @@ interface Props {
 
 /** Draws the widgets in a container's panes. */
 function inPanes(draw: DrawWidget): DrawPart {
-  return (ref, el) => {
+  return (ref, el, share) => {
     const over = new AbortController();
+    if (share) layDown(el, share);
     el.dataset.embedded = "";
     draw(ref, el, over.signal).catch((failure: unknown) => {
       if (!over.signal.aborted) mountError(el, errorInfo(failure));
@@ -38,10 +40,14 @@ function inPanes(draw: DrawWidget): DrawPart {
 function render({ model, el, view, draw, lend }: Props): () => void {
   try {
     const host = liveHost(model);
+    const share = laidDown(el);
     const unmount =
       view && isFrame(view)
         ? mountFrame(el, host, view, inPanes(draw), lend)
-        : mount(el, host, view ? [view] : [], { embedded: "embedded" in el.dataset, lend });
+        : mount(el, share ? sharing(host, share) : host, view ? [view] : [], {
+            embedded: share ? "prompted" : "embedded" in el.dataset,
+            lend,
+          });
     const showOutput = hideOutput(model.get("_output"));
     return () => {
       showOutput();

@@ -14,7 +14,7 @@ import { flowLayout, gridLayout } from "../views/attention/overview-layout";
 import { overviewOverlay, overviewScene } from "../views/attention/overview-scene";
 import { headRequest, heldMatrix } from "../views/attention/panel-data";
 import { attentionRamp, makeThumbnails, scaleHigh } from "../views/attention/thumbnails";
-import { weightingInfo } from "../views/attention/weighting";
+import { scaled, weightingInfo } from "../views/attention/weighting";
 import type { Ask, Drawing, Shown } from "../views/exports";
 import type { HeadPattern, Patterns } from "../wire/types";
 import { flow, line, placed } from "./page";
@@ -52,12 +52,8 @@ export async function completedPatterns(
   return { ...result, heads: [...result.heads, ...(await Promise.all(heads)).flat()] };
 }
 
-export function attentionFigure(
-  result: Patterns,
-  shown: Shown,
-  theme: Theme,
-  width: number,
-): Drawing {
+export function attentionFigure(own: Patterns, shown: Shown, theme: Theme, width: number): Drawing {
+  const result = scaled(own, shown.view);
   const options = readOptions(shown.view, result);
   const { weighting, perHead, sort, filter } = options;
   const enlarged = shownHeads(result, shown);

@@ -14,8 +14,8 @@ import { entry, flow, line } from "./page";
 const LEGEND_WIDTH = 220;
 
 export function heatmapFigure(grid: Grid, { view }: Shown, theme: Theme, width: number): Drawing {
-  const { measure, chosen, upward } = readOptions(view, grid);
-  const slice = sliceOf(grid, { measure, chosen, upward });
+  const { chosen, ...options } = readOptions(view, grid);
+  const slice = sliceOf(grid, { chosen, ...options });
   const layout = layoutOf(slice, "fit", width);
   const window = {
     scrollX: 0,

@@ -98,3 +98,13 @@ export interface Host {
   cancel(): void;
   rerun(): void;
 }
+
+/** What the widgets in the panes of another have in common. */
+export interface Share {
+  /** Options that take the place of a widget's own; the same object until they change. */
+  options(): Record<string, unknown>;
+  /** Takes what is shared of a change; returns the rest. */
+  take(patch: Record<string, unknown>): Record<string, unknown>;
+  /** Calls `listener` after any change of the options; returns the unsubscriber. */
+  subscribe(listener: () => void): () => void;
+}

@@ -26,11 +26,14 @@ const WRITTEN: Readonly<Record<string, string>> = {
   TaskVectors: "Examples",
 };
 
+/** Whether it is part of another widget: of one that has the prompt, the next tokens and the
+ * interventions, or of one that leaves them to its parts. */
+export type Embedded = boolean | "prompted";
+
 interface AppProps {
   host: Host;
   islands: readonly Island[];
-  /** Part of another widget, which has the prompt. */
-  embedded?: boolean;
+  embedded?: Embedded;
   lend: Lend;
 }
 
@@ -54,7 +57,8 @@ export function App({ host, islands, embedded = false, lend }: AppProps) {
   const partial = usePartial(state);
   const superseded = status.state !== "done" && !partial;
   const hasPrompt = state.prompt !== null;
-  const prompted = hasPrompt && !embedded;
+  const whole = embedded !== true;
+  const prompted = hasPrompt && whole;
   const second = fieldsInUse(state).find(({ type }) => type === "text");
 
   return (
@@ -64,7 +68,7 @@ export function App({ host, islands, embedded = false, lend }: AppProps) {
       aria-label={visible(result?.title ?? state.widget)}
     >
       <header class="hs-row hs-head">
-        <Title state={state} brief={embedded} />
+        <Title state={state} brief={!whole} />
         {result && superseded ? <Previous result={result} /> : <span class="hs-spacer" />}
         {hasPrompt && <Status host={host} state={state} />}
       </header>
@@ -84,7 +88,7 @@ export function App({ host, islands, embedded = false, lend }: AppProps) {
         <NextTokens host={host} tokens={result.next_tokens} outdated={superseded || editing} />
       )}
       <Fields host={host} state={state} />
-      {!embedded && (
+      {whole && (
         <InterventionsSection
           host={host}
           state={state}

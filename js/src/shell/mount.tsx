@@ -7,15 +7,14 @@ import { preact } from "../lend/preact";
 import { viewsCss } from "../views";
 import type { Island, Lend } from "../views/island";
 import type { ErrorInfo } from "../wire/types";
-import { App } from "./app";
+import { App, type Embedded } from "./app";
 import { ErrorBox, errorInfo } from "./error-box";
 import type { DrawPart, Frame } from "./frame";
 import { useTheme } from "./hooks";
 import { shellCss } from "./styles";
 
 interface Options {
-  /** It is part of another widget, which has the prompt, the next tokens and the interventions. */
-  embedded?: boolean;
+  embedded?: Embedded;
   lend?: Lend;
 }
 

@@ -4,8 +4,10 @@ import { useEffect, useRef } from "preact/hooks";
 import type { PaneSpec } from "../wire/types";
 import { Divider } from "./divider";
 import { ErrorBox } from "./error-box";
-import type { DrawPart } from "./frame";
 import type { Move } from "./panes-layout";
+
+/** As `DrawPart`, of a pane. */
+export type DrawPane = (pane: PaneSpec, element: HTMLElement) => () => void;
 
 interface PaneProps {
   pane: PaneSpec;
@@ -14,7 +16,7 @@ interface PaneProps {
   height: number | undefined;
   /** Another pane is being carried about, and can be put here. */
   lifted: boolean;
-  draw: DrawPart;
+  draw: DrawPane;
   onToggle(): void;
   onHeight(pixels: number | null): void;
   onMove: ((move: Move) => void) | undefined;
@@ -49,7 +51,9 @@ export function Pane(props: PaneProps): JSX.Element {
       <header class="hs-pane-bar">
         <button type="button" class="hs-pane-title" aria-expanded={open} onClick={onToggle}>
           <span class="hs-pane-mark" aria-hidden="true" />
-          {pane.title}
+          <span class="hs-pane-text" title={pane.title}>
+            {pane.title}
+          </span>
         </button>
         {onMove && (
           <button
@@ -83,7 +87,7 @@ function Body({ pane, height, draw, onHeight }: PaneProps): JSX.Element {
   const place = useRef<HTMLDivElement>(null);
   const before = useRef(0);
   useEffect(() => {
-    if (place.current && pane.widget !== null) return draw(pane.widget, place.current);
+    if (place.current && pane.widget !== null) return draw(pane, place.current);
   }, []);
   const resize = (pixels: number): void => {
     if (place.current) place.current.style.height = `${pixels}px`;

@@ -1,12 +1,13 @@
 // Other widgets in panes: side by side in columns whose dividers are dragged, or one below the other
 // where there is little room. What is collapsed is not drawn.
 import type { JSX } from "preact";
-import { useRef, useState } from "preact/hooks";
+import { useMemo, useRef, useState } from "preact/hooks";
 import type { PaneSpec } from "../wire/types";
+import { COMPARE, CompareHead, isOwn, shareOf } from "./compare";
 import { Divider } from "./divider";
 import type { FrameProps } from "./frame";
 import { useHost, useTheme, useWidth } from "./hooks";
-import { Pane } from "./pane";
+import { type DrawPane, Pane } from "./pane";
 import sheet from "./panes.css?inline";
 import {
   height,
@@ -34,6 +35,12 @@ export function PanesFrame({ host, draw, lend }: FrameProps): JSX.Element {
   const width = useWidth(root);
   const { columns } = layoutOf(state.view, state.panes);
   useSight(root, host, state.steps && width > 0 ? columns.join(";") : "");
+  const compares = state.widget === COMPARE;
+  const drawn = useMemo<DrawPane>(
+    () => (pane, element) =>
+      draw(pane.widget ?? "", element, compares ? shareOf(host, pane.name) : undefined),
+    [draw, host, compares],
+  );
   return (
     <article
       class="hs-root hs-panes-root"
@@ -42,6 +49,7 @@ export function PanesFrame({ host, draw, lend }: FrameProps): JSX.Element {
       onKeyDown={(event) => state.steps && stepByKey(host, event)}
     >
       {state.prompt !== null && <WorkspaceHead host={host} state={state} lend={lend} />}
+      {compares && <CompareHead host={host} own={isOwn(state.view)} />}
       <div ref={root}>
         {width > 0 && (
           <Panes
@@ -49,7 +57,7 @@ export function PanesFrame({ host, draw, lend }: FrameProps): JSX.Element {
             options={state.view}
             setOptions={host.setView}
             width={width}
-            draw={draw}
+            draw={drawn}
           />
         )}
       </div>
@@ -62,7 +70,7 @@ interface PanesProps {
   options: Record<string, unknown>;
   setOptions(patch: Record<string, unknown>): void;
   width: number;
-  draw: FrameProps["draw"];
+  draw: DrawPane;
 }
 
 export function Panes({ panes, options, setOptions, width, draw }: PanesProps): JSX.Element {

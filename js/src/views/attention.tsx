@@ -17,6 +17,7 @@ import type { Slice, SliceRequest } from "./attention/slices";
 import { Toolbar } from "./attention/toolbar";
 import { useTooltip } from "./attention/tooltip";
 import { useSlices } from "./attention/use-slices";
+import { scaled } from "./attention/weighting";
 import type { ViewProps } from "./contract";
 
 export { default as attentionCss } from "./attention/attention.css?inline";
@@ -29,7 +30,11 @@ const MOST_OVERVIEW = 560;
 const OVERVIEW_HEIGHT = { wide: 600, narrow: 380 };
 
 export function AttentionView(props: ViewProps<Patterns>): JSX.Element {
-  const { result, resultId, selection, select, live, theme, width, announce, ask } = props;
+  const { resultId, selection, select, live, theme, width, announce, ask } = props;
+  const result = useMemo(
+    () => scaled(props.result, props.options),
+    [props.result, props.options.scales],
+  );
   const options = useMemo(() => readOptions(props.options, result), [props.options, result]);
   const setOption = (key: keyof AttentionOptions, value: unknown): void =>
     props.setOption(optionName(key), value);

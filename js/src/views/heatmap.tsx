@@ -55,11 +55,11 @@ export function HeatmapView(props: ViewProps<Grid>): JSX.Element {
     setOption(optionName(key), value);
   const [zoom, setZoom] = useZoom(options.zoom, (value) => set("zoom", value));
 
-  const { measure, upward } = options;
+  const { measure, upward, scales } = options;
   const chosen = options.chosen.join(" ");
   const slice = useMemo(
-    () => sliceOf(grid, { measure, upward, chosen: options.chosen }),
-    [grid, measure, upward, chosen],
+    () => sliceOf(grid, { measure, upward, chosen: options.chosen, scales }),
+    [grid, measure, upward, chosen, scales],
   );
   const patching = grid.provenance.analysis.endsWith("_patching");
   const lens = grid.provenance.analysis === "logit_lens";

@@ -358,6 +358,7 @@ describe("options", () => {
         { row: 2, column: 4 },
       ],
       table: false,
+      scales: {},
     });
     const wrong = {
       heatmap_zoom: "huge",

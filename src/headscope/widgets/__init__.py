@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from headscope.widgets.attribution_graph import AttributionGraph
     from headscope.widgets.base import close_all
     from headscope.widgets.circuit_discovery import CircuitDiscovery
+    from headscope.widgets.compare import Compare
     from headscope.widgets.explorer import Explorer
     from headscope.widgets.graph_view import GraphView
     from headscope.widgets.inference_stages import InferenceStages
@@ -34,6 +35,7 @@ __all__ = [
     "AttentionPatterns",
     "AttributionGraph",
     "CircuitDiscovery",
+    "Compare",
     "Explorer",
     "GraphView",
     "InferenceStages",
@@ -57,6 +59,7 @@ _HOMES = {
     "AttentionPatterns": "attention",
     "AttributionGraph": "attribution_graph",
     "CircuitDiscovery": "circuit_discovery",
+    "Compare": "compare",
     "Explorer": "explorer",
     "GraphView": "graph_view",
     "InferenceStages": "inference_stages",

@@ -85,7 +85,7 @@ class FreezablePage(Figures, PageWidget):
 
     def _snapshot(self) -> Snapshot:
         return {
-            "widget": type(self).__name__,
+            "widget": self._widget,
             "fields": list(self.fields),
             "values": {field["name"]: getattr(self, field["name"]) for field in self.fields},
             "status": self._status,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Union
+from typing import Union, cast
 
 from headscope.arguments import checked
 from headscope.errors import ResultError
@@ -12,7 +12,8 @@ from headscope.widgets.core import Bundle
 from headscope.widgets.still import StillPage
 from headscope.wire.files import load_result
 
-_BUNDLES: dict[type[Grid] | type[Patterns], Bundle] = {Grid: "widget", Patterns: "attention"}
+#: The bundles of views that are called otherwise.
+_BUNDLES = {"grid": "widget", "patterns": "attention"}
 
 
 class ResultView(StillPage[Union[Grid, Patterns]]):
@@ -37,4 +38,4 @@ class ResultView(StillPage[Union[Grid, Patterns]]):
         found = load_result(result) if isinstance(result, (str, Path)) else result
         if not isinstance(found, (Grid, Patterns)):
             raise ResultError("This is a graph.", "Pass it to hs.GraphView.")
-        super().__init__(found, view_bundle=_BUNDLES[type(found)])
+        super().__init__(found, view_bundle=cast("Bundle", _BUNDLES.get(found.view, found.view)))

@@ -21,9 +21,11 @@ DONE: JobStatus = {
 class StillPage(PublishedPage, Generic[R]):
     """A page with a result, of which nothing is computed."""
 
-    def __init__(self, result: R, **traits: Any) -> None:
+    def __init__(self, result: R | None, **traits: Any) -> None:
         self._value: R | None = None
-        super().__init__(_result={**encode(result)}, _status=DONE, **traits)
+        self._gone = False
+        payload = {} if result is None else {**encode(result)}
+        super().__init__(_result=payload, _status=DONE, **traits)
         self._value = result
 
     @property
@@ -33,8 +35,10 @@ class StillPage(PublishedPage, Generic[R]):
         Raises:
             ResultError: The widget is closed.
         """
-        if self._value is None:
+        if self._gone:
             raise ResultError("This widget is closed.", "Make a new one.")
+        if self._value is None:
+            raise self._no_result()
         return self._value
 
     def run(self) -> R:
@@ -44,6 +48,7 @@ class StillPage(PublishedPage, Generic[R]):
     def close(self) -> None:
         """Remove the widget from the page, and let go of its result."""
         super().close()
+        self._gone = True
         self._value = None
         self._result = {}
 
@@ -51,19 +56,22 @@ class StillPage(PublishedPage, Generic[R]):
         """There is nothing to cancel."""
 
     def __repr__(self) -> str:
-        shown = "closed" if self._value is None else f"{self._value!r}"
+        shown = "closed" if self._gone else f"{self._value!r}"
         return f"{type(self).__name__}({shown})"
 
     @property
     def _closed(self) -> bool:
-        return self._value is None
+        return self._gone
+
+    def _no_result(self) -> ResultError:
+        return ResultError("There is no result.", "Make a widget of one.")
 
     def _payload(self) -> Payload | None:
         return None if self._value is None else encode(self._value)
 
     @property
     def _settled(self) -> bool:
-        return not self._closed
+        return self._value is not None
 
     def _run_again(self) -> None:
         """There is nothing to run."""

@@ -32,7 +32,7 @@ export function Legend(props: {
       />
       <span class="hs-att-number">{formatNumber(high)}</span>
       <span class="hs-muted">{scope}</span>
-      {result.signed && result.provenance.prompts.length > 1 && (
+      {result.signed && result.value_norm.data.some(Number.isNaN) && (
         <span class="hs-muted">
           <span class="hs-att-swatch hs-att-after" /> a token that meets none
         </span>

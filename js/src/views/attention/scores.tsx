@@ -7,6 +7,13 @@ import { scoreOf } from "./order";
 
 const DECIMALS = 3;
 
+/** Without a sign where nothing is left of it. */
+const rounded = (value: number): string =>
+  value
+    .toFixed(DECIMALS)
+    .replace(/^-(?=[0.]+$)/, "")
+    .replace("-", "−");
+
 export function Scores({ result, head }: { result: Patterns; head: HeadRef }): JSX.Element {
   return (
     <table class="hs-table">
@@ -29,7 +36,7 @@ export function Scores({ result, head }: { result: Patterns; head: HeadRef }): J
                 <span class="hs-att-score">{score.title}</span> {score.definition}
               </th>
               <td class="hs-att-number">
-                {Number.isNaN(value) ? "n/a" : value.toFixed(DECIMALS)} ({formatNumber(score.high)})
+                {Number.isNaN(value) ? "n/a" : rounded(value)} ({formatNumber(score.high)})
               </td>
               <td>
                 <span class="hs-att-track">

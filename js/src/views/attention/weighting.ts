@@ -1,5 +1,6 @@
 // What a cell shows: the attention weight alone, or times how much the source has to give.
 import type { Patterns } from "../../wire/types";
+import { readScales, type Scales } from "../scales";
 import { type HeadRef, headIndex } from "./heads";
 
 /** In the order of the first axis of `Patterns.overview`. */
@@ -59,8 +60,21 @@ export function headHigh(result: Patterns, weighting: Weighting, ref: HeadRef): 
   return result.overview_max.data[plane + headIndex(result, ref)] ?? 0;
 }
 
-/** The largest value of any head: the top of the scale that all heads share. */
-export function commonHigh(result: Patterns, weighting: Weighting): number {
+/** Patterns whose common scales end elsewhere than at their own largest values. */
+interface Scaled extends Patterns {
+  scales?: Scales;
+}
+
+/** `result` on the scales that the style options give, if they give any. */
+export const scaled = (result: Patterns, options: Record<string, unknown>): Scaled => ({
+  ...result,
+  scales: readScales(options),
+});
+
+/** The top of the scale that all heads share: the largest value of any, unless another is given. */
+export function commonHigh(result: Scaled, weighting: Weighting): number {
+  const domain = result.scales?.[weighting];
+  if (domain) return domain[1];
   const size = result.n_layers * result.n_heads;
   const plane = weightingIndex(weighting) * size;
   return largest((result.overview_max.data as Float32Array).subarray(plane, plane + size));

@@ -46,9 +46,9 @@ export function CellCard({ slice, cell, ramp }: CardProps): JSX.Element {
       </div>
       <dl class="hs-card-values">
         {measures.map((one) => (
-          <div key={one.name} class={one === measure ? "hs-current" : undefined}>
+          <div key={one.name} class={one.name === measure.name ? "hs-current" : undefined}>
             <dt>
-              {one === measure && (
+              {one.name === measure.name && (
                 <i class="hs-swatch" style={{ background: ramp.css(slice.value(row, column)) }} />
               )}
               {one.title}

@@ -1,6 +1,7 @@
 // The view's style options, read from the synced dictionary with every value checked.
 import type { Cell } from "../../draw/hit";
 import type { Grid } from "../../wire/types";
+import { readScales, type Scales } from "../scales";
 
 /** `auto`: as large as reads well, scrolling if need be. `fit`: everything in sight. A number: that
  * many times `auto`. */
@@ -20,6 +21,7 @@ export interface HeatmapOptions {
   /** Cells taken together, their rows as indices on the axis. */
   group: Cell[];
   table: boolean;
+  scales: Scales;
 }
 
 export const optionName = (key: keyof HeatmapOptions): string => `heatmap_${key}`;
@@ -43,6 +45,7 @@ export function readOptions(options: Record<string, unknown>, grid: Grid): Heatm
     cell: readCell(get("cell"), grid),
     group: readCells(get("group"), grid),
     table: get("table") === true,
+    scales: readScales(options),
   };
 }
 

@@ -1,6 +1,7 @@
 // The two-dimensional slice of a grid that is on the screen.
 import { tokenGlyphs } from "../../state/tokens";
 import type { Axis, Grid, Measure } from "../../wire/types";
+import { given, type Scales } from "../scales";
 import { ESTIMATE, EXACT, NOT_APPLICABLE, WAITING } from "./states";
 
 /** What is drawn of a grid. `chosen` has one index for each axis before the last two. */
@@ -9,6 +10,8 @@ export interface Choice {
   chosen: readonly number[];
   /** Whether the first row is drawn at the bottom. */
   upward: boolean;
+  /** Domains of colour scales that are not the measures' own. */
+  scales?: Scales;
 }
 
 /** A token predicted in a cell. */
@@ -54,8 +57,10 @@ export const shownLabel = (axis: Axis, index: number): string => {
 
 export function sliceOf(grid: Grid, choice: Choice): Slice {
   const [rowAxis, columnAxis] = grid.axes.slice(-2);
-  const measure = grid.measures[choice.measure] ?? grid.measures[0];
-  if (!rowAxis || !columnAxis || !measure) throw new Error("A grid needs two axes and a measure.");
+  const own = grid.measures[choice.measure] ?? grid.measures[0];
+  if (!rowAxis || !columnAxis || !own) throw new Error("A grid needs two axes and a measure.");
+  const domain = choice.scales?.[own.name];
+  const measure = domain ? { ...own, scale: given(own.scale, domain) } : own;
   const rows = rowAxis.labels.length;
   const columns = columnAxis.labels.length;
   const start = grid.axes

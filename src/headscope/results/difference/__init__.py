@@ -20,6 +20,8 @@ R = TypeVar("R", Grid, Patterns)
 def difference(one: Grid, other: Grid) -> Grid: ...
 @overload
 def difference(one: Patterns, other: Patterns) -> Patterns: ...
+@overload
+def difference(one: Grid | Patterns, other: Grid | Patterns) -> Grid | Patterns: ...
 def difference(one: Grid | Patterns, other: Grid | Patterns) -> Grid | Patterns:
     """`other` less `one`, cell by cell.
 
@@ -27,8 +29,9 @@ def difference(one: Grid | Patterns, other: Grid | Patterns) -> Grid | Patterns:
     positions shown are those of `one`, which meet those of `other` by the longest common
     subsequence (`results.alignment.align`); one that meets none is not a number. The top tokens and
     next tokens of a grid, its alignment and its baselines have no difference and are left out; the
-    identity is that of the differences. Of attention, heads that both hold in full are exact;
-    thumbnails of the others are differences of block maxima, each known to 1/510 of its maximum.
+    identity is that of the differences, and it is drawn as a heatmap. Of attention, heads that both
+    hold in full are exact; thumbnails of the others are differences of block maxima, each known to
+    1/510 of its maximum.
 
     Args:
         one: What is taken away: the result without an intervention, of the base model, ...

@@ -51,6 +51,11 @@ def difference(one: Patterns, other: Patterns) -> Patterns:
     )
 
 
+def head_difference(one: Patterns, other: Patterns) -> HeadPattern:
+    """The difference of the first head that each holds in full."""
+    return _heads(one, other, tokens_met(one.tokens, other.tokens))[0]
+
+
 def on_one_scale(patterns: Sequence[Patterns]) -> tuple[Patterns, ...]:
     """See `results.difference.on_one_scale`."""
     _check(patterns)

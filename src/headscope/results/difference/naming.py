@@ -1,0 +1,56 @@
+"""In what two results differ, in a few words for each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from headscope.results.provenance import Prompt, Provenance
+
+_LONGEST = 60
+#: Letters of a fingerprint that tell weights apart.
+_FINGERPRINT = 8
+
+
+def names_of(one: Provenance, other: Provenance) -> tuple[str, str]:
+    """What tells two results apart: their models, prompts, parameters; empty where nothing does."""
+    pairs = list(_apart(one, other))
+    mine, its = (", ".join(pair[at] for pair in pairs if pair[at]) for at in (0, 1))
+    return _short(mine), _short(its)
+
+
+def _apart(one: Provenance, other: Provenance) -> Iterator[tuple[str, str]]:
+    made = [(r.model, r.revision or "", r.dtype, r.processed_weights) for r in (one, other)]
+    if made[0] != made[1]:
+        told = [
+            (name, revision, dtype, "processed weights" if processed else "weights as trained")
+            for name, revision, dtype, processed in made
+        ]
+        yield from (pair for pair in zip(*told, strict=True) if pair[0] != pair[1])
+    elif one.fingerprint != other.fingerprint:
+        marks = ((record.fingerprint or "")[:_FINGERPRINT] for record in (one, other))
+        mine, its = (f"{one.model} (weights {mark})" for mark in marks)
+        yield mine, its
+    if one.interventions != other.interventions:
+        yield _changes(one.interventions), _changes(other.interventions)
+    if [p.token_ids for p in one.prompts] != [p.token_ids for p in other.prompts]:
+        yield _prompts(one.prompts), _prompts(other.prompts)
+    for name in {**one.parameters, **other.parameters}:
+        mine_, its_ = one.parameters.get(name), other.parameters.get(name)
+        if mine_ != its_ and not name.endswith(("_id", "_ids")):  # the texts are told
+            yield f"{name} {mine_}", f"{name} {its_}"
+
+
+def _changes(interventions: tuple[str, ...]) -> str:
+    if not interventions:
+        return "no intervention"
+    kinds = [str(json.loads(one).get("kind", "intervention")) for one in interventions]
+    return " + ".join(kinds)
+
+
+def _prompts(prompts: tuple[Prompt, ...]) -> str:
+    return " | ".join(repr(prompt.text or "".join(prompt.tokens)) for prompt in prompts)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
