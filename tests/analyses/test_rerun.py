@@ -52,6 +52,10 @@ ASKED: dict[str, list[dict[str, Any]]] = {
         {"pairs": (Pair(IDS, OTHER, 281, 282), Pair(OTHER, IDS, 282, 281)), "ablation": "mean",
          "rule": "threshold", "least": 0.01, "signed": True, "ig_steps": 2},
     ],
+    "generation": [
+        {"prompt": IDS, "n_tokens": 5, "temperature": 0.5, "seed": 7,
+         "interventions": hs.Interventions().zero("L1H0").skip(1, "mlp")},
+    ],
     "logit_attribution": [
         {"prompt": IDS}, {"prompt": IDS, "answer": 281, "wrong": 282, "by": "source",
                           "position": -2},

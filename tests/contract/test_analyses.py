@@ -36,7 +36,9 @@ def model(request: pytest.FixtureRequest) -> LiveModel:
 
 
 #: Analyses of one prompt that run it many times.
-SEVERAL_RUNS = ("layer_robustness", "prediction_effect", "self_repair", "stages")
+SEVERAL_RUNS = ("generation", "layer_robustness", "prediction_effect", "self_repair", "stages")
+#: Fields with which an analysis ends soon.
+FEW: dict[str, Any] = {"generation": {"n_tokens": 6}}
 
 
 #: Analyses that are of something else than a prompt, by the first field of their request: the
@@ -68,7 +70,7 @@ def request_of(name: str, prompt: Any = PROMPT) -> Any:
         (first, *_) = dataclasses.fields(REGISTRY[name].request)
         return REGISTRY[name].request(**OTHERS[first.name](prompt))
     given = (Pair(prompt, CORRUPTED, " mat", " dog"),) if takes_pairs(name) else prompt
-    return REGISTRY[name].request(given)
+    return REGISTRY[name].request(given, **FEW.get(name, {}))
 
 
 def steps(name: str, model: LiveModel, prompt: Any = PROMPT) -> Any:

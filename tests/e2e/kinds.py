@@ -34,6 +34,7 @@ WIDGETS = {
     " for text in (pair.clean, pair.corrupted))))",
     "Intervene": "hs.Intervene(model, pair.clean, hs.Interventions().zero('L3H1'), pair.corrupted)",
     "SelfRepair": "hs.SelfRepair(model, pair.clean, pair.answer, pair.wrong)",
+    "Generation": "hs.Generation(model, capital, hs.Interventions().zero('L1H2'), n_tokens=8)",
     "InferenceStages": "hs.InferenceStages(model, [capital, pair.clean])",
 }
 
@@ -105,11 +106,23 @@ def _curves_answer(root: Locator) -> None:
     expect(root.get_by_role("status")).to_contain_text("Pinned: L0")
 
 
+def _texts_answer(root: Locator) -> None:
+    """A token tells its numbers under the pointer, and is pinned by a key."""
+    root.locator("[data-step]").nth(1).hover()
+    expect(root.locator(".hs-tooltip")).to_contain_text("By the other run")
+    root.get_by_label("plain: ").press("ArrowRight")
+    expect(root.get_by_label("Pinned token")).to_contain_text("Log ratio")
+
+
+#: Widgets that are text, on no canvas but their scale's.
+TEXTS = ("Generation",)
+
 _ANSWERS: dict[str, Callable[[Locator], None]] = {
     "AttentionPatterns": _heads_answer,
     "CircuitDiscovery": _graph_answers,
     "AttributionGraph": _graph_answers,
     "GraphView": _graph_answers,
+    "Generation": _texts_answer,
     "InferenceStages": _curves_answer,
 }
 

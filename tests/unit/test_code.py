@@ -73,6 +73,9 @@ def made(name: str, model: Any) -> Any:
             return widget
         case "layers of a set":
             return hs.LayerRobustness(model, [CAT, IDS], selection={"layer": 1})
+        case "generation":
+            changes = hs.Interventions().zero("L0H1").scale("MLP1", 0.5)
+            return hs.Generation(model, IDS, changes, n_tokens=3, temperature=0.7, seed=2)
         case "stages":
             return hs.InferenceStages(model, [CAT, IDS], seed=2)
         case "repair":
@@ -91,7 +94,8 @@ def made(name: str, model: Any) -> Any:
 @pytest.mark.parametrize(
     "name",
     ["attention of ids", "lens", "attribution", "patching", "patching of a set", "paths",
-     "circuit", "layers of a set", "stages", "repair", "difference", "features", "graph"],
+     "circuit", "layers of a set", "generation", "stages", "repair", "difference", "features",
+     "graph"],
 )  # fmt: skip
 def test_the_code_of_a_widget_makes_it_again(name: str, gpt2: Any) -> None:
     widget = made(name, gpt2)

@@ -113,11 +113,15 @@ function Parting({ runs, parting }: { runs: readonly Run[]; parting: number | nu
       {runs.map(({ label, pieces }, i) => (
         <span key={label}>
           {i > 0 && ", "}
-          {label} <span class="hs-token">{tokenGlyphs(pieces[parting]?.text ?? "") || "end"}</span>
+          {label} <First piece={pieces[parting]} />
         </span>
       ))}
     </p>
   );
+}
+
+function First({ piece }: { piece: Piece | undefined }): JSX.Element {
+  return piece ? <span class="hs-token">{tokenGlyphs(piece.text)}</span> : <em>ends</em>;
 }
 
 interface TextProps {

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from headscope.widgets.circuit_discovery import CircuitDiscovery
     from headscope.widgets.compare import Compare
     from headscope.widgets.explorer import Explorer
+    from headscope.widgets.generation import Generation
     from headscope.widgets.graph_view import GraphView
     from headscope.widgets.inference_stages import InferenceStages
     from headscope.widgets.intervene import Intervene
@@ -37,6 +38,7 @@ __all__ = [
     "CircuitDiscovery",
     "Compare",
     "Explorer",
+    "Generation",
     "GraphView",
     "InferenceStages",
     "Intervene",
@@ -61,6 +63,7 @@ _HOMES = {
     "CircuitDiscovery": "circuit_discovery",
     "Compare": "compare",
     "Explorer": "explorer",
+    "Generation": "generation",
     "GraphView": "graph_view",
     "InferenceStages": "inference_stages",
     "Intervene": "intervene",

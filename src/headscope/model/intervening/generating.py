@@ -50,6 +50,60 @@ class Sampling:
         return int((logits.cpu().double() / self.temperature + noise).argmax())
 
 
+class Text:
+    """A text that grows, keys and values kept where model and interventions allow.
+
+    Each growth is a forward pass of what is new, or of all; between them nothing of ours is on the
+    model.
+
+    Args:
+        model: The model.
+        prompt: How the text begins.
+        plan: Interventions on every pass. Those at positions act on the prompt; all others on what
+            grows behind it too.
+        cached: Whether keys and values may be kept.
+    """
+
+    def __init__(
+        self, model: LiveModel, prompt: Sequence[int], plan: Plan | None, *, cached: bool = True
+    ) -> None:
+        self._model, self._plan = model, plan
+        self._prompt = torch.tensor([list(prompt)], device=model.device)
+        self._keeps = cached and (plan is None or plan.clock.can_cache)
+        self._ids: list[int] = []
+        self._cache: Any = None
+
+    def grow(self, ids: Sequence[int], last: int = 1) -> torch.Tensor:
+        """Logits at the last places, float32 `[last, d_vocab]`, with `ids` behind the text.
+
+        The prompt is what it grows by first.
+
+        Raises:
+            HeadscopeError: An intervention does not fit, the plan is not of this model as it is, or
+                the model is in training mode.
+        """
+        model, bridge = self._model, self._model.bridge
+        model.ready()
+        self._ids += ids
+        given = self._ids if self._cache is None else ids
+        tokens = torch.tensor([list(given)], device=model.device)
+        hooks = [("unembed.hook_in", lambda stream, hook: stream[:, -last:])]
+        under: AbstractContextManager[None] = nullcontext()
+        if self._plan is not None:
+            self._plan.check(model)
+            under = self._plan.installed(prompt=self._prompt)
+        more: dict[str, Any] = {} if self._cache is None else {"past_key_values": self._cache}
+        with torch.no_grad(), model.own_hooks(), leaving_no_trace(bridge), under:
+            if self._keeps:
+                logits, self._cache = bridge.run_with_hooks(
+                    tokens, fwd_hooks=hooks, return_type="logits_and_cache", use_cache=True, **more
+                )
+            else:
+                logits = bridge.run_with_hooks(tokens, fwd_hooks=hooks, use_cache=False)
+        found: torch.Tensor = logits[0, -last:]
+        return found.float()
+
+
 def generate(
     model: LiveModel,
     token_ids: Sequence[int],
@@ -59,62 +113,35 @@ def generate(
     *,
     cached: bool = True,
 ) -> Iterator[int]:
-    """New tokens, one forward pass each; between them nothing of ours is on the model.
+    """New tokens, one forward pass each.
 
-    Stops before the tokenizer's end-of-sequence token, and where the model takes no longer text.
+    Stops before a token that ends a text, and where the model takes no longer one.
 
     Args:
         model: The model.
         token_ids: The prompt.
         sampling: How tokens are chosen.
         n_tokens: Most tokens.
-        plan: Interventions on every pass. Those at positions act on the prompt; all others on new
-            tokens too.
-        cached: Whether keys and values are kept, where model and interventions allow: only the new
-            token then runs.
+        plan: Interventions; see `Text`.
+        cached: Whether keys and values may be kept.
 
     Raises:
-        HeadscopeError: An intervention does not fit, the plan is not of this model as it is, or the
-            model is in training mode.
+        HeadscopeError: As `Text.grow`.
     """
-    text, cache = list(token_ids), None
-    keeps = cached and (plan is None or plan.clock.can_cache)
-    prompt = torch.tensor([text], device=model.device)
-    end = getattr(model.bridge.tokenizer, "eos_token_id", None)
-    for step in range(min(n_tokens, model.n_ctx - len(text))):
-        model.ready()
-        if plan is not None:
-            plan.check(model)
-        given = text if cache is None else text[-1:]
-        logits, cache = _pass(model, given, cache, plan, prompt, keeps=keeps)
-        token = sampling.choose(logits, step)
-        if token == end:
+    text, ends = Text(model, token_ids, plan, cached=cached), end_ids(model)
+    given: Sequence[int] = token_ids
+    for step in range(min(n_tokens, model.n_ctx - len(token_ids))):
+        token = sampling.choose(text.grow(given)[-1], step)
+        if token in ends:
             return
-        text.append(token)
+        given = [token]
         yield token
 
 
-def _pass(
-    model: LiveModel,
-    ids: Sequence[int],
-    cache: Any,
-    plan: Plan | None,
-    prompt: torch.Tensor,
-    *,
-    keeps: bool,
-) -> tuple[torch.Tensor, Any]:
-    bridge = model.bridge
-    tokens = torch.tensor([list(ids)], device=model.device)
-    last = ("unembed.hook_in", lambda stream, hook: stream[:, -1:])
-    under: AbstractContextManager[None] = nullcontext()
-    if plan is not None:
-        under = plan.installed(prompt=prompt)
-    more: dict[str, Any] = {} if cache is None else {"past_key_values": cache}
-    with torch.no_grad(), model.own_hooks(), leaving_no_trace(bridge), under:
-        if keeps:
-            logits, cache = bridge.run_with_hooks(
-                tokens, fwd_hooks=[last], return_type="logits_and_cache", use_cache=True, **more
-            )
-        else:
-            logits = bridge.run_with_hooks(tokens, fwd_hooks=[last], use_cache=False)
-    return logits[0, -1].float(), cache
+def end_ids(model: LiveModel) -> frozenset[int]:
+    """Tokens that end a text: the tokenizer's, and those of the model's generation settings."""
+    own = getattr(model.bridge.tokenizer, "eos_token_id", None)
+    config = getattr(model.bridge.original_model, "generation_config", None)
+    more = getattr(config, "eos_token_id", None)
+    listed = more if isinstance(more, (list, tuple)) else [more]
+    return frozenset(int(token) for token in (own, *listed) if token is not None)
