@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from playwright.sync_api import Locator, expect
 
@@ -65,13 +66,13 @@ def check_every_kind(roots: Locator) -> None:
         _ANSWERS.get(name, _grid_answers)(root)
 
 
-def _grid_answers(root: Locator) -> None:
-    """A cell tells its value under the pointer, and is pinned by a click."""
+def _grid_answers(root: Locator, across: float = 0.25) -> None:
+    """A cell tells its value under the pointer."""
     grid = root.locator(".hs-heatmap-scroller")
     grid.scroll_into_view_if_needed()
     box = grid.bounding_box()
     assert box is not None
-    grid.hover(position={"x": box["width"] * 0.25, "y": box["height"] * 0.5})
+    grid.hover(position={"x": box["width"] * across, "y": box["height"] * 0.5})
     expect(root.locator(".hs-tooltip")).to_contain_text(".")
     style = root.locator(".hs-tooltip").evaluate(
         "(tip) => [getComputedStyle(tip).position, tip.matches(':popover-open')]"
@@ -123,6 +124,7 @@ _ANSWERS: dict[str, Callable[[Locator], None]] = {
     "AttributionGraph": _graph_answers,
     "GraphView": _graph_answers,
     "Generation": _texts_answer,
+    "SelfRepair": partial(_grid_answers, across=0.16),  # behind it parts do not apply to each head
     "InferenceStages": _curves_answer,
 }
 
