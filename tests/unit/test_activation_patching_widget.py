@@ -426,7 +426,7 @@ def test_questions_while_there_is_no_map(gpt2: Any) -> None:
             lambda: made.joint((0, 0)),
             lambda: made.pin((0, 0)),
         ):
-            with pytest.raises(RequestError, match=r"There is no map yet. Call widget.run\(\)."):
+            with pytest.raises(ResultError, match="There is no result: The clean and the corrup"):
                 ask()
     finally:
         made.close()

@@ -32,8 +32,8 @@ def snapshot(**changes: Any) -> frozen.Snapshot:
         "widget": "LogitLens", "fields": [], "values": {}, "error": None, "prompt": HOSTILE,
         "status": {"job": 1, "state": "done", "fraction": 1.0, "eta_s": None, "message": "",
                    "paused": None},
-        "interventions": None, "effect": "with", "selection": NOTHING, "view": {}, "marks": {},
-        "notes": [], "missing": [],
+        "interventions": None, "effect": "with", "shifts": [], "selection": NOTHING,
+        "view": {}, "marks": {}, "notes": [], "missing": [],
     }  # fmt: skip
     return {**shown, **changes}
 
@@ -72,7 +72,7 @@ def model_of(layers: int, heads: int, n: int) -> tuple[Patterns, Any]:
         heads=(HeadPattern(0, 0, weights[0, 0]),),
         provenance=dataclasses.replace(build.provenance("attention", ""), prompts=(prompt,)),
     )  # fmt: skip
-    return result, lambda layer, head: weights[layer, head]
+    return result, lambda layer, head: HeadPattern(layer, head, weights[layer, head])
 
 
 @pytest.fixture
@@ -175,7 +175,7 @@ def test_visible_takes_the_heads_that_are_enlarged_or_mixed(
     result = unpack(one.text)[1]
     assert {(h.layer, h.head) for h in result.heads} == heads
     for held in result.heads:
-        np.testing.assert_allclose(held.weights, head(held.layer, held.head), atol=2**-11)
+        np.testing.assert_allclose(held.weights, head(held.layer, held.head).weights, atol=2**-11)
     assert f"{9 - len(heads)} of 9 heads in full" in one.left_out[0]
 
 
@@ -195,7 +195,7 @@ def test_all_takes_the_most_relevant_heads_until_the_limit(view: Any) -> None:
     assert 1 < len(taken) < 16
     assert taken == set(ranked[: len(taken)])
     for held in result.heads:
-        off = np.abs(held.weights - head(held.layer, held.head))
+        off = np.abs(held.weights - head(held.layer, held.head).weights)
         assert off.max() <= some.bound <= 0.5 / 255 + 1e-7
     assert f"{16 - len(taken)} of 16" in some.left_out[0]
     assert "rounded, by 0.002 at most" in unpack(some.text)[0]["notes"][-1]

@@ -96,7 +96,7 @@ def test_a_cell_is_computed_when_asked_for(widget: hs.PathPatching) -> None:
     """Also while its turn has not come, and where no path is."""
     whole = widget.run()
     widget._model.forget_runs()
-    study = widget._studies(widget._laid_out)
+    study = widget._studies(widget._effects.requests[0])
     for part in (study.prepare, study.record, study.lay_out):
         for _ in study.on_one_model(part()):
             pass

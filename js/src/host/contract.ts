@@ -10,6 +10,7 @@ import type {
   PaneSpec,
   Result,
   Selection,
+  TokenShift,
   WidgetState,
 } from "../wire/types";
 
@@ -58,6 +59,10 @@ export interface HostState {
   /** In the order in which they act, also those that are off. Null: this widget takes none. */
   interventions: InterventionData[] | null;
   effect: Effect;
+  /** Those that can be shown with no kernel. */
+  effects: readonly Effect[];
+  /** Next tokens before and after the interventions; none where none acts. */
+  shifts: readonly TokenShift[];
   selection: Selection;
   /** Style options. They never cause a computation. */
   view: Record<string, unknown>;

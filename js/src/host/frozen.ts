@@ -12,6 +12,7 @@ import type {
   JobStatus,
   PaneSpec,
   Selection,
+  TokenShift,
 } from "../wire/types";
 import { type Effect, type Host, type HostState, NeedsKernel, type Ran } from "./contract";
 import { join } from "./linked";
@@ -26,6 +27,7 @@ export interface FrozenWidget {
   prompt: string | null;
   interventions: InterventionData[] | null;
   effect: Effect;
+  shifts: TokenShift[];
   selection: Partial<Selection>;
   view: Record<string, unknown>;
   marks: Record<string, unknown>;
@@ -38,22 +40,32 @@ export interface FrozenWidget {
   panes?: PaneSpec[];
   common?: Common;
   /** Null: it has no result of its own. */
-  payload: { header: Header; buffers: Bytes[] } | null;
+  payload: Payload | null;
+  /** What `effect` could show instead. */
+  others: { effect: Effect; payload: Payload }[];
 }
 
-/** `group`: whose widgets share their selection; empty: this one shares it with nobody. */
+interface Payload {
+  header: Header;
+  buffers: Bytes[];
+}
+
 const differing = (before: Selection, after: Selection): Partial<Selection> =>
   Object.fromEntries(
     Object.entries(after).filter(([name, value]) => value !== before[name as keyof Selection]),
   );
 
+/** `group`: whose widgets share their selection; empty: this one shares it with nobody. */
 export function frozenHost(widget: FrozenWidget, group = ""): Host {
-  const { payload, panes = [], common = null, ...saved } = widget;
+  const { payload, others, panes = [], common = null, ...saved } = widget;
   const result = payload && decodeResult(payload);
+  const payloads = new Map(others.map(({ effect, payload }) => [effect, payload]));
+  if (payload) payloads.set(saved.effect, payload);
   const store = createStore<HostState>({
     ...saved,
     kernel: "none",
     asks: [],
+    effects: [...payloads.keys()],
     panes,
     ran: common ? (common.ran as Ran | null) : result,
     steps: common,
@@ -85,7 +97,12 @@ export function frozenHost(widget: FrozenWidget, group = ""): Host {
     setPrompt: refuse,
     setField: refuse,
     setInterventions: refuse,
-    setEffect: refuse,
+    setEffect(effect) {
+      const other = payloads.get(effect);
+      if (!other) return refuse();
+      const { resultId } = store.get();
+      patch({ effect, result: decodeResult(other), resultId: resultId + 1 });
+    },
     cancel: refuse,
     rerun: refuse,
   };

@@ -48,7 +48,7 @@ function decodeOnce(payload: Record<string, unknown>): Decoded {
 
 const runs = (...statuses: JobStatus[]): boolean => statuses.every((s) => s.state === "running");
 
-const ANSWERS = ["_result", "_status", "_error"] as const;
+const ANSWERS = ["_result", "_shifts", "_status", "_error"] as const;
 const NO_PANES: PaneSpec[] = [];
 
 export interface LiveHost extends Host {
@@ -96,6 +96,8 @@ export function liveHost(model: WidgetModel): LiveHost {
       prompt: model.get("prompt"),
       interventions: model.get("interventions") as InterventionData[] | null,
       effect: model.get("effect"),
+      effects: [],
+      shifts: model.get("_shifts"),
       selection: merge(NOTHING, model.get("selection")),
       view: model.get("view"),
       marks: named(model.get("_marks")),

@@ -2,9 +2,10 @@
 import { fromBase64 } from "../wire/base64";
 import { byteLength, WireError } from "../wire/decode";
 import type { Header } from "../wire/types";
+import type { Effect } from "./contract";
 import type { FrozenWidget } from "./frozen";
 
-const VERSION = 3;
+const VERSION = 4;
 const NEWLINE = 10;
 
 /** @throws WireError if it is of another version, or none. */
@@ -21,16 +22,26 @@ export function readWidget(bytes: Uint8Array<ArrayBuffer>): FrozenWidget {
 /** From its line of JSON and its buffers.
  * @throws WireError if it is of another version. */
 export function widgetOf(line: string, body: Uint8Array<ArrayBuffer>): FrozenWidget {
-  const { version, header, ...shown } = JSON.parse(line);
+  const { version, header, others, ...shown } = JSON.parse(line);
   if (version !== VERSION) {
     throw new WireError(`This is no Headscope widget of version ${VERSION}, but of ${version}.`);
   }
-  if (header === null) return { ...shown, payload: null };
+  if (header === null) return { ...shown, payload: null, others: [] };
   let at = 0;
-  const buffers = (header as Header).arrays.map((array) => {
-    const from = at;
-    at += byteLength(array);
-    return body.subarray(from, at);
+  const payload = (of: Header) => ({
+    header: of,
+    buffers: of.arrays.map((array) => {
+      const from = at;
+      at += byteLength(array);
+      return body.subarray(from, at);
+    }),
   });
-  return { ...shown, payload: { header, buffers } };
+  return {
+    ...shown,
+    payload: payload(header),
+    others: others.map((other: { effect: Effect; header: Header }) => ({
+      effect: other.effect,
+      payload: payload(other.header),
+    })),
+  };
 }

@@ -5,6 +5,7 @@ import { visible } from "../state/tokens";
 import type { Island, Lend } from "../views/island";
 import { viewName } from "../views/name";
 import type { Provenance, Result } from "../wire/types";
+import { EffectChoice } from "./effect";
 import { ErrorBox } from "./error-box";
 import { ExportMenu } from "./export-menu";
 import { Fields, fieldsInUse } from "./fields";
@@ -85,9 +86,15 @@ export function App({ host, islands, embedded = false, lend }: AppProps) {
         <PromptInput host={host} state={state} field={second} label={second.title} />
       )}
       {result && prompted && !(state.widget in WRITTEN) && (
-        <NextTokens host={host} tokens={result.next_tokens} outdated={superseded || editing} />
+        <NextTokens
+          host={host}
+          tokens={result.next_tokens}
+          shifts={state.shifts}
+          outdated={superseded || editing}
+        />
       )}
       <Fields host={host} state={state} />
+      {whole && <EffectChoice host={host} state={state} />}
       {whole && (
         <InterventionsSection
           host={host}

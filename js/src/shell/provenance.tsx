@@ -6,6 +6,7 @@ import { Token } from "./token";
 
 export function ProvenanceDetails({ provenance }: { provenance: Provenance }) {
   const [open, setOpen] = useState(false);
+  const acting = provenance.interventions.length;
   return (
     <details class="hs-provenance" onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>
@@ -13,6 +14,8 @@ export function ProvenanceDetails({ provenance }: { provenance: Provenance }) {
         <span class="hs-muted">
           {" "}
           · {provenance.sign} {provenance.normalisation}
+          {acting > 0 &&
+            ` Run with ${acting === 1 ? "an intervention" : `${acting} interventions`}.`}
           {provenance.user_hooks.length > 0 && " Run under hooks of yours."}
         </span>
       </summary>
@@ -31,6 +34,7 @@ function Everything({ provenance: p }: { provenance: Provenance }) {
     ["Runs in", `${p.dtype} on ${p.device}`],
     ["Weights", p.processed_weights ? "processed (folded and centred)" : "as trained"],
     ...(p.user_hooks.length ? [["Your hooks on", p.user_hooks.join(", ")] as Row] : []),
+    ...p.interventions.map((item): Row => ["Intervention", item]),
     ["Sign", p.sign],
     ["Normalisation", p.normalisation],
     ...Object.entries(p.parameters).map(([name, value]): Row => [name, JSON.stringify(value)]),

@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import type { Host, HostState } from "../host/contract";
 import { visible } from "../state/tokens";
 import type { Lend } from "../views/island";
+import { EffectChoice } from "./effect";
 import { ErrorBox } from "./error-box";
 import { InterventionsSection } from "./interventions";
 import { NextTokens } from "./next-tokens";
@@ -44,7 +45,15 @@ export function WorkspaceHead({ host, state, lend }: HeadProps): JSX.Element {
       </header>
       <PromptInput host={host} state={state} label={second && "Clean"} onEditing={setEditing} />
       {second && <PromptInput host={host} state={state} field={second} label={second.title} />}
-      {ran && <NextTokens host={host} tokens={ran.next_tokens} outdated={outdated} />}
+      {ran && (
+        <NextTokens
+          host={host}
+          tokens={ran.next_tokens}
+          shifts={state.shifts}
+          outdated={outdated}
+        />
+      )}
+      <EffectChoice host={host} state={state} />
       <InterventionsSection host={host} state={state} lend={lend} />
       {state.notes.map((note) => (
         <p class="hs-note" key={note}>

@@ -295,6 +295,14 @@ export interface Selection {
   feature: string | null;
 }
 
+/** How likely a token is to come next, before and after the interventions. */
+export interface TokenShift {
+  token_id: number;
+  text: string;
+  before: number;
+  after: number;
+}
+
 /** Where the current computation stands. */
 export interface JobStatus {
   job: number;
@@ -352,6 +360,7 @@ export interface WidgetState {
   _asks: string[];
   _arguments: Record<string, unknown>;
   _result: Record<string, unknown>;
+  _shifts: TokenShift[];
   _status: JobStatus;
   _error: ErrorInfo | null;
   prompt: string | null;

@@ -24,6 +24,7 @@ export class FakeModel {
       _asks: [],
       _arguments: {},
       _result: {},
+      _shifts: [],
       _status: { job: 0, state: "idle", fraction: 0, eta_s: null, message: "", paused: null },
       _error: null,
       prompt: "the cat",

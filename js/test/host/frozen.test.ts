@@ -14,6 +14,8 @@ const saved = (): FrozenWidget => ({
   error: null,
   interventions: null,
   effect: "with",
+  shifts: [],
+  others: [],
   prompt: "the cat",
   selection: { layer: 1 },
   view: { measure: "rank" },
@@ -79,7 +81,7 @@ test("widgets of a group share what is selected, positions where the tokens are 
 
 test("a packed widget is a line of JSON and the buffers that its header describes", () => {
   const { header, buffers } = golden("grid");
-  const line = `${JSON.stringify({ version: 3, prompt: "a\nb", header })}\n`;
+  const line = `${JSON.stringify({ version: 4, others: [], prompt: "a\nb", header })}\n`;
   const parts = [
     new TextEncoder().encode(line),
     ...buffers.map((buffer) => new Uint8Array(buffer)),
@@ -87,6 +89,6 @@ test("a packed widget is a line of JSON and the buffers that its header describe
   const widget = readWidget(Uint8Array.from(parts.flatMap((part) => [...part])));
   expect(widget.prompt).toBe("a\nb");
   expect(decodeResult(widget.payload)).toEqual(decodeResult(golden("grid")));
-  const newer = new TextEncoder().encode('{"version":4}\n');
-  expect(() => readWidget(newer)).toThrow("version 3");
+  const newer = new TextEncoder().encode('{"version":5}\n');
+  expect(() => readWidget(newer)).toThrow("version 4");
 });

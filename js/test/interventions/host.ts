@@ -34,6 +34,8 @@ export function played(interventions: InterventionData[], live = true): Played {
     prompt: "the cat",
     interventions,
     effect: "with",
+    effects: [],
+    shifts: [],
     selection: NOTHING,
     view: {},
     marks: {},

@@ -19,6 +19,8 @@ const saved = (widget: string, view: Record<string, unknown>): FrozenWidget => (
   error: null,
   interventions: null,
   effect: "with",
+  shifts: [],
+  others: [],
   prompt: null,
   selection: {},
   view,

@@ -20,13 +20,16 @@ const widget = {
   marks: {},
   notes: ["Not in this page, needs a live kernel: 3 of 4 measures."],
   missing: [],
+  interventions: null,
+  effect: "with",
+  shifts: [],
   arguments: {},
 };
 
 /** As Python packs it. */
 async function packed(): Promise<string> {
   const { header, buffers } = golden("grid");
-  const line = `${JSON.stringify({ version: 3, ...widget, header })}\n`;
+  const line = `${JSON.stringify({ version: 4, others: [], ...widget, header })}\n`;
   const stream = new Blob([line, ...buffers]).stream().pipeThrough(new CompressionStream("gzip"));
   const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
   return btoa(String.fromCharCode(...bytes));

@@ -23,10 +23,11 @@ import torch
 from headscope.analyses.head_scores import Sources, head_scores, index_of
 from headscope.errors import ModelError, RequestError
 from headscope.jobs.steps import Step, Steps
-from headscope.model.live import LiveModel, Observer
+from headscope.model.live import LiveModel
 from headscope.model.memory import FLOAT32, pattern_bytes
-from headscope.model.runs import POOL, Site
+from headscope.model.runs import LOGITS, POOL, Site
 from headscope.model.tokens import PromptLike
+from headscope.model.watching import Observer
 from headscope.results import HeadPattern, Patterns
 
 _OVERVIEW_BYTES = 10**6
@@ -77,6 +78,8 @@ def run(model: LiveModel, request: AttentionRequest) -> Steps[Patterns]:
         work=(_COPIES_OF_A_LAYER * model.n_heads + _COPIES_OF_A_HEAD) * n_tokens**2 * FLOAT32,
         kept=_cached_bytes(model, n_tokens) + n_tokens**2 * FLOAT32,
     )
+    last = Site(LOGITS, 0, n_tokens - 1)
+    gathered.runs.put((prompt.token_ids, last), logits[-1].cpu())
     yield Step(0.9, "Summarising")
     causal = model.capabilities.causal
     return Patterns(

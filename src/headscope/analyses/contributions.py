@@ -19,6 +19,8 @@ By = Literal["component", "head", "source"]
 
 #: Parts that miss their whole by more than this share are not its parts; bfloat16 rounds to 1 %.
 _STRUCTURAL_TOLERANCE = 0.05
+#: By so many roundings a sum of parts may miss the stream.
+_ROUNDING = 32
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,14 @@ class Sites:
         return self.stream(f"blocks.{layer}.{hook}")
 
     @property
+    def first(self) -> Site:
+        """The first residual stream."""
+        return self.layer(self.model.places[0], "hook_resid_pre")
+
+    @property
     def final(self) -> Site:
         """The last residual stream."""
-        return self.layer(self.model.n_layers - 1, "hook_resid_post")
+        return self.layer(self.model.places[-1], "hook_resid_post")
 
     @property
     def read(self) -> Site:
@@ -92,7 +99,7 @@ class Sites:
         """All of them."""
         layers = range(self.model.n_layers)
         sites = [self.logits, self.last_logits, self.final, self.read]
-        sites.append(self.layer(0, "hook_resid_pre"))
+        sites.append(self.first)
         sites += [self.layer(layer, "hook_attn_out") for layer in layers]
         optional = [self.pos_embed, *(self.mlp(layer) for layer in layers)]
         sites += [site for site in optional if site is not None]
@@ -108,7 +115,7 @@ class Writer:
     """Something that adds to the residual stream."""
 
     label: str
-    kind: Literal["embeddings", "attention", "MLPs"]
+    kind: Literal["embeddings", "attention", "MLPs", "interventions"]
     layer: int | None = None
 
     @property
@@ -117,6 +124,10 @@ class Writer:
         if self.layer is None:
             return "embed"
         return f"L{self.layer}.attn_out" if self.kind == "attention" else f"MLP{self.layer}"
+
+
+#: What changes the stream between the writes: steering, a patched stream, a layer that runs twice.
+INTERVENTIONS = Writer("interventions", "interventions")
 
 
 class Contributions:
@@ -147,7 +158,11 @@ class Contributions:
 
         writes = self._writes()
         total = torch.stack(list(writes.values())).sum(0)
-        if not _equal(total, final):
+        if self.model.interventions:
+            changed = final - total
+            if not _equal(total, final, _ROUNDING * torch.finfo(found[sites.final].dtype).eps):
+                writes[INTERVENTIONS] = changed
+        elif not _equal(total, final):
             raise ModelError(
                 f"In {self.model.name}, what attention and MLPs write is changed on the way, so it "
                 "does not add up.",
@@ -166,7 +181,7 @@ class Contributions:
         """What everything adds to the stream, in the order in which it does."""
         sites = self.sites
         embed, pos_embed = Writer("embed", "embeddings"), Writer("pos_embed", "embeddings")
-        writes = {embed: self._stream(sites.layer(0, "hook_resid_pre"))}
+        writes = {embed: self._stream(sites.first)}
         if sites.pos_embed is not None:
             writes[pos_embed] = self._stream(sites.pos_embed)
             writes[embed] = writes[embed] - writes[pos_embed]
@@ -212,6 +227,7 @@ class Contributions:
 
     def _output(self, layer: int) -> tuple[torch.Tensor, torch.Tensor]:
         weight, bias = self.model.output_weights(layer)
+        bias = bias if layer not in self.model.left_out else torch.zeros_like(bias)
         return weight.to(self.device), bias.to(self.device)
 
     def _refuse_heads_unless(self, whole: bool, what: str) -> None:
@@ -221,6 +237,11 @@ class Contributions:
                 "add up.",
                 "Use by='component'.",
             )
+
+    def changed(self) -> dict[str, float]:
+        """The term of interventions on the stream itself, if there are any."""
+        name = INTERVENTIONS.label
+        return {name: self.sum_of(INTERVENTIONS.kind)} if INTERVENTIONS in self.written else {}
 
     def sum_of(self, kind: str) -> float:
         """What all writers of a kind contribute at `position`."""
@@ -243,6 +264,8 @@ class Contributions:
         )
 
 
-def _equal(parts: torch.Tensor, whole: torch.Tensor) -> bool:
+def _equal(
+    parts: torch.Tensor, whole: torch.Tensor, tolerance: float = _STRUCTURAL_TOLERANCE
+) -> bool:
     missed = (parts - whole).norm(dim=-1)
-    return bool((missed <= _STRUCTURAL_TOLERANCE * whole.norm(dim=-1)).all())
+    return bool((missed <= tolerance * whole.norm(dim=-1)).all())

@@ -12,6 +12,9 @@ and the result carries how exactly (`Grid.identity`). Works on processed and unp
 
 Only direct effects count: what a part does through later layers is in those layers' rows.
 
+Where interventions change the stream between the writes (steering, a patched stream, a layer that
+runs twice), what they add is a row of its own.
+
 A value bias counts with its head, unless TransformerLens's processing has moved it into b_O.
 
 Source: Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits".
@@ -20,7 +23,7 @@ Cost: one forward pass, then one product of every write with one direction.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Union
 
 import numpy as np
@@ -32,9 +35,9 @@ from headscope.errors import RequestError
 from headscope.jobs.steps import Step, Steps
 from headscope.model.live import LiveModel
 from headscope.model.readout import ReadOut
-from headscope.results import Axis, Grid, Measure, Prompt, Scale
+from headscope.results import Axis, Grid, Measure, Prompt, Scale, Term
 
-__all__ = ["BY", "By", "LogitAttributionRequest", "run"]
+__all__ = ["BY", "By", "LogitAttributionRequest", "beside", "run"]
 
 BY: tuple[By, ...] = ("component", "head", "source")
 
@@ -127,6 +130,29 @@ def run(model: LiveModel, request: LogitAttributionRequest) -> Steps[Grid]:
     )
 
 
+def beside(plain: Grid, acting: Grid) -> Grid:
+    """The plain contributions, with the rows and terms that interventions have: there they are 0.
+
+    Args:
+        plain: Without interventions.
+        acting: With them.
+    """
+    rows, wanted = plain.axes[0], acting.axes[0]
+    if plain.identity is None or acting.identity is None:
+        return plain
+    known = {term.label: term.value for term in plain.identity.terms}
+    terms = tuple(Term(term.label, known.get(term.label, 0.0)) for term in acting.identity.terms)
+    plain = replace(plain, identity=replace(plain.identity, terms=terms))
+    if rows.labels == wanted.labels:
+        return plain
+    measure = plain.measures[0]
+    values = np.zeros((len(wanted), *plain.shape[1:]), np.float32)
+    values[[wanted.labels.index(label) for label in rows.labels]] = measure.values
+    return replace(
+        plain, axes=(wanted, *plain.axes[1:]), measures=(replace(measure, values=values),)
+    )
+
+
 def _position(position: int, n_tokens: int) -> int:
     if not -n_tokens <= position < n_tokens:
         raise RequestError(
@@ -170,6 +196,7 @@ def _by_component(parts: Contributions, prompt: Prompt) -> Built:
         "embeddings": parts.sum_of("embeddings"),
         "attention": parts.sum_of("attention"),
         "MLPs": parts.sum_of("MLPs"),
+        **parts.changed(),
         "bias": parts.constant,
     }
     return axes, _numpy(torch.stack([*parts.written.values(), bias])), terms
@@ -211,6 +238,7 @@ def _split_terms(parts: Contributions, heads: float, attention_biases: float) ->
         "heads": heads,
         "attention biases": attention_biases,
         "MLPs": parts.sum_of("MLPs"),
+        **parts.changed(),
         "bias": parts.constant,
     }
 

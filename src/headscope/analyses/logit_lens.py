@@ -136,7 +136,8 @@ def rows(model: LiveModel, read_out: ReadOutPoint) -> tuple[Row, ...]:
         "resid_mid": ("resid_mid",),
         "all": ("resid_post",) if parallel else ("resid_mid", "resid_post"),
     }[read_out]
-    found = [Row("embed", "blocks.0.hook_resid_pre", None)]
+    places = model.places
+    found = [Row("embed", f"blocks.{places[0]}.hook_resid_pre", None)]
     for layer in range(model.n_layers):
         for point in points:
             is_embedding = (layer, point) == (0, "resid_pre")
@@ -145,8 +146,8 @@ def rows(model: LiveModel, read_out: ReadOutPoint) -> tuple[Row, ...]:
                 name = (
                     f"L{layer} {point.removeprefix('resid_')}" if len(points) > 1 else f"L{layer}"
                 )
-                found.append(Row(name, f"blocks.{layer}.hook_{point}", layer))
-    found.append(Row("output", f"blocks.{last}.hook_resid_post", last))
+                found.append(Row(name, f"blocks.{places[layer]}.hook_{point}", layer))
+    found.append(Row("output", f"blocks.{places[last]}.hook_resid_post", last))
     return tuple(found)
 
 

@@ -10,12 +10,14 @@ from typing import Any
 
 from headscope.analyses import REGISTRY
 from headscope.analyses.contrast import Spot
+from headscope.analyses.intervened import under
 from headscope.analyses.prompt_pairs import Pair
 from headscope.arguments import checked
 from headscope.errors import RequestError, ResultError
 from headscope.interventions import Interventions
 from headscope.interventions.coding import direction_from_json
 from headscope.jobs.steps import drained
+from headscope.model.intervening import plan
 from headscope.model.live import LiveModel
 from headscope.results import Provenance, Result
 
@@ -23,6 +25,8 @@ from headscope.results import Provenance, Result
 @checked
 def rerun(given: Any, model: Any, transcoders: Any = None) -> Result:
     """Compute what a result holds once more: the same tokens, answers, parameters and seed.
+
+    The interventions that acted act again.
 
     On the same model the numbers are the same, but for rounding on another device. Where the model
     or the transcoders are not those of the record, one warning says what differs; it is in the
@@ -32,7 +36,8 @@ def rerun(given: Any, model: Any, transcoders: Any = None) -> Result:
         given: A result, one that was loaded (`hs.load_result`, `hs.load_graph`), its provenance, or
             the JSON of that as a dict.
         model: A `TransformerBridge`, such as `hs.load(provenance.model)`.
-        transcoders: For an attribution graph of features, those that it was made with.
+        transcoders: For an attribution graph of features, and where features were clamped, those
+            that it was made with.
 
     Raises:
         ResultError: The record is no provenance, or is of another tool.
@@ -64,7 +69,11 @@ def rerun(given: Any, model: Any, transcoders: Any = None) -> Result:
     difference = _difference(record, live, transcoders)
     if difference:
         warnings.warn(difference, stacklevel=2)
-    result = drained(REGISTRY[record.analysis].run(live, request))
+    steps = REGISTRY[record.analysis].run(live, request)
+    if record.interventions:
+        acting = Interventions(json.loads(item) for item in record.interventions)
+        steps = under(plan(live, acting, transcoders), steps)
+    result = drained(steps)
     if not difference:
         return result
     now = result.provenance

@@ -36,7 +36,8 @@ from headscope.analyses.readings import Readings, working_bytes
 from headscope.analyses.stage_curves import CURVES, PEAKED, WINDOW, Curves
 from headscope.analyses.stage_rules import stages
 from headscope.jobs.steps import Step, Steps
-from headscope.model.live import LiveModel, Observer
+from headscope.model.live import LiveModel
+from headscope.model.watching import Observer
 from headscope.results import (
     CELL_STATES,
     MEAN,

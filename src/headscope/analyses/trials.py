@@ -222,7 +222,7 @@ class Trials:
             return
         ids = self.experiments[0].clean.token_ids
         last = len(ids) - 1
-        end = Site(f"blocks.{self.model.n_layers - 1}.hook_resid_post", 0, last)
+        end = Site(f"blocks.{self.model.places[-1]}.hook_resid_post", 0, last)
         logits = Site(LOGITS, 0, last)
         found = self.model.activations(ids, [end, logits])
         if found[logits].isnan().any():

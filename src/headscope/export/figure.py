@@ -189,8 +189,8 @@ class ResultFigures(Figures):
             "widget": "", "fields": [], "values": {}, "prompt": None, "selection": _NOTHING,
             "status": {"job": 0, "state": "done", "fraction": 1.0, "eta_s": None, "message": "",
                        "paused": None},
-            "error": None, "interventions": None, "effect": "with", "view": {}, "arguments": {},
-            "marks": {}, "notes": [], "missing": [],
+            "error": None, "interventions": None, "effect": "with", "shifts": [], "view": {},
+            "arguments": {}, "marks": {}, "notes": [], "missing": [],
         }  # fmt: skip
         slices = slices_of(self._result, {}, _NOTHING)
         return freeze(snapshot, slices, "visible")

@@ -5,19 +5,27 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypedDict, get_args
 
 from headscope.errors import RequestError
 from headscope.export.slices import Slices
-from headscope.wire import encode
+from headscope.wire import Payload, encode
 from headscope.wire.codec import ArrayHeader, Header, Precision, encode_part
-from headscope.wire.messages import Choice, Effect, ErrorInfo, FieldSpec, JobStatus, Selection
+from headscope.wire.messages import (
+    Choice,
+    Effect,
+    ErrorInfo,
+    FieldSpec,
+    JobStatus,
+    Selection,
+    TokenShift,
+)
 
 #: Format of a packed widget.
-VERSION = 3
+VERSION = 4
 
 Include = Literal["visible", "all"]
 
@@ -28,6 +36,12 @@ UNROUNDED_BYTES = 2**20
 #: Rough size of a slice's own header, packed.
 _HEADER_BYTES = 64
 _NAMED = 6
+_NONE: Mapping[Effect, Any] = {}
+_EFFECTS: Mapping[Effect, str] = {
+    "with": "the view with the interventions",
+    "without": "the view without the interventions",
+    "difference": "the difference that the interventions make",
+}
 _LEVEL = 6  # 9 takes ten times as long for attention, for 8 % fewer bytes
 
 
@@ -45,6 +59,7 @@ class Snapshot(TypedDict):
     prompt: str | None
     interventions: list[dict[str, Any]] | None
     effect: Effect
+    shifts: list[TokenShift]
     selection: Selection
     view: dict[str, Any]
     marks: dict[str, Any]
@@ -109,6 +124,7 @@ def freeze(
     include: Include = "all",
     max_bytes: int | None = None,
     group: str = "",
+    others: Mapping[Effect, Slices] = _NONE,
 ) -> Frozen:
     """Pack a widget.
 
@@ -119,13 +135,15 @@ def freeze(
             as long as they fit.
         max_bytes: Most bytes in all; None: whatever is on show, and 3 MB with the others.
         group: Which selection it shares.
+        others: Parts of what another effect of interventions shows; `all` takes them before parts
+            that are not on show.
 
     Raises:
         RequestError: There is no such choice, or what is on show does not fit.
     """
     if include not in get_args(Include):
         raise RequestError(f"include is {include!r}.", 'Choose "visible" or "all".')
-    packing = _Packing(snapshot, slices, group)
+    packing = _Packing(snapshot, slices, group, others)
     parts = [slices.take(at) for at in range(slices.shown)]
     frozen = packing.of(parts, max_bytes)
     if max_bytes is not None and frozen.size > max_bytes:
@@ -133,9 +151,11 @@ def freeze(
             f"What is on show takes {frozen.size:,} bytes, more than max_bytes={max_bytes:,}.",
             f"Pass max_bytes={frozen.size} or more.",
         )
-    if include == "visible" or slices.shown == len(slices.names):
+    if include == "visible":
         return frozen
     limit = SLICE_BYTES if max_bytes is None else max_bytes
+    packing.take_others(limit - frozen.size)
+    frozen = packing.of(parts, limit)
     found = packing.fitting(limit - packing.at("coarse", parts).size)
     while found:
         fuller = packing.of([*parts, *(part for part, _ in found)], limit)
@@ -150,10 +170,30 @@ def freeze(
 class _Packing:
     """One widget's packing: what a set of parts comes to."""
 
-    def __init__(self, snapshot: Snapshot, slices: Slices, group: str) -> None:
+    def __init__(
+        self, snapshot: Snapshot, slices: Slices, group: str, others: Mapping[Effect, Slices]
+    ) -> None:
         self._snapshot = snapshot
         self._slices = slices
         self._group = group
+        self._lacking = dict(others)
+        self._others: dict[Effect, Payload] = {}
+
+    def take_others(self, room: int) -> None:
+        """Take what other effects show where there is room, all of it or what would be on show."""
+        for effect, slices in list(self._lacking.items()):
+            for count in (len(slices.names), slices.shown):
+                parts = [slices.take(at) for at in range(count)]
+                payload = encode(slices.build(parts))
+                if sum(map(len, payload["buffers"])) > UNROUNDED_BYTES:
+                    payload = encode(slices.build(parts), "coarse")
+                header = json.dumps(payload["header"]).encode()
+                size = len(packed(header + b"".join(payload["buffers"])))
+                if size <= room:
+                    room -= size
+                    self._others[effect] = payload
+                    del self._lacking[effect]
+                    break
 
     def fitting(self, room: int) -> list[tuple[Any, int]]:
         """Parts behind those on show with about what each takes, until `room` is used up."""
@@ -180,15 +220,19 @@ class _Packing:
         result = self._slices.build(parts)
         payload = encode(result, precision)
         header = payload["header"]
-        left_out = _left_out(self._slices, len(parts))
-        bound = max(map(_bound, header["arrays"]), default=0.0)
+        left_out = (
+            *_left_out(self._slices, len(parts)),
+            *(_EFFECTS[effect] for effect in self._lacking),
+        )
+        headers = [header, *(other["header"] for other in self._others.values())]
+        bound = max((_bound(array) for of in headers for array in of["arrays"]), default=0.0)
         snapshot: Snapshot = {
             **self._snapshot,
             "notes": [f"Not in this page, needs a live kernel: {what}." for what in left_out]
             + _rounding(bound),
             "missing": list(self._slices.choices[len(parts) :]),
         }
-        text = pack(snapshot, header, payload["buffers"])
+        text = pack(snapshot, header, payload["buffers"], self._others)
         panels = panels_of(snapshot)
         return Frozen(result.title, result.view, left_out, bound, text, self._group, panels)
 
@@ -196,11 +240,18 @@ class _Packing:
         return sum(map(len, encode(self._slices.build(parts))["buffers"]))
 
 
-def pack(snapshot: Snapshot, header: Header, buffers: Iterable[bytes]) -> str:
-    """A widget as text: a line of JSON, then the buffers that its header describes."""
-    data = {"version": VERSION, **snapshot, "header": header}
+def pack(
+    snapshot: Snapshot,
+    header: Header,
+    buffers: Iterable[bytes],
+    others: Mapping[Effect, Payload] = _NONE,
+) -> str:
+    """A widget as text: a line of JSON, then the buffers that its headers describe."""
+    besides = [{"effect": effect, "header": of["header"]} for effect, of in others.items()]
+    data = {"version": VERSION, **snapshot, "header": header, "others": besides}
     line = json.dumps(data, allow_nan=False, separators=(",", ":")).encode("ascii")
-    return packed(line + b"\n" + b"".join(buffers))
+    theirs = (buffer for other in others.values() for buffer in other["buffers"])
+    return packed(line + b"\n" + b"".join([*buffers, *theirs]))
 
 
 def packed(data: bytes) -> str:

@@ -91,6 +91,7 @@ def _revive(output: Any, stored: Mapping[str, Any]) -> bool:
         "prompt": state["prompt"],
         "interventions": state.get("interventions"),
         "effect": state.get("effect", "with"),
+        "shifts": state.get("_shifts", []),
         "selection": state["selection"],
         "view": state["view"],
         "marks": {name: state[name] for name in state["_marks"]},

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from headscope.results import CircuitGraph, Grid, HeadPattern, Patterns, Result
 from headscope.results.patterns import WEIGHTINGS
 from headscope.wire.messages import Choice, Selection
 
-HeadSource = Callable[[int, int], npt.NDArray[np.float32]]
-"""Weights `[dest, src]` of a head, by layer and head."""
+HeadSource = Callable[[int, int], HeadPattern]
+"""A head in full, by layer and head."""
 
 Ref = tuple[int, int]
 
@@ -105,7 +104,7 @@ def _heads(
         ref = refs[at]
         if ref in held or head is None:
             return held[ref]
-        return HeadPattern(*ref, head(*ref))
+        return head(*ref)
 
     def build(parts: Sequence[Any]) -> Result:
         ordered = sorted(parts, key=lambda one: (one.layer, one.head))

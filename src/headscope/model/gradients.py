@@ -21,6 +21,7 @@ from headscope.model.recorded import (
     replaceable,
     unread_hooks,
 )
+from headscope.model.runs import last_block
 from headscope.model.sites import hook_name
 
 
@@ -69,8 +70,8 @@ def gradients(
             (hook_name(bridge, site, layer), lambda x, hook: x.detach())
             for site in ("attn_out", "mlp_out")
         ]
-    last = int(bridge.cfg.n_layers) - 1
-    hooks.append((hook_name(bridge, "resid_post", last), lambda x, hook: final.append(x)))
+    end = hook_name(bridge, "resid_post", last_block(bridge))
+    hooks.append((end, lambda x, hook: final.append(x)))
     hooks += unread_hooks(bridge)
     with torch.inference_mode(False), torch.enable_grad(), leaving_no_trace(bridge):
         # A clone, since what was made in inference mode cannot be saved for a backward pass.

@@ -49,6 +49,8 @@ class Inventory:
         self._registered = -1
         self._hooked: list[Entry] = []
         self._interventions = range(0)  # ids of the hooks that interventions act by
+        #: For each place in the stack the block that runs there, where interventions moved some.
+        self.places: tuple[int, ...] | None = None
         self.refresh()
 
     @classmethod
@@ -83,15 +85,18 @@ class Inventory:
                 self._registered = RemovableHandle.next_id
 
     @contextmanager
-    def interventions(self, installed: AbstractContextManager[Any]) -> Iterator[None]:
+    def interventions(
+        self, installed: AbstractContextManager[Any], places: tuple[int, ...]
+    ) -> Iterator[None]:
         """What is hooked by entering `installed` belongs to interventions, not to the user."""
-        before, first = self._interventions, RemovableHandle.next_id
+        before, first = (self._interventions, self.places), RemovableHandle.next_id
         with installed:
             self._interventions = range(first, RemovableHandle.next_id)
+            self.places = places
             try:
                 yield
             finally:
-                self._interventions = before
+                self._interventions, self.places = before
 
     def settings(self) -> int | None:
         """Another number when a module or a configuration has another class or plain attribute.

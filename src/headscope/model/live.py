@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -25,14 +25,40 @@ from headscope.model.readout import ReadOut
 from headscope.model.recorded import leaving_no_trace
 from headscope.model.runs import LOGITS, Pool, RunCache, Site
 from headscope.model.tokens import PromptLike, Tokens
+from headscope.model.watching import Observer, Watch
 from headscope.results import JsonValue, NextToken, Prompt, Provenance
-
-Observer = Callable[[torch.Tensor], None]
 
 _REGISTRY: weakref.WeakValueDictionary[int, LiveModel] = weakref.WeakValueDictionary()
 
 
 _version = cache(version)
+
+
+class Acting(Protocol):
+    """Interventions as they act on a model; see `headscope.model.intervening.Plan`."""
+
+    @property
+    def described(self) -> tuple[str, ...]:
+        """Each as JSON."""
+
+    @property
+    def runs(self) -> RunCache:
+        """Where runs with them are kept."""
+
+    @property
+    def in_order(self) -> bool:
+        """Whether every block runs once, in its own place."""
+
+    @property
+    def left_out(self) -> frozenset[int]:
+        """Blocks that do not run."""
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """For each place in the stack the block whose output leaves it."""
+
+    def installed(self) -> AbstractContextManager[None]:
+        """The model computes with them within."""
 
 
 class LiveModel:
@@ -48,6 +74,7 @@ class LiveModel:
         self._tokens = Tokens(bridge)
         capabilities(bridge)  # refuses what cannot be read at all
         self._inventory = Inventory.of(bridge)
+        self._acting: Acting | None = None
 
     @classmethod
     def of(cls, source: Any) -> LiveModel:
@@ -227,17 +254,12 @@ class LiveModel:
                 f"{self.name} has no {min(unknown)}.",
                 "Its blocks are not attention followed by an MLP, which this analysis needs.",
             )
-        waiting = set(observers)
-
-        def watch(name: str, observer: Observer) -> tuple[str, Callable[..., None]]:
-            def hook_function(activation: torch.Tensor, hook: Any) -> None:
-                waiting.discard(name)
-                observer(activation[0])
-
-            return name, hook_function
-
+        acting = self._acting
+        if acting is not None and not acting.in_order:
+            stop_at_layer = None  # a layer that is watched may run above it
+        watch = Watch(observers, self.left_out)
         positions = [position % len(token_ids) for position in logits_at]
-        fwd_hooks: list[tuple[str, Any]] = [watch(*item) for item in observers.items()]
+        fwd_hooks: list[tuple[str, Any]] = [*watch.hooks()]
         narrow = stop_at_layer is None and not self._inventory.hooks()
         n_logits = len(positions) if narrow else len(token_ids) if stop_at_layer is None else 0
         n_layers = self.n_layers if stop_at_layer is None else stop_at_layer
@@ -252,9 +274,9 @@ class LiveModel:
             output = self.bridge.run_with_hooks(
                 ids, fwd_hooks=fwd_hooks, stop_at_layer=stop_at_layer
             )
-        if waiting:
+        if missed := watch.finish():
             raise ModelError(
-                f"{self.name} ran without showing {min(waiting)}.",
+                f"{self.name} ran without showing {min(missed)}.",
                 "Load it by hs.load(name), which picks an attention implementation that does.",
             )
         if stop_at_layer is not None:
@@ -321,10 +343,43 @@ class LiveModel:
         return tuple(self._inventory.hooks())
 
     def state(self) -> Any:
-        """Another value when the weights, the user's hooks or the training mode have changed."""
+        """Another value when the weights, the user's hooks or the training mode have changed.
+
+        Or when other interventions act.
+        """
         inventory = self._inventory
         inventory.refresh()
-        return inventory.weights(), inventory.hooks(), inventory.is_training()
+        return inventory.weights(), inventory.hooks(), inventory.is_training(), self._acting
+
+    @property
+    def interventions(self) -> tuple[str, ...]:
+        """Those that act now, each as JSON."""
+        return () if self._acting is None else self._acting.described
+
+    @property
+    def left_out(self) -> frozenset[int]:
+        """Blocks that do not run now."""
+        return frozenset() if self._acting is None else self._acting.left_out
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """For each place in the stack the block that runs there now."""
+        return tuple(range(self.n_layers)) if self._acting is None else self._acting.places
+
+    @contextmanager
+    def under(self, acting: Acting) -> Iterator[None]:
+        """Interventions act within, and are known for what they are.
+
+        They are no hooks of the user's; runs are kept apart from the plain ones, and `state` is
+        another one.
+        """
+        before = self._acting
+        with self._inventory.interventions(acting.installed(), acting.places):
+            self._acting = acting
+            try:
+                yield
+            finally:
+                self._acting = before
 
     def still(self, state: Any, since: str) -> None:
         """Refuse to go on with a model that is not as it was.
@@ -348,14 +403,15 @@ class LiveModel:
     def open_runs(self) -> RunCache:
         """The cached runs, emptied if the weights have changed since.
 
-        While anybody's hooks are on the model the runs are set aside: an empty cache that keeps
-        nothing is returned.
+        While the user's hooks are on the model the runs are set aside: an empty cache that keeps
+        nothing is returned. Interventions that act have a cache of their own.
         """
         self._inventory.refresh()
         if self._inventory.hooks():
             return RunCache(Pool(0))
-        self._runs.validate(self._inventory.weights())
-        return self._runs
+        runs = self._runs if self._acting is None else self._acting.runs
+        runs.validate(self._inventory.weights())
+        return runs
 
     def read_out(self) -> ReadOut:
         """How the residual stream becomes logits."""
@@ -431,4 +487,5 @@ class LiveModel:
             seed=seed,
             notes=tuple(notes),
             user_hooks=tuple(user_hooks),
+            interventions=self.interventions,
         )

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from headscope.model.runs import is_hooked
+from headscope.errors import RequestError
+from headscope.model.runs import is_hooked, last_block
 from headscope.model.sites import PatchSite, hook_name
 
 _TRACES = ("_last_hf_cache", "_pattern")
@@ -133,12 +134,15 @@ def record(
     device = next(iter(bridge.parameters())).device
     ids = torch.tensor([list(row) for row in token_ids], device=device)
     n_layers = int(bridge.cfg.n_layers)
-    streams: list[torch.Tensor] = []
+    streams: dict[int, torch.Tensor] = {}
     kept: dict[Place, torch.Tensor] = {}
     hooks = [*noise_hooks(bridge, embedding_noise), *edit_hooks(bridge, edits)]
 
-    def keep_stream(activation: torch.Tensor, hook: Any) -> None:
-        streams.append(activation.detach().clone())
+    def stream_keeper(at: int) -> Any:
+        def keep(activation: torch.Tensor, hook: Any) -> None:
+            streams[at] = activation.detach().clone()
+
+        return keep
 
     def keeper(place: Place) -> Any:
         def keep(activation: torch.Tensor, hook: Any) -> None:
@@ -146,17 +150,25 @@ def record(
 
         return keep
 
-    hooks += [(hook_name(bridge, "resid_pre", layer), keep_stream) for layer in range(n_layers)]
-    hooks.append((hook_name(bridge, "resid_post", n_layers - 1), keep_stream))
+    places = list(places)
+    ends: list[Place] = [("resid_pre", layer) for layer in range(n_layers)]
+    ends.append(("resid_post", last_block(bridge)))
+    hooks += [(hook_name(bridge, *end), stream_keeper(at)) for at, end in enumerate(ends)]
     hooks += [(hook_name(bridge, site, layer), keeper((site, layer))) for site, layer in places]
     hooks += unread_hooks(bridge)
     with torch.no_grad(), leaving_no_trace(bridge), _watching_first_block(bridge) as outputs:
         _, cache = bridge.run_with_hooks(
             ids, fwd_hooks=hooks, return_type="logits_and_cache", use_cache=True
         )
+    if missing := [place for place in places if place not in kept]:
+        site, layer = missing[0]
+        raise RequestError(
+            f"Layer {layer} is left out, so it has no {site}.",
+            "Choose a site of the stream, such as resid_pre, or leave the layer in.",
+        )
     return RecordedRuns(
         ids,
-        torch.stack(streams, 1),
+        torch.stack([streams[at] for at in range(len(ends))], 1),
         _keys_values(cache, ids.shape[1]),
         kept,
         tuple(edits),

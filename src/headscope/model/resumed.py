@@ -36,7 +36,7 @@ from headscope.model.recorded import (
     replaceable,
     unread_hooks,
 )
-from headscope.model.runs import is_hooked
+from headscope.model.runs import is_hooked, last_block
 from headscope.model.sites import SITES, PatchSite, hook_name
 
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
@@ -435,7 +435,7 @@ class Resumption:
         def keep(activation: torch.Tensor, hook: Any) -> None:
             kept.append(activation[:, list(self.read)].clone())
 
-        hooks.append((hook_name(self.bridge, "resid_post", self.n_layers - 1), keep))
+        hooks.append((hook_name(self.bridge, "resid_post", last_block(self.bridge)), keep))
         hooks += unread_hooks(self.bridge)
         with leaving_no_trace(self.bridge):
             self.bridge.run_with_hooks(self.recorded.token_ids[bases], fwd_hooks=hooks)
@@ -505,16 +505,22 @@ def attention_scores(
     def keep(activation: torch.Tensor, hook: Any) -> None:
         found.append(activation.detach().float())
 
-    hooks = edit_hooks(bridge, [edit for edit in recorded.edits if edit.layer == layer])
+    # Whatever has acted on the recorded stream would act again on a run that starts from it.
+    whole = is_hooked(bridge)
+    first = 0 if whole else layer
+    hooks = noise_hooks(bridge, recorded.noise if whole else None)
+    hooks += edit_hooks(bridge, [edit for edit in recorded.edits if first <= edit.layer <= layer])
     hooks.append((f"blocks.{layer}.attn.hook_attn_scores", keep))
     if patches:
         hooks.append((hook_name(bridge, patches[0].site, layer), write))
-    with torch.no_grad(), passing_over(bridge, layer, recorded), leaving_no_trace(bridge):
+    part = {"start_at_layer": layer}
+    if layer + 1 < int(bridge.cfg.n_layers):
+        part["stop_at_layer"] = layer + 1
+    with torch.no_grad(), passing_over(bridge, first, recorded), leaving_no_trace(bridge):
         bridge.run_with_hooks(
-            recorded.streams[:, layer],
-            start_at_layer=layer,
+            recorded.token_ids if whole else recorded.streams[:, layer],
             fwd_hooks=hooks,
-            **({"stop_at_layer": layer + 1} if layer + 1 < int(bridge.cfg.n_layers) else {}),
+            **({} if whole else part),
         )
     return found[0]
 

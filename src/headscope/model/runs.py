@@ -146,5 +146,14 @@ def _storage_bytes(tensor: torch.Tensor) -> int:
 
 
 def is_hooked(bridge: Any) -> bool:
-    """Whether somebody's forward hooks may change what a run of `bridge` computes."""
-    return bool(Inventory.of(bridge).hooks())
+    """Whether somebody's forward hooks may change what a run of `bridge` computes.
+
+    Hooks by which interventions act are among them.
+    """
+    return bool(Inventory.of(bridge).all_hooks())
+
+
+def last_block(bridge: Any) -> int:
+    """The block whose output is read out: the last one, if interventions leave the order."""
+    places = Inventory.of(bridge).places
+    return int(bridge.cfg.n_layers) - 1 if places is None else places[-1]

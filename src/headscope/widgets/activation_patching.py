@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, cast
 
 import traitlets as t
@@ -14,6 +15,7 @@ from headscope.analyses.experiments import Direction
 from headscope.analyses.metrics import MetricName
 from headscope.analyses.patch_map import WINDOWED, Over
 from headscope.analyses.patch_outcome import joint
+from headscope.analyses.rerun import request_of
 from headscope.arguments import checked
 from headscope.errors import RequestError
 from headscope.jobs import Steps
@@ -172,11 +174,14 @@ class ActivationPatching(StudyWidget[Study]):
         """
         if not cells:
             raise RequestError("No cell is given.", "Pass at least one, such as (2, 5).")
+        self._pinned = (*self._pinned, *self._ask(lambda _: self._spots(cells)))
+        self._edited(None)
+
+    def _spots(self, cells: Sequence[Sequence[int]]) -> list[Spot]:
         study = self._studied()
         if len(study.experiments) > 1:
             raise RequestError("Patches are pinned on a single pair.", "Open one pair first.")
-        self._pinned = (*self._pinned, *(s for c in cells for s in study.spots(study.cell(c))))
-        self._edited(None)
+        return [spot for cell in cells for spot in study.spots(study.cell(cell))]
 
     @checked
     def unpin(self, index: int | None = None) -> None:
@@ -207,7 +212,7 @@ class ActivationPatching(StudyWidget[Study]):
             `joint`, the effect of all of them at once; `single`, the effect of each; `sum` of
             these; `metric`, the metric of the joint run.
         """
-        return joint(self._studied(), cells)
+        return self._ask(lambda _: joint(self._studied(), cells))
 
     def _realign(self, change: Any) -> None:
         """Like an alignment, what is pinned belongs to the tokens of its prompts."""
@@ -230,6 +235,15 @@ class ActivationPatching(StudyWidget[Study]):
             **self._options,
         )
 
+    def _as_it_ran(
+        self, request: ActivationPatchingRequest, result: Grid
+    ) -> ActivationPatchingRequest:
+        ran = request_of(result.provenance).pairs
+        pairs = zip(request.pairs, ran, strict=True)
+        return replace(
+            request, pairs=tuple(replace(p, answer=r.answer, wrong=r.wrong) for p, r in pairs)
+        )
+
     def _studies(self, request: ActivationPatchingRequest) -> Study:
         return Study(self._model, request)
 
@@ -238,7 +252,7 @@ class ActivationPatching(StudyWidget[Study]):
 
     def _questions(self) -> dict[str, Callable[[Params], Answering]]:
         return super()._questions() | {
-            "joint": lambda params: Answer(joint(self._studied(), params["indices"])),
+            "joint": lambda params: Answer(self.joint(*params["indices"])),
             "pin": self._answer_pin,
             "unpin": self._answer_unpin,
         }

@@ -12,7 +12,8 @@ from headscope.analyses import attention
 from headscope.arguments import checked
 from headscope.export.slices import Slices, slices_of
 from headscope.jobs import Steps
-from headscope.results import Patterns, Prompt, Result
+from headscope.results import HeadPattern, Patterns, Prompt, Result
+from headscope.results.difference.patterns import less_head
 from headscope.widgets.asks import Answer, Answering, Params
 from headscope.widgets.base import HeadscopeWidget
 
@@ -72,8 +73,8 @@ class AttentionPatterns(HeadscopeWidget[Patterns]):
             RequestError: There is no such head.
             ResultError: There is no result yet, or the model has changed since.
         """
-        prompt = self._unchanged(self.result).provenance.prompts[0]
-        return attention.head_weights(self._model, prompt, layer, head)
+        _ = self.result
+        return self._ask_head(layer, head).weights
 
     def _request(self, prompt: str | tuple[int, ...]) -> attention.AttentionRequest:
         layer, head = self.selection["layer"], self.selection["head"]
@@ -89,8 +90,15 @@ class AttentionPatterns(HeadscopeWidget[Patterns]):
         changed = self._model.state() != self._valued_on
         return slices_of(shown, self.view, self.selection, None if changed else self._ask_head)
 
-    def _ask_head(self, layer: int, head: int) -> npt.NDArray[np.float32]:
-        return attention.head_weights(self._model, self._shown_prompt(), layer, head)
+    def _ask_head(self, layer: int, head: int) -> HeadPattern:
+        def ask(shown: Patterns) -> HeadPattern:
+            weights = attention.head_weights(self._model, _prompt(shown), layer, head)
+            return HeadPattern(layer, head, weights)
+
+        def less(acting: HeadPattern, plain: HeadPattern) -> HeadPattern:
+            return less_head(self._effects["without"], self._effects["with"], plain, acting)
+
+        return self._ask(ask, less)
 
     def _questions(self) -> dict[str, Callable[[Params], Answering]]:
         return super()._questions() | {
@@ -99,29 +107,27 @@ class AttentionPatterns(HeadscopeWidget[Patterns]):
             "mix": self._answer_mix,
         }
 
-    def _shown_prompt(self) -> Prompt:
-        return self._unchanged(self._shown()).provenance.prompts[0]
-
     def _answer_head(self, params: Params) -> Answer:
-        weights = self._ask_head(int(params["layer"]), int(params["head"]))
-        return Answer(arrays=(weights.astype(np.float16),))
+        held = self._ask_head(int(params["layer"]), int(params["head"]))
+        arrays = (held.weights,) if held.weighted is None else (held.weights, *held.weighted)
+        return Answer(arrays=tuple(array.astype(np.float16) for array in arrays))
 
     def _answer_row(self, params: Params) -> Answer:
-        weights = attention.row(
-            self._model,
-            self._shown_prompt(),
-            int(params["layer"]),
-            int(params["head"]),
-            int(params["dest"]),
+        layer, head, dest = (int(params[name]) for name in ("layer", "head", "dest"))
+        weights = self._ask(
+            lambda shown: attention.row(self._model, _prompt(shown), layer, head, dest),
+            np.subtract,
         )
         return Answer(arrays=(weights,))
 
     def _answer_mix(self, params: Params) -> Answer:
-        layer = params["layer"]
-        weights = attention.mix(
-            self._model,
-            self._shown_prompt(),
-            params["reduce"],
-            None if layer is None else int(layer),
+        reduce, layer = params["reduce"], params["layer"]
+        of = None if layer is None else int(layer)
+        weights = self._ask(
+            lambda shown: attention.mix(self._model, _prompt(shown), reduce, of), np.subtract
         )
         return Answer(arrays=(weights.astype(np.float16),))
+
+
+def _prompt(shown: Patterns) -> Prompt:
+    return shown.provenance.prompts[0]

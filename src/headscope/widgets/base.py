@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -12,11 +13,14 @@ from weakref import WeakSet
 
 from headscope.arguments import checked
 from headscope.errors import Cancelled, ModelError, ResultError
+from headscope.export.slices import Slices, slices_of
+from headscope.interventions import Interventions
 from headscope.jobs import Job, JobRunner, Step, Steps
 from headscope.model import LiveModel
 from headscope.model.runs import POOL
 from headscope.results import CircuitGraph, Grid, Patterns, Prompt
 from headscope.widgets.asks import Answer, Answering, Params
+from headscope.widgets.effects import Effects, Sides, T
 from headscope.widgets.failure import describe
 from headscope.widgets.late import at_next_cell
 from headscope.widgets.page import PageWidget
@@ -24,7 +28,7 @@ from headscope.widgets.prompted import Closed, PromptedPage
 from headscope.widgets.published import PublishedPage
 from headscope.widgets.selection import within
 from headscope.wire import Payload, encode
-from headscope.wire.messages import JobStatus, Progress
+from headscope.wire.messages import Effect, JobStatus, Progress, TokenShift
 
 R = TypeVar("R", Grid, Patterns, CircuitGraph)
 
@@ -93,6 +97,8 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
 
     #: Arguments that are no fields, by name.
     _options: Mapping[str, Any] = {}
+    #: Whether its analysis is run with interventions and without; not one that compares by itself.
+    has_effects: ClassVar[bool] = True
     #: Whether the page offers a pause: the computation may take longer than a few seconds.
     pausable: ClassVar[bool] = False
 
@@ -108,7 +114,9 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
         live = LiveModel.of(model)
         live.ready()
         self._runner = JobRunner()
+        self._sides: Sides[R] = Sides()
         self._value: R | None = None
+        self._effects: Effects[R] = Effects((None, None), None, None)  # of which it is one
         self._begun_on: Any = None  # state of the model when the current job began
         self._valued_on: Any = None  # and that of the result
         self._edits = 0  # of the prompt and the fields
@@ -120,9 +128,9 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
             fields["interventions"] = () if interventions is None else interventions
         super().__init__(live, prompt, selection, _status=_status(0, "idle"), **fields)
         opened(self)
-        self.observe(
-            self._edited, ["prompt", "interventions", *(field["name"] for field in self.fields)]
-        )
+        asked = ["prompt", "interventions", *(field["name"] for field in self.fields)]
+        self.observe(self._edited, asked)
+        self.observe(self._effect_chosen, "effect")
         job = self._begin()
         if job is not None:
             budget = _budget.get()
@@ -142,6 +150,14 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
     def _analyse(self, request: Any) -> Steps[R]:
         """The analysis."""
         raise NotImplementedError
+
+    def _as_it_ran(self, request: Any, result: R) -> Any:
+        """The request with what it left to the analysis, as that found it."""
+        return request
+
+    def _laid_out_as(self, plain: R, acting: R) -> R:
+        """The plain result as the one with interventions is laid out."""
+        return plain
 
     def _besides(self) -> dict[str, Any]:
         """What the call that made the widget had besides its fields, where not by default.
@@ -170,7 +186,7 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
     def result(self) -> R:
         """The result for the prompt and the fields as they are now.
 
-        Whatever is still to be computed for them is computed first, as `run` does. Of a cancelled
+        Whatever is still to be computed for them is computed first. Of a cancelled
         computation it is what there was by then, where the analysis gives partial results: their
         `states` say what is known.
 
@@ -180,10 +196,26 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
         state = self.status["state"]
         pending = self._begun_at != self._edits or state == "running"
         if pending and self.comm is not None and self._home.is_here():
-            return self.run()
+            return self._finished(afresh=False)
         if self._value is None or self._valued_at != self._edits or state in ("running", "error"):
             raise self._no_result() from self.last_error
         return self._value
+
+    @property
+    def effects(self) -> Mapping[Effect, R]:
+        """The result `with` the interventions, `without` them, and the `difference`.
+
+        `effects["without"]` is the plain model's, whatever is shown; the difference is what the
+        interventions add, and is worked out when it is asked for. As `result`, all of it is
+        computed first where that is still to be done.
+
+        Raises:
+            ResultError: There is no result, or the computation was cancelled before the other one.
+        """
+        _ = self.result
+        if len(self._effects) < 3:
+            raise ResultError("The computation was cancelled.", "Call widget.run().")
+        return self._effects
 
     @property
     def status(self) -> JobStatus:
@@ -209,9 +241,13 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
             HeadscopeError: What was wrong with the model, the prompt or a field.
             Cancelled: It was cancelled from the page or by `cancel`.
         """
+        return self._finished(afresh=True)
+
+    def _finished(self, *, afresh: bool) -> R:
         job = self._runner.job
         if job is None or job.ended or self._begun_at != self._edits:
-            self._forget()
+            if afresh:
+                self._forget()
             job = self._begin()
             if job is not None:
                 self._runner.start(job, None)
@@ -265,6 +301,8 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
         self._runner.discard()
         super().close()
         self._value = None
+        self._effects = Effects((None, None), None, None)
+        self._sides.forget()
         self._result = {}
         self._last_error = None  # its traceback would keep the model
 
@@ -282,6 +320,12 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
 
     def _payload(self) -> Payload | None:
         return None if self._value is None else encode(self._value)
+
+    def _other_effects(self) -> Mapping[Effect, Slices]:
+        if self._effects.plan is None:
+            return {}
+        results = {effect: of for effect, of in self._effects.items() if effect != self.effect}
+        return {e: slices_of(of, self.view, self.selection) for e, of in results.items()}
 
     @property
     def _settled(self) -> bool:
@@ -307,11 +351,26 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
             )
         return result
 
+    def _ask(self, question: Callable[[R], T], less: Callable[[T, T], T] | None = None) -> T:
+        """Ask the model about what is shown, on the model as it was computed on; see `Effects`."""
+        shown = self._unchanged(self._shown())
+        return self._effects.ask(self.effect, lambda: question(shown), less)
+
     # From traits to a job.
 
     def _edited(self, _change: Any) -> None:
         self._edits += 1
         self._home.bring(self._refresh_soon)
+
+    def _effect_chosen(self, _change: Any) -> None:
+        self._home.bring(self._show_effect)
+
+    def _show_effect(self) -> None:
+        """Show what `effect` says, of what is there already."""
+        found = self._effects.shown(self.effect)
+        if found is not None and found is not self._value and self.comm is not None:
+            self._value = found
+            self._give(encode(found))
 
     def _refresh_soon(self) -> None:
         loop = self._home.loop()
@@ -331,6 +390,7 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
     def _forget(self) -> None:
         job = self._runner.job
         if job is None or job.state != "cancelled":  # what a cancelled job has done is kept
+            self._sides.forget()
             self._model.forget_runs()
 
     def _restart(self) -> None:
@@ -338,7 +398,7 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
         if job is not None:
             self._runner.start(job, self._home.loop())
 
-    def _begin(self) -> Job[tuple[R, Payload]] | None:
+    def _begin(self) -> Job[tuple[Effects[R], Payload]] | None:
         """A job for the traits as they are now; None, and the error shown, if they are no good."""
         self._runner.discard()
         self._begun_at = self._edits
@@ -354,12 +414,17 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
             self._error = None
             self._arguments = self._besides()
             self._status = _status(number, "running", paused=False if self.pausable else None)
-        return Job(self._steps(request), on_progress=self._send_progress, on_end=self._finish)
+        steps = self._steps(request, self.interventions if self.has_effects else None)
+        return Job(steps, on_progress=self._send_progress, on_end=self._finish)
 
-    def _steps(self, request: Any) -> Generator[Step, None, tuple[R, Payload]]:
+    def _steps(
+        self, request: Any, interventions: Interventions | None
+    ) -> Generator[Step, None, tuple[Effects[R], Payload]]:
         self._begun_on = self._model.state()
-        result = yield from self._analyse(request)
-        return result, encode(result)
+        effects = yield from self._sides.steps(
+            self._model, request, interventions, self._analyse, self._as_it_ran, self._laid_out_as
+        )
+        return effects, encode(cast("R", effects.shown(self.effect)))
 
     # From a job to the page.
 
@@ -379,19 +444,23 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
         self._take_partial(job)
 
     def _take_partial(self, job: Job[Any]) -> None:
-        if job.partial is not None:
-            self._take(job.partial, encode(job.partial))
+        effects: Effects[R] | None = job.partial
+        if effects is not None:
+            found = effects.shown(self.effect)
+            if found is not None:
+                self._take(effects, encode(found))
             job.partial = None
 
-    def _take(self, value: R, payload: Payload) -> None:
-        self._value = value
+    def _take(self, effects: Effects[R], payload: Payload) -> None:
+        self._effects, self._value = effects, effects.shown(self.effect)
+        self._shifts = [cast("TokenShift", dataclasses.asdict(s)) for s in effects.shifts]
         self._give(payload)
         self._valued_at, self._valued_on = self._begun_at, self._begun_on
 
     def _acknowledged(self) -> None:
         self._silent_until = 0.0
 
-    def _finish(self, job: Job[tuple[R, Payload]]) -> None:
+    def _finish(self, job: Job[tuple[Effects[R], Payload]]) -> None:
         if job.error is not None:
             self._fail(job.error, self._status["job"])
             return
@@ -436,7 +505,7 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
         return Answer()
 
     def _likeliest(self) -> int | None:
-        best = self.result.next_tokens
+        best = self.result.next_tokens or self.effects["with"].next_tokens
         return best[0].token_id if best else None
 
 

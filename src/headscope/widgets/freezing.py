@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,7 +17,7 @@ from headscope.widgets.code import code_of
 from headscope.widgets.intervened import to_json
 from headscope.widgets.linking import group_of
 from headscope.widgets.page import PageWidget
-from headscope.wire.messages import Selection
+from headscope.wire.messages import Effect, Selection
 
 
 class FreezablePage(Figures, PageWidget):
@@ -34,7 +34,7 @@ class FreezablePage(Figures, PageWidget):
         Slices are heads in full, of attention, and measures, of a grid; everything else is one
         piece. Above 1 MB of numbers they are rounded: attention weights to 256 steps of their
         head's largest, at most 0.002 off; measures to float16. `bound` says by how much at most,
-        and so does the page.
+        and so does the page. Where interventions act, the other two of `effect` travel if they fit.
 
         Args:
             include: `visible` takes what the view shows now: the overview and the heads that are
@@ -54,7 +54,8 @@ class FreezablePage(Figures, PageWidget):
             ResultError: There is no result yet.
         """
         slices = self._slices(self.result)
-        return freeze(self._snapshot(), slices, include, max_bytes, group_of(self))
+        others = self._other_effects()
+        return freeze(self._snapshot(), slices, include, max_bytes, group_of(self), others)
 
     def to_code(self) -> str:
         """The Python that makes this widget as it is shown.
@@ -93,6 +94,7 @@ class FreezablePage(Figures, PageWidget):
             "prompt": self.prompt,
             "interventions": to_json(self.interventions),
             "effect": self.effect,
+            "shifts": list(self._shifts),
             "selection": cast("Selection", dict(self.selection)),
             "view": dict(self.view),
             "marks": {name: getattr(self, name) for name in self.marks},
@@ -100,6 +102,10 @@ class FreezablePage(Figures, PageWidget):
             "notes": [],
             "missing": [],
         }
+
+    def _other_effects(self) -> Mapping[Effect, Slices]:
+        """Parts of what the page could show instead, where interventions act."""
+        return {}
 
     def _slices(self, result: Result) -> Slices:
         return slices_of(result, self.view, self.selection)

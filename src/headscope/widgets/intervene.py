@@ -64,6 +64,7 @@ class Intervene(HeadscopeWidget[Grid]):
               "Where the prediction is made; -1 is the last token."),
     )  # fmt: skip
     takes_interventions = True
+    has_effects = False
     view_bundle = "bars"
 
     corrupted: str = synced(t.Unicode(""))

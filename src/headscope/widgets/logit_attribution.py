@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, ClassVar, cast
 
 import traitlets as t
@@ -137,3 +138,9 @@ class LogitAttribution(HeadscopeWidget[Grid]):
 
     def _analyse(self, request: LogitAttributionRequest) -> Steps[Grid]:
         return logit_attribution.run(self._model, request)
+
+    def _as_it_ran(self, request: LogitAttributionRequest, result: Grid) -> LogitAttributionRequest:
+        return replace(request, answer=cast("int", result.provenance.parameters["answer_id"]))
+
+    def _laid_out_as(self, plain: Grid, acting: Grid) -> Grid:
+        return logit_attribution.beside(plain, acting)

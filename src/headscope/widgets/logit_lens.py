@@ -96,7 +96,8 @@ class LogitLens(HeadscopeWidget[Grid]):
             PromptError: The text is not one token.
             ResultError: There is no result yet, or the model has changed since.
         """
-        return self._track(self.result, token, positions)
+        _ = self.result
+        return self._ask(lambda shown: self._track(shown, token, positions))
 
     def _request(self, prompt: str | tuple[int, ...]) -> logit_lens.LogitLensRequest:
         return logit_lens.LogitLensRequest(prompt, cast("ReadOutPoint", self.read_out))
@@ -108,19 +109,18 @@ class LogitLens(HeadscopeWidget[Grid]):
         return super()._questions() | {"cell": self._answer_cell, "track": self._answer_track}
 
     def _answer_cell(self, params: Params) -> Answer:
-        shown = self._unchanged(self._shown())
-        tokens = logit_lens.cell(
-            self._model,
-            shown.provenance.prompts[0],
-            int(params["row"]),
-            int(params["position"]),
-            int(params.get("k", _CELL_TOKENS)),
-            _read_out(shown),
+        row, position = int(params["row"]), int(params["position"])
+        k = int(params.get("k", _CELL_TOKENS))
+        tokens = self._ask(
+            lambda shown: logit_lens.cell(
+                self._model, shown.provenance.prompts[0], row, position, k, _read_out(shown)
+            )
         )
         return Answer({"tokens": [dataclasses.asdict(token) for token in tokens]})
 
     def _answer_track(self, params: Params) -> Answer:
-        track = self._track(self._shown(), params["token"], [int(p) for p in params["positions"]])
+        positions = [int(p) for p in params["positions"]]
+        track = self._ask(lambda shown: self._track(shown, params["token"], positions))
         value = {
             "token_id": track.token_id,
             "text": track.text,
@@ -130,7 +130,7 @@ class LogitLens(HeadscopeWidget[Grid]):
         return Answer(value, (track.probability, track.rank))
 
     def _track(self, shown: Grid, token: str | int, positions: Sequence[int] | None) -> Track:
-        prompt = self._unchanged(shown).provenance.prompts[0]
+        prompt = shown.provenance.prompts[0]
         chosen = range(len(prompt.tokens)) if positions is None else positions
         return logit_lens.track(self._model, prompt, token, chosen, _read_out(shown))
 

@@ -19,7 +19,7 @@ from headscope.widgets.late_comm import LateWidget
 from headscope.widgets.selection import NOTHING, Limits, consistent, normalise, within
 from headscope.widgets.superseded import displayed
 from headscope.wire import Payload
-from headscope.wire.messages import Effect, ErrorInfo, FieldSpec, JobStatus, Selection
+from headscope.wire.messages import Effect, ErrorInfo, FieldSpec, JobStatus, Selection, TokenShift
 
 
 def synced(trait: Any) -> Any:
@@ -54,6 +54,8 @@ class PageWidget(LateWidget, Assigned):
     prompt: Any = synced(t.Unicode(default_value=None, allow_none=True))
     interventions: Any = InterventionsTrait()
     effect: Effect = synced(t.Unicode("with"))
+    #: What comes next, before and after the interventions; empty where none acts.
+    _shifts: list[TokenShift] = synced(t.List())
     selection: Selection = synced(t.Dict())
     view: dict[str, Any] = synced(t.Dict())
 

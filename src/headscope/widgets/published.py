@@ -103,7 +103,8 @@ class PublishedPage(FreezablePage):
         """What the widget shows, with no question to the model."""
         slices = slices_of(self.result, self.view, self.selection)
         try:
-            return freeze(self._snapshot(), slices, "all", STAND_IN_BYTES, group_of(self))
+            others, group = self._other_effects(), group_of(self)
+            return freeze(self._snapshot(), slices, "all", STAND_IN_BYTES, group, others)
         except RequestError:
             return freeze(self._snapshot(), slices, "visible", group=group_of(self))
 

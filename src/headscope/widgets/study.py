@@ -10,7 +10,6 @@ from weakref import WeakKeyDictionary
 from headscope.analyses.map_trials import MapTrials
 from headscope.analyses.patch_outcome import Outcome, outcome
 from headscope.arguments import checked
-from headscope.errors import RequestError
 from headscope.jobs import Steps
 from headscope.results import Grid
 from headscope.widgets.asks import Answer, Answering, Params
@@ -18,9 +17,9 @@ from headscope.widgets.pairs import PairWidget
 
 S = TypeVar("S", bound=MapTrials)
 
-_KEPT: WeakKeyDictionary[StudyWidget[Any], MapTrials] = WeakKeyDictionary()
-"""The study of the widget that was computed or asked last: never more than one, since a study holds
-recorded runs, which the pool of cached runs does not count."""
+_KEPT: WeakKeyDictionary[StudyWidget[Any], tuple[Any, MapTrials]] = WeakKeyDictionary()
+"""The study of the widget that was computed or asked last, and what it is of: never more than one,
+since a study holds recorded runs, which the pool of cached runs does not count."""
 
 
 class StudyWidget(PairWidget, Generic[S]):
@@ -30,8 +29,7 @@ class StudyWidget(PairWidget, Generic[S]):
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        self._study: S | None = None  # while its job runs
-        self._laid_out: Any = None  # the request whose cells are known
+        self._study: tuple[Any, S] | None = None  # while its job runs
         super().__init__(*args, **options)
 
     # What a subclass adds.
@@ -58,7 +56,7 @@ class StudyWidget(PairWidget, Generic[S]):
             RequestError: There is no such cell.
             ResultError: There is no result yet.
         """
-        return outcome(self._studied(), index)
+        return self._ask(lambda _: outcome(self._studied(), index))
 
     def close(self) -> None:
         """As `HeadscopeWidget.close`; the runs that questions are answered from are freed too."""
@@ -67,43 +65,42 @@ class StudyWidget(PairWidget, Generic[S]):
 
     def _analyse(self, request: Any) -> Steps[Grid]:
         _KEPT.pop(self, None)
-        self._study = study = self._studies(request)
+        of = request, self._model.interventions
+        self._study = of, study = of, self._studies(request)
         try:
             return (yield from self._steps_of(study))
         finally:
             self._study = None
             if study.laid_out:
-                self._laid_out = request
-                self._keep(study)
+                self._keep(of, study)
 
-    def _keep(self, study: S) -> None:
+    def _keep(self, of: Any, study: S) -> None:
         _KEPT.clear()
-        _KEPT[self] = study
+        _KEPT[self] = of, study
 
     def _studied(self) -> S:
-        """The study behind what is shown, while it is still running too.
+        """The study behind what is shown, while it is still running too; see `_ask`.
 
-        Where another widget's has been kept instead, its prompts are run again, not its cells.
+        Where another one has been kept instead, its prompts are run again, not its cells.
         """
-        if self._study is not None and self._study.laid_out:
-            return self._study
-        if self in _KEPT:
-            return cast("S", _KEPT[self])
-        if self._laid_out is None:
-            raise RequestError("There is no map yet.", "Call widget.run().")
-        self._unchanged(self._shown())
-        study = self._studies(self._laid_out)
+        acting = self._model.interventions
+        of = self._effects.requests[bool(acting)], acting
+        for known in (self._study, _KEPT.get(self)):
+            if known is not None and known[0] == of and known[1].laid_out:
+                return cast("S", known[1])
+        study = self._studies(of[0])
         for part in (study.prepare, study.record, study.lay_out, study.estimate):
             for _ in study.on_one_model(part()):
                 pass
-        self._keep(study)
+        self._keep(of, study)
         return study
 
     def _questions(self) -> dict[str, Callable[[Params], Answering]]:
         return super()._questions() | {"cell": self._answer_cell}
 
     def _answer_cell(self, params: Params) -> Answer:
-        found = outcome(self._studied(), [int(i) for i in params["index"]])
+        index = [int(i) for i in params["index"]]
+        found = self._ask(lambda _: outcome(self._studied(), index))
         return Answer(
             {
                 "label": found.label,

@@ -301,6 +301,8 @@ class Workspace(PanesPage, PromptedPage):
             data = view._result["header"]["data"]
             ran = {key: data[key] for key in ("provenance", "next_tokens")}
             self._common = {**self._common, "ran": ran}
+            if view.takes_interventions:
+                self._shifts = list(view._shifts)
         if view.status["state"] in _ENDED:
             self._turns.ended(name)
         self._say()
@@ -323,6 +325,8 @@ class Workspace(PanesPage, PromptedPage):
                 self._made[name]._run_again()
 
     def _likeliest(self) -> int | None:
+        if self._shifts:
+            return max(self._shifts, key=lambda shift: shift["after"])["token_id"]
         ran = self._common["ran"]
         return ran["next_tokens"][0]["token_id"] if ran and ran["next_tokens"] else None
 

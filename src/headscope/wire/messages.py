@@ -32,6 +32,15 @@ Effect = Literal["with", "without", "difference"]
 """What is shown where interventions act: with them, without them, or the former less the latter."""
 
 
+class TokenShift(TypedDict):
+    """How likely a token is to come next, before and after the interventions."""
+
+    token_id: int
+    text: str
+    before: float
+    after: float
+
+
 class JobStatus(TypedDict):
     """Where the current computation stands.
 
@@ -111,7 +120,7 @@ class WidgetState(TypedDict):
     `_arguments` is what was passed to the widget and is neither prompt nor field. `_marks` names
     what users mark in a result: shown, saved, never a cause to compute. `_asks` is what the page
     may ask about a result, beside what every widget answers. `interventions` is None where there is
-    no model, or an analysis that takes none.
+    no model, or an analysis that takes none; `_shifts` is empty where none acts.
     """
 
     _widget: str
@@ -121,6 +130,7 @@ class WidgetState(TypedDict):
     _asks: list[str]
     _arguments: dict[str, Any]
     _result: dict[str, Any]
+    _shifts: list[TokenShift]
     _status: JobStatus
     _error: ErrorInfo | None
     prompt: str | None

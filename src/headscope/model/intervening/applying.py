@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -19,6 +20,7 @@ from headscope.model.intervening.building import Building, Hook
 from headscope.model.intervening.clock import Clock
 from headscope.model.live import LiveModel
 from headscope.model.recorded import forwards_replaced, record
+from headscope.model.runs import RunCache
 
 _BUILDERS: dict[type[k.Intervention], Any] = {
     k.Zero: edits.zero, k.Mean: edits.mean, k.Patch: edits.patch, k.Scale: edits.scale,
@@ -30,7 +32,7 @@ _OPEN: WeakKeyDictionary[Any, list[ExitStack]] = WeakKeyDictionary()
 """Per bridge what is installed on it, the last on top."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plan:
     """What interventions come to on a model: nothing of it is installed.
 
@@ -41,6 +43,10 @@ class Plan:
         lowest: The first layer at which anything differs; the number of layers if nothing does.
         clock: Which tokens a pass is about; whoever runs it from the middle sets it.
         state: Of the model (`LiveModel.state`), whose recorded activations the hooks hold.
+        interventions: Those that are on.
+        left_out: Blocks that do not run.
+        places: For each place in the stack the block whose output leaves it.
+        runs: Runs with these interventions, as long as there is room.
     """
 
     model: LiveModel
@@ -49,6 +55,10 @@ class Plan:
     lowest: int
     clock: Clock
     state: Any
+    interventions: Interventions
+    left_out: frozenset[int]
+    places: tuple[int, ...]
+    runs: RunCache = field(default_factory=RunCache)
 
     def check(self, model: LiveModel) -> None:
         """Refuse to change another model than the one that this was worked out on.
@@ -62,6 +72,20 @@ class Plan:
                 "hooks changed.",
                 "Apply them again.",
             )
+
+    @property
+    def described(self) -> tuple[str, ...]:
+        """Each intervention as JSON."""
+        return tuple(json.dumps(item) for item in self.interventions.to_list())
+
+    @property
+    def in_order(self) -> bool:
+        """Whether every block runs once, in its own place."""
+        return not self.forwards
+
+    def acting(self) -> AbstractContextManager[None]:
+        """As `installed`; analyses within know that interventions act (see `LiveModel.under`)."""
+        return self.model.under(self)
 
     @contextmanager
     def installed(
@@ -121,11 +145,21 @@ def plan(model: Any, interventions: Interventions, transcoders: Transcoders | No
     forwards = {}
     if build.slots != own:
         tuples = record(live.bridge, [[live.bos_id or 0]]).tuples
-        forwards = layers.forwards(live.bridge.blocks, build.slots, tuples=tuples)
+        forwards = layers.forwards(live.bridge, build.slots, tuples=tuples)
     # A cache counts its tokens in the first layer, and holds one set for each block.
     runs = [layer for slot in build.slots for layer in slot]
     build.clock.can_cache = 0 in runs and len(runs) == len(set(runs))
-    return Plan(live, build.hooks, forwards, build.lowest, build.clock, live.state())
+    return Plan(
+        live,
+        build.hooks,
+        forwards,
+        build.lowest,
+        build.clock,
+        live.state(),
+        interventions.active,
+        left_out=frozenset(range(live.n_layers)) - frozenset(runs),
+        places=tuple(slot[-1] if slot else place for place, slot in enumerate(build.slots)),
+    )
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from headscope.errors import RequestError
 from headscope.interventions.kinds import Repeat, Skip, Swap
 from headscope.model.intervening.building import Building
 from headscope.model.live import LiveModel
-from headscope.model.sites import hook_name
+from headscope.model.sites import PatchSite, hook_name
 
 
 def skip(build: Building, item: Skip) -> None:
@@ -51,13 +51,22 @@ def repeat(build: Building, item: Repeat) -> None:
 
 
 def forwards(
-    blocks: Sequence[Any], slots: Sequence[Sequence[int]], *, tuples: bool
+    bridge: Any, slots: Sequence[Sequence[int]], *, tuples: bool
 ) -> dict[Any, Callable[..., Any]]:
-    """What the blocks compute instead, where a slot holds another list than its own block."""
-    own = [block.forward for block in blocks]
+    """What the blocks compute instead, where a slot holds another list than its own block.
 
-    def run(slot: Sequence[int]) -> Callable[..., Any]:
+    The stream goes through the place of a block that is left out, and is seen there.
+    """
+    blocks = bridge.blocks
+    own = [block.forward for block in blocks]
+    left_out = set(range(len(own))).difference(*slots)
+
+    def run(place: int, slot: Sequence[int]) -> Callable[..., Any]:
+        through = _stream_points(bridge, place) if place in left_out else []
+
         def forward(hidden_states: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+            for point in through:
+                hidden_states = point(hidden_states.clone())  # a hook may write into it
             out: Any = (hidden_states,) if tuples else hidden_states
             for layer in slot:
                 out = own[layer](out[0] if isinstance(out, tuple) else out, *args, **kwargs)
@@ -69,10 +78,17 @@ def forwards(
         return forward
 
     return {
-        block: run(slot)
+        block: run(i, slot)
         for i, (block, slot) in enumerate(zip(blocks, slots, strict=True))
         if list(slot) != [i]
     }
+
+
+def _stream_points(bridge: Any, layer: int) -> list[Any]:
+    """Where the stream is seen in a block, in order."""
+    sites: tuple[PatchSite, ...] = ("resid_pre", "resid_mid", "resid_post")
+    names = (hook_name(bridge, site, layer) for site in sites)
+    return [bridge.hook_dict[name] for name in names if name in bridge.hook_dict]
 
 
 def _is_cache(value: Any) -> bool:

@@ -104,15 +104,33 @@ def _less_score(one: HeadScore, other: HeadScore) -> HeadScore:
     )
 
 
+def less_head(one: Patterns, other: Patterns, mine: HeadPattern, its: HeadPattern) -> HeadPattern:
+    """The difference of a head that the two results need not hold.
+
+    Args:
+        one: What is taken away.
+        other: What it is taken from.
+        mine: The head in `one`.
+        its: The same head in `other`.
+    """
+    return _less_head(one, other, mine, its, tokens_met(one.tokens, other.tokens))
+
+
 def _heads(one: Patterns, other: Patterns, met: Met) -> tuple[HeadPattern, ...]:
     """Of the heads that both hold in full."""
     theirs = {(held.layer, held.head): held for held in other.heads}
     return tuple(
-        HeadPattern(held.layer, held.head, less[0], less[1:])
+        _less_head(one, other, held, theirs[at], met)
         for held in one.heads
         if (at := (held.layer, held.head)) in theirs
-        for less in [_square(_weighted(other, theirs[at]), met) - _weighted(one, held)]
     )
+
+
+def _less_head(
+    one: Patterns, other: Patterns, mine: HeadPattern, its: HeadPattern, met: Met
+) -> HeadPattern:
+    less = _square(_weighted(other, its), met) - _weighted(one, mine)
+    return HeadPattern(mine.layer, mine.head, less[0], less[1:])
 
 
 def _weighted(patterns: Patterns, held: HeadPattern) -> Float32:
