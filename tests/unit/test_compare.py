@@ -71,6 +71,9 @@ def test_what_the_two_have_in_common_stays_so(gpt2: Any, tuned: Any) -> None:
     assert models.right.prompt == DOG, "closed, they are apart"
 
     prompts = hs.Compare(hs.LogitAttribution(gpt2, CAT), hs.LogitAttribution(gpt2, LONGER))
+    left, right, _ = titles(prompts)
+    assert left.startswith("Left: '… the mat', answer ")
+    assert right.startswith("Right: '… the big mat', answer ")
     prompts.left.prompt = DOG
     prompts.left.by = "head"
     assert (prompts.right.prompt, prompts.right.by) == (LONGER, "head")
@@ -129,6 +132,28 @@ def test_saved_results_are_compared_with_no_model(gpt2: Any, tuned: Any) -> None
     np.testing.assert_array_equal(compare.difference.values, hs.difference(*results).values)
     assert compare.run().title == "Logit lens, difference"
     compare.close()
+
+
+def test_its_code_makes_it_again(gpt2: Any, tuned: Any) -> None:
+    results = [hs.LogitLens(model, CAT).result for model in (gpt2, tuned)]
+    made = [
+        hs.Compare(hs.LogitLens(gpt2, CAT), hs.LogitLens(tuned, DOG, read_out="all")),
+        hs.Compare(hs.AttentionPatterns(gpt2, CAT), hs.AttentionPatterns(gpt2, DOG)),
+        hs.Compare(*map(hs.ResultView, results)),
+    ]
+    names: dict[str, Any] = {"model": gpt2, "left_model": gpt2, "right_model": tuned}
+    names |= dict(zip(("left_result", "right_result"), results, strict=True))
+    for compare in made:
+        compare.view = {"heatmap_measure": "kl", "own_scale": True}
+        exec(compare.to_code(), names)
+        again = names["widget"]
+        assert again.view == compare.view
+        assert again._less._status == compare._less._status
+        for side in ("left", "right"):
+            here, there = (getattr(each, side) for each in (again, compare))
+            assert (here.prompt, here.result.provenance) == (there.prompt, there.result.provenance)
+        again.close()
+        compare.close()
 
 
 def test_results_that_do_not_meet_are_told_in_the_pane(gpt2: Any) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
 from headscope.export.glyphs import glyph_of, visible
 from headscope.results import CircuitGraph, Result
 
+_IMPORT = "import headscope as hs"
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", " ": " "}
 #: JavaScript writes numbers between these without an exponent.
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]*)?")
@@ -24,15 +25,33 @@ def code_of(shown: Mapping[str, Any], result: Result) -> str:
         shown: What the widget shows; see `headscope.export.frozen.Snapshot`.
         result: Its result: whose model it was.
     """
-    lines = ["import headscope as hs", "", *_comments(shown, result)]
-    lines.append(f"widget = hs.{shown['widget']}(")
-    lines += [f"    {argument}," for argument in _arguments(shown, result)]
+    return text_of(lines_of(shown, result))
+
+
+def text_of(lines: Iterable[str]) -> str:
+    """Lines of code behind the import that they need."""
+    return "\n".join([_IMPORT, "", *lines]) + "\n"
+
+
+def lines_of(
+    shown: Mapping[str, Any], result: Result, name: str = "widget", of: str = ""
+) -> list[str]:
+    """The lines of one widget, without the import.
+
+    Args:
+        shown: As of `code_of`.
+        result: As of `code_of`.
+        name: What the widget is called.
+        of: What its model is called, or its result where it has no model; by default just that.
+    """
+    of = of or ("model" if shown["prompt"] is not None else _still(result))
+    lines = [*_comments(shown, result, of), f"{name} = hs.{shown['widget']}("]
+    lines += [f"    {argument}," for argument in _arguments(shown, of)]
     lines.append(")")
     if shown["effect"] != "with":
-        lines.append(f"widget.effect = {literal(shown['effect'])}")
+        lines.append(f"{name}.effect = {literal(shown['effect'])}")
     assigned = {"view": shown["view"], **shown["marks"]}
-    lines += [f"widget.{name} = {literal(value)}" for name, value in assigned.items() if value]
-    return "\n".join(lines) + "\n"
+    return lines + [f"{name}.{at} = {literal(value)}" for at, value in assigned.items() if value]
 
 
 def literal(value: Any) -> str:
@@ -46,17 +65,16 @@ def literal(value: Any) -> str:
     return _number(value) if isinstance(value, float) else repr(value)
 
 
-def _comments(shown: Mapping[str, Any], result: Result) -> Iterator[str]:
+def _comments(shown: Mapping[str, Any], result: Result, of: str) -> Iterator[str]:
     made = result.provenance
     if shown["prompt"] is None:
         readers = {"graph": "hs.load_result or hs.load_graph", "result": "hs.load_result"}
-        noun = _still(result)
-        yield f"# {noun}: {visible(result.title)}, as {readers[noun]} reads it"
+        yield f"# {of}: {visible(result.title)}, as {readers[_still(result)]} reads it"
         return
     weights = "processed weights" if made.processed_weights else "weights as trained"
     revision = [f"revision {visible(made.revision)}"] if made.revision else []
     parts = (*map(visible, (made.model, made.architecture, made.dtype)), weights, *revision)
-    yield f"# model: {', '.join(parts)}"
+    yield f"# {of}: {', '.join(parts)}"
     if "transcoders" in shown["arguments"]:
         yield f"# transcoders: {visible(shown['arguments']['transcoders'])}"
 
@@ -66,13 +84,12 @@ def _still(result: Result) -> str:
     return "graph" if isinstance(result, CircuitGraph) else "result"
 
 
-def _arguments(shown: Mapping[str, Any], result: Result) -> Iterator[str]:
+def _arguments(shown: Mapping[str, Any], of: str) -> Iterator[str]:
+    yield of
     if shown["prompt"] is None:
-        yield _still(result)
         return
     besides = dict(shown["arguments"])
     pairs, prompt = besides.pop("pairs", None), besides.pop("prompt", shown["prompt"])
-    yield "model"
     if pairs is None:
         yield literal(prompt)
     else:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+import traitlets as t
 
 from headscope.arguments import checked, short
 from headscope.errors import RequestError, ResultError
@@ -11,6 +14,7 @@ from headscope.results.difference import difference, on_one_scale
 from headscope.results.difference.naming import names_of
 from headscope.results.patterns import WEIGHTINGS
 from headscope.widgets.base import HeadscopeWidget
+from headscope.widgets.code import lines_of, literal, text_of
 from headscope.widgets.difference_view import DifferenceView
 from headscope.widgets.linking import group_of, link, unlink
 from headscope.widgets.panes import Panes, pane
@@ -18,6 +22,8 @@ from headscope.widgets.result_view import ResultView
 
 _SIDES = ("left", "right")
 _WATCHED = ["_result", "_status"]
+#: The view option that holds them.
+_SCALES = "scales"
 
 
 class Compare(Panes):
@@ -43,6 +49,7 @@ class Compare(Panes):
     """
 
     _gone = True  # before it is made, too
+    _scaled: Mapping[str, Any] = {}
 
     @checked
     def __init__(self, left: Any, right: Any) -> None:
@@ -90,6 +97,25 @@ class Compare(Panes):
         self._left.run()
         self._right.run()
         return self.difference
+
+    def to_code(self) -> str:
+        """The Python that makes the two widgets and compares them as shown.
+
+        Models and results are named, with a comment on which these were.
+
+        Raises:
+            ResultError: One of the two has no result yet.
+        """
+        one, other = (getattr(side, "_model", None) for side in (self._left, self._right))
+        noun = "result" if one is None else "model"
+        shared = one is not None and one is other
+        lines: list[str] = []
+        for name, side in zip(_SIDES, (self._left, self._right), strict=True):
+            of = noun if shared else f"{name}_{noun}"
+            lines += lines_of(side._snapshot(), side.result, name, of)
+        view = {name: value for name, value in self.view.items() if name != _SCALES}
+        lines.append("widget = hs.Compare(left, right)")
+        return text_of([*lines, *([f"widget.view = {literal(view)}"] if view else [])])
 
     def close(self) -> None:
         """Remove the comparison; the two widgets live on, apart."""
@@ -144,7 +170,13 @@ class Compare(Panes):
             self._less.fail(error)
             return
         self._less.show(less)
-        self.view = {**self.view, "scales": _scales(one, other, less)}
+        self._scaled = {_SCALES: _scales(one, other, less)}
+        self.view = dict(self.view)
+
+    @t.validate("view")
+    def _with_scales(self, proposal: Any) -> dict[str, Any]:
+        """The scales are not chosen."""
+        return {**proposal["value"], **self._scaled}
 
     def _titled(self, one: str, other: str) -> list[dict[str, Any]]:
         titles = {
