@@ -150,6 +150,15 @@ def test_a_cancelled_widget_keeps_what_was_said(gpt2: Any, monkeypatch: pytest.M
     assert whole.texts["plain"] == gpt2.tokenizer.decode(ids(whole.result, 0))
 
 
+def test_interventions_of_a_widget_change_one_of_its_runs(gpt2: Any) -> None:
+    alone = hs.Generation(gpt2, PROMPT, n_tokens=6, seed=3)
+    beside = hs.Generation(gpt2, PROMPT, CHANGES, n_tokens=6, seed=3)
+    assert ids(alone.result, 0) == ids(beside.result, 0) != ids(beside.result, 1)
+    np.testing.assert_allclose(
+        alone.result["probability"][0], beside.result["probability"][0], atol=1e-5
+    )
+
+
 def test_fields_of_the_page_are_those_of_the_request(gpt2: Any) -> None:
     widget = hs.Generation(gpt2, "the cat", n_tokens=4)
     assert [*widget.texts] == ["plain"]

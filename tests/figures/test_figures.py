@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import struct
@@ -16,10 +17,32 @@ import pytest
 
 import headscope as hs
 from headscope.export import engine, png_file
-from tests.golden.build import circuit_graph, grid, patterns
+from headscope.results import Axis, Stretch
+from tests.golden.build import TOKENS, circuit_graph, grid, patterns
 from tests.unit.page import Page
 
-BUILDERS = {"grid": grid, "patterns": patterns, "circuit_graph": circuit_graph}
+
+def curves() -> hs.Grid:
+    """Three rows, of which two are the edges of a band, and what they are read by."""
+    found = grid()
+    return dataclasses.replace(
+        found,
+        axes=(Axis("statistic", ("mean", "low", "high")), Axis("layer", TOKENS, selects="layer")),
+        top=None,
+        drawn="curves",
+        stretches=(Stretch("Early", "The first ones.", 0, 2), Stretch("Late", "None of them.")),
+    )
+
+
+def texts() -> hs.Grid:
+    """Rows that say what the top tokens are, hostile ones too."""
+    return dataclasses.replace(grid(), drawn="texts", states=None)
+
+
+BUILDERS = {
+    "grid": grid, "patterns": patterns, "circuit_graph": circuit_graph, "curves": curves,
+    "texts": texts,
+}  # fmt: skip
 SVG = "{http://www.w3.org/2000/svg}"
 LONG = "the cat sat on the mat and the dog saw the cat on the mat " * 4
 

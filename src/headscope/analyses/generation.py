@@ -37,6 +37,7 @@ from headscope.analyses.readings import vectors_per_piece
 from headscope.errors import PromptError, RequestError
 from headscope.interventions import Interventions
 from headscope.jobs.steps import Step, Steps
+from headscope.model.dictionaries import Transcoders
 from headscope.model.intervening import Plan, plan
 from headscope.model.intervening.generating import Sampling, Text, end_ids
 from headscope.model.live import LiveModel
@@ -69,6 +70,7 @@ class GenerationRequest:
         n_tokens: Most new tokens of a run.
         temperature: Logits are divided by it; 0 takes the most probable token.
         seed: Of the noise.
+        transcoders: Whose features are clamped.
     """
 
     prompt: Union[str, tuple[int, ...]]
@@ -76,6 +78,7 @@ class GenerationRequest:
     n_tokens: int = 40
     temperature: float = 1.0
     seed: int = 0
+    transcoders: Union[Transcoders, None] = None
 
 
 def run(model: LiveModel, request: GenerationRequest) -> Steps[Grid]:
@@ -99,7 +102,9 @@ def run(model: LiveModel, request: GenerationRequest) -> Steps[Grid]:
     yield Step(0.0, "Running the model")
     state = model.state()
     active = request.interventions.active
-    plans: list[Plan | None] = [None] + ([plan(model, active)] if active else [])
+    plans: list[Plan | None] = [None] + (
+        [plan(model, active, request.transcoders)] if active else []
+    )
     runs = Runs(len(plans), n_steps)
     provenance = _provenance(model, prompt, request, n_steps)
     next_tokens: tuple[NextToken, ...] = ()
@@ -126,7 +131,7 @@ def run(model: LiveModel, request: GenerationRequest) -> Steps[Grid]:
                 runs.other[number, step] = float(drawn[1 - number][1][token])
         if not runs.going:
             break
-        grid = _grid(model, provenance, runs, next_tokens)
+        grid = _grid(model, provenance, runs, next_tokens, partial=True)
         yield Step(_GENERATING * done / total, f"Token {step + 1}", grid)
     for number in range(len(plans) if len(plans) > 1 else 0):
         unknown = np.flatnonzero(np.isnan(runs.other[number, : len(runs.said[number])]))
@@ -181,6 +186,7 @@ def _provenance(
         {
             "interventions": request.interventions.to_json(),
             "n_tokens": request.n_tokens, "temperature": request.temperature,
+            "transcoders": None if request.transcoders is None else request.transcoders.name,
         },
         sign="Ratios are positive where the run that wrote a token made it likelier.",
         normalisation="Probabilities are the model's own, at temperature 1.",
@@ -197,7 +203,12 @@ def _endings(runs: Runs, n_steps: int) -> Iterator[str]:
 
 
 def _grid(
-    model: LiveModel, provenance: Provenance, runs: Runs, next_tokens: tuple[NextToken, ...]
+    model: LiveModel,
+    provenance: Provenance,
+    runs: Runs,
+    next_tokens: tuple[NextToken, ...],
+    *,
+    partial: bool = False,
 ) -> Grid:
     n_runs, n_steps = runs.states.shape
     texts = {
@@ -238,6 +249,6 @@ def _grid(
         provenance=provenance,
         top=TopTokens(runs.ids.copy(), runs.shares.copy(), texts | {str(NOBODY): ""}),
         next_tokens=next_tokens,
-        states=None if (runs.states == EXACT).all() else runs.states.copy(),
+        states=runs.states.copy() if partial or (runs.states != EXACT).any() else None,
         drawn="texts",
     )

@@ -12,7 +12,7 @@ from headscope.arguments import fit
 from headscope.errors import ResultError
 from headscope.export.glyphs import in_plotly
 from headscope.export.plotly_graph import graph_figure
-from headscope.results import Axis, Grid, Measure, Patterns, Result, Scale
+from headscope.results import MEAN, Axis, Grid, Measure, Patterns, Result, Scale
 
 #: As in the widgets: the diverging one runs from red (negative) through white to blue (positive).
 _SEQUENTIAL, _DIVERGING = "Blues", "RdBu"
@@ -44,6 +44,8 @@ def figure(result: Result, **choices: Any) -> Any:
 
 
 def _grid_figure(grid: Grid, measure: str | None = None, **chosen: int) -> Any:
+    if grid.drawn == "curves" and not chosen:
+        return _curves_figure(grid, measure)
     shown = _measure(grid, measure)
     *choosers, rows, columns = grid.axes
     index = tuple(_choice(axis, chosen.pop(axis.name, 0)) for axis in choosers)
@@ -61,6 +63,26 @@ def _grid_figure(grid: Grid, measure: str | None = None, **chosen: int) -> Any:
         log=shown.scale.log,
         details=_top_lines(grid, index),
     )
+
+
+def _curves_figure(grid: Grid, measure: str | None) -> Any:
+    """A line for each measure (or the one that is named), over the last axis."""
+    import plotly.graph_objects as go
+
+    rows, columns = grid.axes
+    shown = grid.measures if measure is None else [_measure(grid, measure)]
+    lines = [
+        go.Scatter(
+            x=list(columns.labels), y=one.values[row], mode="lines+markers",
+            name=f"{one.title} ({one.unit})" if label == MEAN else f"{one.title}, {label}",
+            line={"dash": "solid" if label == MEAN else "dot"},
+        )
+        for one in shown
+        for row, label in enumerate(rows.labels)
+        if label == MEAN or measure is not None
+    ]  # fmt: skip
+    layout = {"title": {"text": in_plotly(grid.title)}, "xaxis": {"title": {"text": columns.name}}}
+    return go.Figure(lines, layout=layout)
 
 
 def _patterns_figure(

@@ -17,6 +17,7 @@ from headscope.jobs import Steps
 from headscope.results import Grid, TopTokens
 from headscope.widgets.base import HeadscopeWidget
 from headscope.widgets.core import Bundle
+from headscope.widgets.opened import opened
 from headscope.widgets.page import synced
 from headscope.widgets.pairs import field
 from headscope.wire.messages import FieldSpec
@@ -40,6 +41,7 @@ class Generation(HeadscopeWidget[Grid]):
         n_tokens: Most new tokens of a run.
         temperature: Logits are divided by it; 0 takes the most probable token.
         seed: Of the noise.
+        transcoders: Whose features are clamped; see `hs.load_transcoders`.
         selection: What is pinned at first.
 
     Raises:
@@ -52,6 +54,7 @@ class Generation(HeadscopeWidget[Grid]):
     """
 
     takes_interventions = True
+    has_effects = False
     view_bundle: ClassVar[Bundle] = "texts"
     pausable: ClassVar[bool] = True
     fields: ClassVar[tuple[FieldSpec, ...]] = (
@@ -75,8 +78,10 @@ class Generation(HeadscopeWidget[Grid]):
         n_tokens: int = 40,
         temperature: float = 1.0,
         seed: int = 0,
-        selection: Mapping[str, int | None] | None = None,
+        transcoders: Any = None,
+        selection: Mapping[str, int | str | None] | None = None,
     ) -> None:
+        self._transcoders = opened(transcoders)
         super().__init__(
             model, prompt, interventions=interventions, selection=selection,
             n_tokens=n_tokens, temperature=temperature, seed=seed,
@@ -107,8 +112,17 @@ class Generation(HeadscopeWidget[Grid]):
     def _request(self, prompt: str | tuple[int, ...]) -> GenerationRequest:
         return GenerationRequest(
             prompt, self.interventions or Interventions(), n_tokens=self.n_tokens,
-            temperature=_number(self.temperature), seed=self.seed,
+            temperature=_number(self.temperature), seed=self.seed, transcoders=self._transcoders,
         )  # fmt: skip
+
+    def _besides(self) -> dict[str, Any]:
+        named = {} if self._transcoders is None else {"transcoders": self._transcoders.name}
+        return super()._besides() | named
+
+    def close(self) -> None:
+        """As `HeadscopeWidget.close`."""
+        super().close()
+        self._transcoders = None
 
     def _analyse(self, request: GenerationRequest) -> Steps[Grid]:
         return generation.run(self._model, request)

@@ -47,7 +47,7 @@ class InferenceStages(PromptSet):
         prompts: Any,
         *,
         seed: int = 0,
-        selection: Mapping[str, int | None] | None = None,
+        selection: Mapping[str, int | str | None] | None = None,
     ) -> None:
         self._options = {"seed": seed}
         super().__init__(model, prompts, selection=selection)
