@@ -106,7 +106,7 @@ function TokenBox({ label, value, onInput }: BoxProps): JSX.Element {
       <input
         class="hs-input hs-mono"
         size={14}
-        placeholder="a token, with its space"
+        placeholder="with its space"
         spellcheck={false}
         value={value}
         onInput={(event) => onInput(event.currentTarget.value)}

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { toSvg } from "../../src/draw/svg";
 import { barsFigure } from "../../src/figure/bars";
 import { NOTHING } from "../../src/state/selection";
-import { amount, rowsOf } from "../../src/views/bars/rows";
+import { amount, changeAmount, rowsOf } from "../../src/views/bars/rows";
 import { barsScene } from "../../src/views/bars/scene";
 import type { Grid, Measure, Scale } from "../../src/wire/types";
 import { axis, lensGrid } from "../heatmap/grids";
@@ -51,10 +51,11 @@ test("amounts have their unit, changes their sign", () => {
     "< 0.1%",
     "0%",
   ]);
-  expect(amount(-0.5, "probability", true)).toBe("−50.0%");
-  expect(amount(0.125, "probability", true)).toBe("+12.5%");
-  expect(amount(0, "logits", true)).toBe("0");
-  expect(amount(2.5, "logits", true)).toBe("+2.5");
+  expect(changeAmount(-0.5, "probability")).toBe("−50.0%");
+  expect(changeAmount(0.125, "probability")).toBe("+12.5%");
+  expect(changeAmount(-1e-7, "probability")).toBe("≈ 0");
+  expect(changeAmount(0, "logits")).toBe("0");
+  expect(changeAmount(2.5, "logits")).toBe("+2.5");
 });
 
 test.each(["light", "dark"] as const)("the picture, %s", async (theme) => {
@@ -72,6 +73,10 @@ test("logits start at 0, to both sides, and nothing leaves a narrow drawing", as
     expect(mark.x + mark.width).toBeLessThanOrEqual(320);
   }
   await expect(toSvg(scene)).toMatchFileSnapshot("gallery/logits-narrow.svg");
+  const tight = barsScene(rowsOf(grid, second, "change"), "logits", "light", 200);
+  const texts = tight.marks.filter((mark) => mark.kind === "text");
+  const last = texts.filter(({ anchor, x }) => anchor === "end" && x === 200);
+  expect(last.map(({ text }) => text)).toEqual(["change", "+11", "−2", "0"]);
 });
 
 test("a figure says what it shows", () => {

@@ -72,11 +72,11 @@ class Before:
     """
 
     def __init__(self, model: LiveModel, prompt: Prompt, position: int) -> None:
-        self.prompt, self.position = prompt, position
+        self.prompt, self.positions = prompt, (position, -1)
         self.user_hooks = model.user_hooks()
         self.baseline = Baseline(model, prompt.token_ids)
         nothing = plan(model, Interventions())
-        self.logits, self.last = self.baseline.run(nothing, [position, -1]).logits.cpu()
+        self.logits, self.last = self.baseline.run(nothing, self.positions).logits.cpu()
         self._state = model.state()
 
     def is_of(self, model: LiveModel, request: PredictionEffectRequest) -> bool:
@@ -84,7 +84,7 @@ class Before:
         if self._state != model.state():
             return False
         prompt = model.tokenize(request.prompt)
-        there = request.position % len(prompt.token_ids) == self.position
+        there = request.position % len(prompt.token_ids) == self.positions[0]
         return there and prompt.token_ids == self.prompt.token_ids
 
 
@@ -125,7 +125,8 @@ def run(
     plain = (yield from before(model, request)) if known is None else known
     yield Step(0.5, "Running it with the interventions")
     acting = plan(model, request.interventions, request.transcoders)
-    changed = plain.baseline.run(acting, [plain.position]).logits[0].cpu()
+    # The positions of the plain run, so that what does nothing changes not even the rounding.
+    changed = plain.baseline.run(acting, plain.positions).logits[0].cpu()
     return _grid(model, request, plain, changed)
 
 

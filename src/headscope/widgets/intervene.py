@@ -57,7 +57,7 @@ class Intervene(HeadscopeWidget[Grid]):
     """
 
     fields: ClassVar[tuple[FieldSpec, ...]] = (
-        field("corrupted", "Other prompt", "text",
+        field("corrupted", "Other", "text",
               "Activations and attention patterns can be taken from it; may be empty."),
         field("answer", "Answer", "token", "Whose loss is told; empty: the top prediction."),
         field("position", "Position", "integer",

@@ -35,15 +35,23 @@ export function rowsOf({ axes }: Grid, { values }: Measure, sort: Sort): Row[] {
   return rows.sort((p, q) => Math.abs(q.change) - Math.abs(p.change));
 }
 
-/** A value as it is written beside its bar; probabilities as percentages, changes with their sign. */
-export function amount(value: number, unit: string, signed = false): string {
-  const text = unit === "probability" ? percent(value) : formatNumber(value);
-  return signed && value > 0 && !/^0(\.0)?%?$/.test(text) ? `+${text}` : text;
+/** A value as it is written beside its bar; probabilities as percentages. */
+export const amount = (value: number, unit: string): string =>
+  unit === "probability" ? percent(value) : formatNumber(value);
+
+/** A change that would be drawn as nothing is not told from rounding. */
+export function changeAmount(value: number, unit: string): string {
+  if (value === 0) return "0";
+  if (Math.abs(value) < leastChange(unit) / 10) return "≈ 0";
+  return value > 0 ? `+${amount(value, unit)}` : amount(value, unit);
 }
+
+/** What changes are drawn in proportion to at least. */
+export const leastChange = (unit: string): number => (unit === "probability" ? 0.005 : 0.01);
 
 function percent(value: number): string {
   const size = Math.abs(100 * value);
   if (size === 0) return "0%";
-  if (size < 0.05) return value < 0 ? "> −0.1%" : "< 0.1%";
+  if (size < 0.05) return "< 0.1%";
   return `${value < 0 ? "−" : ""}${size.toFixed(1)}%`;
 }

@@ -3,7 +3,7 @@ import { makeRamp, type Theme } from "../../draw/colour";
 import { palette } from "../../draw/palette";
 import type { Mark, Scene } from "../../draw/scene";
 import { fitText, textWidth } from "../../draw/text";
-import { amount, type Row } from "./rows";
+import { amount, changeAmount, leastChange, type Row } from "./rows";
 
 const SIZE = 12;
 const SMALL = 10.5;
@@ -16,11 +16,12 @@ const MAX_LABEL = 170;
 const CHANGES = 0.4;
 /** Between a bar and its value, and beyond. */
 const SLACK = 10;
+/** Of the longest bar of a change. */
+const LEAST = 12;
 
-/** Room for the widest of these values beside its bar. */
-const roomFor = (values: readonly number[], unit: string, signed = false): number =>
-  Math.max(0, ...values.map((value) => textWidth(amount(value, unit, signed), SMALL, false))) +
-  SLACK;
+/** Room for the widest of these beside its bar. */
+const roomFor = (texts: readonly string[]): number =>
+  Math.max(0, ...texts.map((text) => textWidth(text, SMALL, false))) + SLACK;
 
 export function barsScene(rows: readonly Row[], unit: string, theme: Theme, width: number): Scene {
   const { text, muted, rule, hairline, series } = palette(theme);
@@ -37,16 +38,23 @@ export function barsScene(rows: readonly Row[], unit: string, theme: Theme, widt
   const values = rows.flatMap((row) => [row.before, row.after]);
   const low = Math.min(0, ...values);
   const high = Math.max(low < 0 ? 0 : 1e-12, ...values);
-  const value = roomFor(values, unit);
-  const room = Math.max(1, bars - value - (low < 0 ? value : 0));
-  const zero = left + (low < 0 ? value : 0) + (room * -low) / (high - low);
+  const words = roomFor(values.map((one) => amount(one, unit)));
+  const room = Math.max(1, bars - words - (low < 0 ? words : 0));
+  const zero = left + (low < 0 ? words : 0) + (room * -low) / (high - low);
   const scale = room / (high - low);
   const moves = rows.map(({ change }) => change);
-  const most = Math.max(1e-12, ...moves.map(Math.abs));
+  const most = Math.max(leastChange(unit), ...moves.map(Math.abs));
   const middle = right + changes / 2;
-  const reach = Math.max(1, changes / 2 - roomFor(moves, unit, true)) / most;
+  const beside = roomFor(moves.map((change) => changeAmount(change, unit)));
+  const reach = (changes / 2 - beside) / most;
+  // Where bars of changes have no room the changes are numbers alone.
+  const tight = reach * most < LEAST;
 
-  const heading = (x: number, title: string, anchor: "start" | "middle" = "start"): Mark => ({
+  const heading = (
+    x: number,
+    title: string,
+    anchor: "start" | "middle" | "end" = "start",
+  ): Mark => ({
     kind: "text",
     x,
     y: HEAD / 2 - 2,
@@ -70,12 +78,18 @@ export function barsScene(rows: readonly Row[], unit: string, theme: Theme, widt
     heading(left + 14, "before"),
     swatch(second, after),
     heading(second + 14, "after"),
-    heading(middle, "change", "middle"),
-    { kind: "line", x1: middle, x2: middle, y1: HEAD, y2: height, stroke: rule },
+    heading(tight ? width : middle, "change", tight ? "end" : "middle"),
   ];
+  if (!tight) {
+    marks.push({ kind: "line", x1: middle, x2: middle, y1: HEAD, y2: height, stroke: rule });
+  }
   if (low < 0) {
     marks.push({ kind: "line", x1: zero, x2: zero, y1: HEAD, y2: height, stroke: rule });
   }
+  const value = (x: number, y: number, said: string, anchor: "start" | "end"): void => {
+    const look = { fill: text, size: SMALL, baseline: "middle" } as const;
+    marks.push({ kind: "text", x, y, text: said, anchor, ...look });
+  };
   /** A bar from `from`, and its value beyond its end. */
   const bar = (
     from: number,
@@ -94,16 +108,8 @@ export function barsScene(rows: readonly Row[], unit: string, theme: Theme, widt
       height: thick,
       fill,
     });
-    marks.push({
-      kind: "text",
-      x: size < 0 ? end - 4 : end + 4,
-      y: y + thick / 2,
-      text: said,
-      fill: text,
-      size: SMALL,
-      anchor: size < 0 ? "end" : "start",
-      baseline: "middle",
-    });
+    if (size < 0) value(end - 4, y + thick / 2, said, "end");
+    else value(end + 4, y + thick / 2, said, "start");
   };
   rows.forEach((row, i) => {
     const y = HEAD + i * ROW;
@@ -122,9 +128,10 @@ export function barsScene(rows: readonly Row[], unit: string, theme: Theme, widt
     const top = y + (ROW - 2 * BAR - 2) / 2;
     bar(zero, row.before * scale, top, BAR, muted, amount(row.before, unit));
     bar(zero, row.after * scale, top + BAR + 2, BAR, after, amount(row.after, unit));
-    const size = row.change * reach;
+    const said = changeAmount(row.change, unit);
     const fill = ramp.css(Math.sign(row.change) * 0.7);
-    bar(middle, size, y + ROW / 2 - 6, 12, fill, amount(row.change, unit, true));
+    if (!tight) bar(middle, row.change * reach, y + ROW / 2 - 6, 12, fill, said);
+    else value(width, y + ROW / 2, said, "end");
   });
   return { width, height, marks };
 }
