@@ -10,6 +10,9 @@ import { mount, mountError, mountFrame } from "./shell/mount";
 import { hasView } from "./views";
 import { borrowedOfPage, islandsOfPage, lentOnPage } from "./views/island";
 
+/** What draws it; panels come behind. */
+const kindOf = (place: HTMLElement): string | undefined => place.dataset.kind?.split(" ")[0];
+
 /** Parts of a widget that holds others, in the order of its panes' references. */
 const partsOf = (place: HTMLElement): HTMLElement[] => [
   ...place.querySelectorAll<HTMLElement>(":scope > .headscope-part"),
@@ -49,7 +52,7 @@ function inPanes(parts: readonly HTMLElement[]): DrawPart {
 async function draw(place: HTMLElement): Promise<void> {
   try {
     const host = await hostOf(place);
-    const frame = place.dataset.kind === "panes" && frameOfPage();
+    const frame = kindOf(place) === "panes" && frameOfPage();
     if (frame) mountFrame(place, host, frame, inPanes(partsOf(place)), borrowedOfPage);
     else mount(place, host, islandsOfPage(), { lend: borrowedOfPage });
     const picture = place.parentElement?.querySelector<HTMLElement>(".headscope-picture");
@@ -63,7 +66,7 @@ async function draw(place: HTMLElement): Promise<void> {
 function ready(place: HTMLElement): boolean {
   const hidden = place.closest("[data-headscope]") !== null && place.getClientRects().length === 0;
   const all = [place, ...partsOf(place)];
-  return !hidden && all.every(({ dataset }) => hasView(dataset.kind?.split(" ")[0], lentOnPage()));
+  return !hidden && all.every((one) => hasView(kindOf(one), lentOnPage()));
 }
 
 async function drawAll(): Promise<void> {

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gc
+import gzip
+import json
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -53,13 +56,13 @@ def done(explorer: hs.Explorer) -> bool:
 
 def test_only_what_is_open_is_made_and_a_closed_view_follows_when_it_is_opened(gpt2: Any) -> None:
     explorer = hs.Explorer(gpt2, PROMPT, "the dog sat on the mat")
-    assert [name for name, view in of(explorer).items() if view is None] == ["circuit"]
+    assert [name for name, view in of(explorer).items() if view is None] == ["repair", "circuit"]
     page = Page(explorer)
-    page.write(view={"collapsed": ["attention", "circuit"]})
+    page.write(view={"collapsed": ["attention", "repair", "circuit"]})
     explorer.prompt = "the mat sat on the cat"
     attended = of(explorer)["attention"]
     assert attended.prompt == PROMPT, "nobody sees it"
-    page.write(view={"collapsed": ["circuit"]})
+    page.write(view={"collapsed": ["repair", "circuit"]})
     assert attended.result.provenance.prompts[0].text == "the mat sat on the cat"
     assert explorer.attention is attended
     assert explorer.circuit is of(explorer)["circuit"] is not None
@@ -71,7 +74,7 @@ def test_an_edit_computes_what_is_open_one_after_the_other_what_is_in_sight_firs
     async def main() -> None:
         explorer = hs.Explorer(gpt2, PROMPT)
         page = Page(explorer)
-        page.write(view={"collapsed": ["attribution"]})
+        page.write(view={"collapsed": ["attribution", "next_token", "repair"]})
         page.ask(1, "sight", names=["attention"])
         await until(lambda: page.of_type("reply") and done(explorer))
         for change in ({"prompt": "the dog"}, {"interventions": [_zero()]}):
@@ -81,7 +84,6 @@ def test_an_edit_computes_what_is_open_one_after_the_other_what_is_in_sight_firs
             await until(lambda: done(explorer))
             assert analyses == ["attention", "lens"]
         assert explorer.lens.result.provenance.prompts[0].text == "the dog"
-        assert of(explorer)["attribution"].prompt == PROMPT
 
     asyncio.run(main())
 
@@ -99,10 +101,8 @@ def test_an_edit_during_a_computation_takes_its_place(gpt2: Any, analyses: list[
             await asyncio.sleep(0)
         await until(lambda: done(explorer))
         await asyncio.sleep(0.02)
-        shown = {
-            name: view.result.provenance.prompts[0].text for name, view in of(explorer).items()
-        }
-        assert shown == dict.fromkeys(("lens", "attention", "attribution"), "the cat")
+        shown = [view.result.provenance.prompts[0].text for view in of(explorer).values() if view]
+        assert shown == ["the cat"] * 4
 
     asyncio.run(main())
 
@@ -124,7 +124,7 @@ def test_one_selection_and_one_history_for_all(gpt2: Any) -> None:
     page.ask(2, "redo")
     explorer.redo()
     assert explorer.lens.interventions == hs.Interventions().zero("L1H2")
-    assert (page.state["_common"]["undo"], page.state["_common"]["redo"]) == (2, 0)
+    assert (page.state["_workspace"]["undo"], page.state["_workspace"]["redo"]) == (2, 0)
 
 
 def test_a_view_that_is_edited_itself_takes_the_others_along(gpt2: Any) -> None:
@@ -181,7 +181,7 @@ def test_a_prompt_that_cannot_run_is_refused_once(gpt2: Any) -> None:
     explorer.prompt = "the cat " * 100
     assert isinstance(explorer.last_error, hs.PromptError)
     assert explorer._error is not None
-    assert [view._error for view in of(explorer).values()] == [None] * 3
+    assert [view._error for view in of(explorer).values() if view] == [None] * 4
     explorer.prompt = "the dog"
     assert explorer._error is None
     assert explorer.lens.result.provenance.prompts[0].text == "the dog"
@@ -195,7 +195,7 @@ def test_what_needs_more_says_what(gpt2: Any) -> None:
         _ = explorer.features
     page = Page(explorer)
     explorer.corrupted = "the dog sat on the mat"
-    assert [pane["name"] for pane in page.state["_panes"]][3:] == ["patching", "circuit"]
+    assert [pane["name"] for pane in page.state["_panes"]][5:] == ["patching", "circuit"]
     assert explorer.patching.corrupted == "the dog sat on the mat"
 
 
@@ -212,3 +212,53 @@ def test_closing_lets_go_of_the_model_and_of_every_view(tokenizer: Any) -> None:
     with pytest.raises(hs.ResultError, match="closed"):
         _ = explorer.lens
     explorer.close()
+
+
+def test_a_saved_page_has_what_is_open_linked_and_says_what_failed(
+    gpt2: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("broken")
+        yield
+
+    explorer = hs.Explorer(gpt2, PROMPT, "the dog sat on the mat")
+    monkeypatch.setattr(attention, "run", broken)
+    explorer.interventions = hs.Interventions().zero("L0H0")
+    explorer.view |= {"collapsed": ["repair", "circuit", "patching"]}
+    frozen = explorer.freeze()
+    assert {frozen.group, *(part.group for part in frozen.parts)} == {frozen.group} != {""}
+    shown = unpacked(frozen)
+    places = {pane["name"]: pane["widget"] or bool(pane["error"]) for pane in shown["panes"]}
+    assert places == {
+        "attention": True, "next_token": "0", "lens": "1", "attribution": "2",
+        "repair": False, "patching": False, "circuit": False,
+    }  # fmt: skip
+    assert shown["common"]["ran"]["provenance"]["prompts"][0]["text"] == PROMPT
+    with pytest.raises(hs.RequestError, match="more than max_bytes=100"):
+        explorer.freeze(max_bytes=100)
+    within = frozen.size + 500
+    assert explorer.freeze(max_bytes=within).size <= within
+    with pytest.raises(hs.RequestError, match="include is 'some'"):
+        explorer.freeze("some")  # type: ignore[arg-type]
+
+
+def unpacked(frozen: Any) -> dict[str, Any]:
+    line = gzip.decompress(base64.b64decode(frozen.text)).split(b"\n", 1)[0]
+    found: dict[str, Any] = json.loads(line)
+    return found
+
+
+def test_its_code_makes_it_again(gpt2: Any) -> None:
+    ids = list(LiveModel.of(gpt2).tokenize(PROMPT).token_ids)
+    explorer = hs.Explorer(
+        gpt2, ids, "the dog sat on the mat", interventions=hs.Interventions().zero("L0H0"),
+        selection={"layer": 1},
+    )  # fmt: skip
+    explorer.run()
+    explorer.view |= {"shares": [2, 1]}
+    names: dict[str, Any] = {"model": gpt2}
+    exec(explorer.to_code(), names)
+    again = names["widget"]
+    assert again.to_code() == explorer.to_code()
+    assert again.lens.result.provenance.prompts[0].token_ids == tuple(ids)
+    assert (again.selection, again.interventions) == (explorer.selection, explorer.interventions)

@@ -29,7 +29,9 @@ PROMPT = "the cat sat on"
 def notebook(monkeypatch: pytest.MonkeyPatch) -> Iterator[NotebookShell]:
     """A notebook with no output yet."""
     monkeypatch.setattr(published, "_CARRIERS", Carriers())
-    monkeypatch.setattr(published.PublishedPage, "_picture", lambda *_: Picture(b"drawn elsewhere"))
+    monkeypatch.setattr(
+        published.NotebookOutput, "_picture", lambda *_: Picture(b"drawn elsewhere")
+    )
     made = shell()
     made.ask()
     yield made

@@ -61,7 +61,7 @@ export function liveHost(model: WidgetModel): LiveHost {
   const store = createStore(read());
   const line = openLine(model, (kernel) => store.set({ ...store.get(), kernel }));
   const shared = [
-    ...["prompt", "interventions", "effect", "selection", "view", "_panes", "_common"],
+    ...["prompt", "interventions", "effect", "selection", "view", "_panes", "_workspace"],
     ...model.get("_marks"),
   ];
   let watched: string[] = [];
@@ -83,7 +83,7 @@ export function liveHost(model: WidgetModel): LiveHost {
     const ahead =
       seen && (seen.job > trait.job || (old && seen.job === trait.job && runs(seen, trait)));
     const shown = kept ? (previous?.result ?? null) : result;
-    const common = model.get("_common") as Common | undefined;
+    const common = model.get("_workspace") as Common | undefined;
     return {
       widget: model.get("_widget"),
       kernel: previous?.kernel ?? "ready",

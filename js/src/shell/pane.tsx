@@ -14,6 +14,8 @@ interface PaneProps {
   open: boolean;
   /** In CSS pixels; undefined: what it needs. */
   height: number | undefined;
+  /** What is said where there is no widget. */
+  empty: string;
   /** Another pane is being carried about, and can be put here. */
   lifted: boolean;
   draw: DrawPane;
@@ -83,7 +85,7 @@ export function Pane(props: PaneProps): JSX.Element {
   );
 }
 
-function Body({ pane, height, draw, onHeight }: PaneProps): JSX.Element {
+function Body({ pane, height, empty, draw, onHeight }: PaneProps): JSX.Element {
   const place = useRef<HTMLDivElement>(null);
   const before = useRef(0);
   useEffect(() => {
@@ -95,6 +97,7 @@ function Body({ pane, height, draw, onHeight }: PaneProps): JSX.Element {
   return (
     <>
       {pane.error && <ErrorBox error={pane.error} />}
+      {!pane.error && pane.widget === null && <p class="hs-note hs-pane-empty">{empty}</p>}
       <div
         ref={place}
         class="hs-pane-body"

@@ -7,6 +7,7 @@ import { COMPARE, CompareHead, isOwn, shareOf } from "./compare";
 import { Divider } from "./divider";
 import type { FrameProps } from "./frame";
 import { useHost, useTheme, useWidth } from "./hooks";
+import { liveTitle } from "./notes";
 import { type DrawPane, Pane } from "./pane";
 import sheet from "./panes.css?inline";
 import {
@@ -58,6 +59,7 @@ export function PanesFrame({ host, draw, lend }: FrameProps): JSX.Element {
             setOptions={host.setView}
             width={width}
             draw={drawn}
+            empty={liveTitle(host.live, "Waits for its turn")}
           />
         )}
       </div>
@@ -71,9 +73,10 @@ interface PanesProps {
   setOptions(patch: Record<string, unknown>): void;
   width: number;
   draw: DrawPane;
+  empty: string;
 }
 
-export function Panes({ panes, options, setOptions, width, draw }: PanesProps): JSX.Element {
+export function Panes({ panes, options, setOptions, width, draw, empty }: PanesProps): JSX.Element {
   const chosen = layoutOf(options, panes);
   const narrow = width < LEAST_WIDTH * chosen.columns.length;
   const layout = narrow ? stacked(chosen) : chosen;
@@ -97,6 +100,7 @@ export function Panes({ panes, options, setOptions, width, draw }: PanesProps): 
         open={!layout.collapsed.includes(name)}
         height={layout.heights[name]}
         draw={draw}
+        empty={empty}
         lifted={lifted !== null && lifted !== name}
         onToggle={() => setOptions({ collapsed: toggled(layout.collapsed, name) })}
         onHeight={(pixels) => {

@@ -24,7 +24,7 @@ from headscope.wire.messages import Selection
 from headscope.wire.paths import write
 
 Theme = Literal["light", "dark"]
-_PIXELS_PER_INCH = 96
+PIXELS_PER_INCH = 96
 #: Of a figure across both columns of a paper.
 WIDTH_IN = 7.0
 _LEAST_IN, _MOST_IN = 2.0, 60.0
@@ -70,9 +70,13 @@ def svg(frozen: Frozen, style: Style) -> str:
     Raises:
         HeadscopeError: The front end is not built.
     """
+    if frozen.parts:
+        from headscope.export.arranged import arranged
+
+        return arranged(frozen, style)
     line, body = gzip.decompress(base64.b64decode(frozen.text)).split(b"\n", 1)
     wanted = {
-        "width": style.width * _PIXELS_PER_INCH, "theme": style.theme, "title": style.title,
+        "width": style.width * PIXELS_PER_INCH, "theme": style.theme, "title": style.title,
         "caption": style.caption,
     }  # fmt: skip
     drawn: str = call(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypedDict, get_args
 
@@ -16,10 +16,12 @@ from headscope.wire import Payload, encode
 from headscope.wire.codec import ArrayHeader, Header, Precision, encode_part
 from headscope.wire.messages import (
     Choice,
+    Common,
     Effect,
     ErrorInfo,
     FieldSpec,
     JobStatus,
+    PaneSpec,
     Selection,
     TokenShift,
 )
@@ -68,6 +70,13 @@ class Snapshot(TypedDict):
     missing: list[Choice]
 
 
+class PanesSnapshot(Snapshot):
+    """That of a widget which holds others; a pane's `widget` is its part's place in the page."""
+
+    panes: list[PaneSpec]
+    common: Common | None
+
+
 @dataclass(frozen=True)
 class Frozen:
     """A widget as it was, for a page that needs no kernel and no network.
@@ -80,6 +89,7 @@ class Frozen:
         text: All of it, packed: gzip in base64.
         group: Widgets of the same group share their selection; "": nobody does.
         panels: What is shown beside the view and is in a bundle of its own.
+        parts: The widgets that it holds, in the order of its panes.
     """
 
     title: str
@@ -89,16 +99,21 @@ class Frozen:
     text: str
     group: str = ""
     panels: tuple[str, ...] = ()
+    parts: tuple[Frozen, ...] = ()
 
     @property
     def needs(self) -> tuple[str, ...]:
         """What of the front end draws it."""
-        return (self.kind, *self.panels)
+        return (self.kind, *self.panels, *(need for part in self.parts for need in part.needs))
 
     @property
     def size(self) -> int:
         """Bytes that it adds to a page, beside the front end that all widgets of a page share."""
-        return len(self.text)
+        return len(self.text) + sum(part.size for part in self.parts)
+
+    def linked(self, group: str) -> Frozen:
+        """The same, all of it in a group."""
+        return replace(self, group=group, parts=tuple(part.linked(group) for part in self.parts))
 
     def save_html(self, path: str | Path) -> Path:
         """Write it as a page of its own; `.html` is added if there is no suffix."""
@@ -141,16 +156,12 @@ def freeze(
     Raises:
         RequestError: There is no such choice, or what is on show does not fit.
     """
-    if include not in get_args(Include):
-        raise RequestError(f"include is {include!r}.", 'Choose "visible" or "all".')
+    checked_include(include)
     packing = _Packing(snapshot, slices, group, others)
     parts = [slices.take(at) for at in range(slices.shown)]
     frozen = packing.of(parts, max_bytes)
     if max_bytes is not None and frozen.size > max_bytes:
-        raise RequestError(
-            f"What is on show takes {frozen.size:,} bytes, more than max_bytes={max_bytes:,}.",
-            f"Pass max_bytes={frozen.size} or more.",
-        )
+        raise too_large(frozen.size, max_bytes)
     if include == "visible":
         return frozen
     limit = SLICE_BYTES if max_bytes is None else max_bytes
@@ -242,7 +253,7 @@ class _Packing:
 
 def pack(
     snapshot: Snapshot,
-    header: Header,
+    header: Header | None,
     buffers: Iterable[bytes],
     others: Mapping[Effect, Payload] = _NONE,
 ) -> str:
@@ -262,6 +273,41 @@ def packed(data: bytes) -> str:
 def panels_of(snapshot: Snapshot) -> tuple[str, ...]:
     """The panels in which there is something to see without a kernel."""
     return ("interventions",) if snapshot["interventions"] else ()
+
+
+def checked_include(include: Include) -> None:
+    """Refuse what is no choice.
+
+    Raises:
+        RequestError: It is none.
+    """
+    if include not in get_args(Include):
+        raise RequestError(f"include is {include!r}.", 'Choose "visible" or "all".')
+
+
+def too_large(size: int, max_bytes: int) -> RequestError:
+    """The error where not even what is on show fits."""
+    return RequestError(
+        f"What is on show takes {size:,} bytes, more than max_bytes={max_bytes:,}.",
+        f"Pass max_bytes={size} or more.",
+    )
+
+
+def held(
+    snapshot: PanesSnapshot, parts: Sequence[Frozen], panels: tuple[str, ...], group: str
+) -> Frozen:
+    """Pack a widget that holds others.
+
+    Args:
+        snapshot: What it shows beside them.
+        parts: The others; what they lack is said by each.
+        panels: What is shown beside them.
+        group: Which selection it shares.
+    """
+    left_out = tuple(f"{part.title}: {what}" for part in parts for what in part.left_out)
+    bound = max((part.bound for part in parts), default=0.0)
+    text = pack(snapshot, None, ())
+    return Frozen(snapshot["widget"], "panes", left_out, bound, text, group, panels, tuple(parts))
 
 
 def _bound(array: ArrayHeader) -> float:

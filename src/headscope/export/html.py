@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import html
 from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
+from typing import Literal
 
 from headscope.arguments import checked
 from headscope.errors import ResultError
@@ -22,6 +22,7 @@ _VIEWS = {
     "curves": "frozen-curves.js",
     "texts": "frozen-texts.js",
     "interventions": "frozen-interventions.js",
+    "panes": "frozen-panes.js",
 }
 
 #: Nothing may be fetched: scripts and styles are in the page, images are made by it.
@@ -80,7 +81,7 @@ def save_page(
         )
     frozen = [one if isinstance(one, Frozen) else one.freeze() for one in shown]
     if link and len(frozen) > 1:
-        frozen = [dataclasses.replace(one, group=_WHOLE_PAGE) for one in frozen]
+        frozen = [one.linked(_WHOLE_PAGE) for one in frozen]
     text = page(frozen, title, captions)
     return write(path, ".html", lambda file: file.write_text(text, encoding="utf-8"))
 
@@ -116,11 +117,16 @@ def page(frozen: Sequence[Frozen], title: str = "", captions: Sequence[str] = ()
 """
 
 
-def place(frozen: Frozen) -> str:
-    """The element of one widget; the page's `front_end` finds it and draws into it."""
+def place(frozen: Frozen, role: Literal["frozen", "part"] = "frozen") -> str:
+    """The element of one widget; the page's `front_end` finds it and draws into it.
+
+    One that is a part is in the element of the widget that holds it.
+    """
     group = frozen.group and f' data-link="{html.escape(frozen.group)}"'
     data = f'<script type="text/plain" class="headscope-data">{frozen.text}</script>'
-    return f'<div class="headscope-frozen" data-kind="{" ".join(frozen.needs)}"{group}>{data}</div>'
+    needs = " ".join(dict.fromkeys(frozen.needs))
+    parts = "".join(place(part, "part") for part in frozen.parts)
+    return f'<div class="headscope-{role}" data-kind="{needs}"{group}>{data}{parts}</div>'
 
 
 def front_end(frozen: Iterable[Frozen]) -> str:

@@ -56,7 +56,7 @@ def close_all() -> None:
     POOL.clear()
 
 
-def opened(widget: PageWidget) -> None:
+def register(widget: PageWidget) -> None:
     """Let `close_all` know of a widget that holds a model."""
     _OPEN.add(widget)
 
@@ -127,7 +127,7 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
         if self.takes_interventions:
             fields["interventions"] = () if interventions is None else interventions
         super().__init__(live, prompt, selection, _status=_status(0, "idle"), **fields)
-        opened(self)
+        register(self)
         asked = ["prompt", "interventions", *(field["name"] for field in self.fields)]
         self.observe(self._edited, asked)
         self.observe(self._effect_chosen, "effect")

@@ -17,7 +17,8 @@ from headscope.widgets.base import HeadscopeWidget
 from headscope.widgets.code import lines_of, literal, text_of
 from headscope.widgets.difference_view import DifferenceView
 from headscope.widgets.linking import group_of, link, unlink
-from headscope.widgets.panes import Panes, pane
+from headscope.widgets.panes import Panes
+from headscope.widgets.panes_page import pane
 from headscope.widgets.result_view import ResultView
 
 _SIDES = ("left", "right")

@@ -13,14 +13,19 @@ from headscope.widgets.attention import AttentionPatterns
 from headscope.widgets.attribution_graph import AttributionGraph
 from headscope.widgets.circuit_discovery import CircuitDiscovery
 from headscope.widgets.history import History, Moment
+from headscope.widgets.intervene import Intervene
 from headscope.widgets.logit_attribution import LogitAttribution
 from headscope.widgets.logit_lens import LogitLens
 from headscope.widgets.selection import within
+from headscope.widgets.self_repair import SelfRepair
 from headscope.widgets.workspace import View, Workspace
 
 #: What may take long waits until somebody opens it.
-_COLLAPSED = ("circuit", "features")
-_COLUMNS = (("lens", "attribution", "patching"), ("attention", "circuit", "features"))
+_COLLAPSED = ("repair", "circuit", "features")
+_COLUMNS = (
+    ("next_token", "lens", "attribution", "repair"),
+    ("attention", "patching", "circuit", "features"),
+)
 
 
 class Explorer(Workspace):
@@ -31,9 +36,9 @@ class Explorer(Workspace):
     what is open, what is in sight first, one view after the other; a view that is opened later is
     brought up to date then. Views share one cached run of the prompt.
 
-    Each view is a widget that can be shown alone: `lens`, `attention`, `attribution`, `patching`
-    and `circuit` (with a corrupted prompt), `features` (with transcoders). It is made when its pane
-    is first opened, or when it is asked for here.
+    Each view is a widget that can be shown alone: `next_token`, `lens`, `attention`, `attribution`,
+    `repair`, `patching` and `circuit` (with a corrupted prompt), `features` (with transcoders). It
+    is made when its pane is first opened, or when it is asked for here.
 
     `view` holds the layout: `columns` (names of views, from top to bottom), `shares` (of the
     width), `collapsed` (names), `heights` (in pixels).
@@ -58,9 +63,11 @@ class Explorer(Workspace):
     """
 
     views: ClassVar[Mapping[str, View]] = {
-        "lens": View("Lens", LogitLens),
         "attention": View("Attention", AttentionPatterns),
+        "next_token": View("Next token", Intervene, takes=("corrupted", "transcoders")),
+        "lens": View("Lens", LogitLens),
         "attribution": View("Attribution", LogitAttribution),
+        "repair": View("Self-repair", SelfRepair),
         "patching": View("Patching", ActivationPatching, "corrupted"),
         "circuit": View("Circuit", CircuitDiscovery, "corrupted"),
         "features": View("Features", AttributionGraph, "transcoders"),
@@ -88,6 +95,11 @@ class Explorer(Workspace):
     # The views, each a widget of its own.
 
     @property
+    def next_token(self) -> Intervene:
+        """What the interventions do to the prediction."""
+        return cast("Intervene", self._current("next_token"))
+
+    @property
     def lens(self) -> LogitLens:
         """What the model would predict at each layer."""
         return cast("LogitLens", self._current("lens"))
@@ -101,6 +113,11 @@ class Explorer(Workspace):
     def attribution(self) -> LogitAttribution:
         """What each component adds to the answer's logit."""
         return cast("LogitAttribution", self._current("attribution"))
+
+    @property
+    def repair(self) -> SelfRepair:
+        """What later layers restore of what a head did, when it is ablated; of the plain model."""
+        return cast("SelfRepair", self._current("repair"))
 
     @property
     def patching(self) -> ActivationPatching:
@@ -163,7 +180,7 @@ class Explorer(Workspace):
 
     def _count(self) -> None:
         undo, redo = self._history.behind, self._history.ahead
-        self._common = {**self._common, "undo": undo, "redo": redo}
+        self._workspace = {**self._workspace, "undo": undo, "redo": redo}
 
     # Answers.
 

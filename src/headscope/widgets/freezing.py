@@ -20,7 +20,49 @@ from headscope.widgets.page import PageWidget
 from headscope.wire.messages import Effect, Selection
 
 
-class FreezablePage(Figures, PageWidget):
+class FrozenPage(Figures, PageWidget):
+    """A page that can be taken elsewhere."""
+
+    def freeze(self, include: Include = "all", max_bytes: int | None = None) -> Frozen:
+        """Pack what it shows."""
+        raise NotImplementedError
+
+    def save_html(
+        self, path: str | Path, include: Include = "all", max_bytes: int | None = None
+    ) -> Path:
+        """Write the widget as a page that works with no kernel and no network; see `freeze`."""
+        return self.freeze(include, max_bytes).save_html(path)
+
+    def _packed(self) -> Frozen:
+        return self.freeze("visible")
+
+    def _questions(self) -> dict[str, Callable[[Params], Answering]]:
+        return super()._questions() | {"figure": self._answer_figure}
+
+    def _answer_figure(self, params: Params) -> Answer:
+        return Answer(arrays=(np.frombuffer(self.to_pdf(), np.uint8),))
+
+    def _snapshot(self) -> Snapshot:
+        return {
+            "widget": self._widget,
+            "fields": list(self.fields),
+            "values": {field["name"]: getattr(self, field["name"]) for field in self.fields},
+            "status": self._status,
+            "error": None,
+            "prompt": self.prompt,
+            "interventions": to_json(self.interventions),
+            "effect": self.effect,
+            "shifts": list(self._shifts),
+            "selection": cast("Selection", dict(self.selection)),
+            "view": dict(self.view),
+            "marks": {name: getattr(self, name) for name in self.marks},
+            "arguments": dict(self._arguments),
+            "notes": [],
+            "missing": [],
+        }
+
+
+class FreezablePage(FrozenPage):
     """A page whose result can be taken elsewhere."""
 
     @property
@@ -68,40 +110,6 @@ class FreezablePage(Figures, PageWidget):
             ResultError: There is no result yet.
         """
         return code_of(self._snapshot(), self.result)
-
-    def save_html(
-        self, path: str | Path, include: Include = "all", max_bytes: int | None = None
-    ) -> Path:
-        """Write the widget as a page that works with no kernel and no network; see `freeze`."""
-        return self.freeze(include, max_bytes).save_html(path)
-
-    def _packed(self) -> Frozen:
-        return self.freeze("visible")
-
-    def _questions(self) -> dict[str, Callable[[Params], Answering]]:
-        return super()._questions() | {"figure": self._answer_figure}
-
-    def _answer_figure(self, params: Params) -> Answer:
-        return Answer(arrays=(np.frombuffer(self.to_pdf(), np.uint8),))
-
-    def _snapshot(self) -> Snapshot:
-        return {
-            "widget": self._widget,
-            "fields": list(self.fields),
-            "values": {field["name"]: getattr(self, field["name"]) for field in self.fields},
-            "status": self._status,
-            "error": None,
-            "prompt": self.prompt,
-            "interventions": to_json(self.interventions),
-            "effect": self.effect,
-            "shifts": list(self._shifts),
-            "selection": cast("Selection", dict(self.selection)),
-            "view": dict(self.view),
-            "marks": {name: getattr(self, name) for name in self.marks},
-            "arguments": dict(self._arguments),
-            "notes": [],
-            "missing": [],
-        }
 
     def _other_effects(self) -> Mapping[Effect, Slices]:
         """Parts of what the page could show instead, where interventions act."""

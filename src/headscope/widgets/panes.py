@@ -3,65 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Union, cast
-
-import traitlets as t
+from typing import Any, Union
 
 from headscope.arguments import checked
 from headscope.errors import RequestError
-from headscope.widgets.page import PageWidget, synced
+from headscope.widgets.page import PageWidget
+from headscope.widgets.panes_page import PanesPage, pane
 from headscope.widgets.selection import ANY, Limits
-from headscope.wire import Payload
-from headscope.wire.messages import PaneSpec
-
-_REF = "anywidget:"
-
-
-def _refs(panes: list[dict[str, Any]], owner: PageWidget) -> list[PaneSpec]:
-    """Panes as the page sees them. A widget's id is asked for only if there is a page."""
-
-    def ref(widget: PageWidget | None) -> str | None:
-        return None if widget is None or owner._is_late else f"{_REF}{widget.model_id}"
-
-    return [cast("PaneSpec", {**pane, "widget": ref(pane["widget"])}) for pane in panes]
-
-
-class PanesPage(PageWidget):
-    """What the page sees of a widget that holds others."""
-
-    view_bundle = "panes"
-
-    #: Name, title, and the widget itself, of which the page is sent a reference.
-    _panes: list[dict[str, Any]] = synced(t.List(t.Dict())).tag(to_json=_refs)
-    #: The widgets: what holds them is how others see that they are shown here.
-    _children: Any = t.List()
-
-    def put_down(self) -> None:
-        """As of every widget in the panes."""
-        super().put_down()
-        for widget in self._children:
-            widget.put_down()
-
-    def take_up(self) -> None:
-        """As of every widget in the panes."""
-        super().take_up()
-        for widget in self._children:
-            widget.take_up()
-
-    def cancel(self) -> None:
-        """Stop the computations of all widgets in the panes."""
-        for widget in self._children:
-            widget.cancel()
-
-    def _run_again(self) -> None:
-        for widget in self._children:
-            widget._run_again()
-
-    def _payload(self) -> Payload | None:
-        return None
-
-    def _acknowledged(self) -> None:
-        """There is no progress of its own."""
 
 
 class Panes(PanesPage):
@@ -121,8 +69,3 @@ class Panes(PanesPage):
 
     def _limits(self) -> Limits:
         return ANY
-
-
-def pane(name: str, title: str, widget: PageWidget | None) -> dict[str, Any]:
-    """A pane as `_panes` holds it."""
-    return {"name": name, "title": title, "widget": widget, "error": None}

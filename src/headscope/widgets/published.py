@@ -18,7 +18,7 @@ from headscope.export.output import Picture, output
 from headscope.export.png_file import indexed
 from headscope.export.slices import slices_of
 from headscope.widgets.carriers import Carriers
-from headscope.widgets.freezing import FreezablePage
+from headscope.widgets.freezing import FreezablePage, FrozenPage
 from headscope.widgets.linking import group_of
 from headscope.widgets.page import synced
 from headscope.widgets.publish_mode import cell_request, is_app, output_now
@@ -32,7 +32,7 @@ PICTURE_SCALE = 1.0
 _CARRIERS = Carriers()
 
 
-class PublishedPage(FreezablePage):
+class NotebookOutput(FrozenPage):
     """A page that leaves in a notebook what the reader of the file can show; see `publish_mode`."""
 
     #: Names the output that stands in for the live view where no kernel answers.
@@ -101,12 +101,7 @@ class PublishedPage(FreezablePage):
 
     def _held(self) -> Frozen:
         """What the widget shows, with no question to the model."""
-        slices = slices_of(self.result, self.view, self.selection)
-        try:
-            others, group = self._other_effects(), group_of(self)
-            return freeze(self._snapshot(), slices, "all", STAND_IN_BYTES, group, others)
-        except RequestError:
-            return freeze(self._snapshot(), slices, "visible", group=group_of(self))
+        raise NotImplementedError
 
     def _bundle(self, frozen: Frozen, live: str = "") -> dict[str, str]:
         parts = bundles(frozen.needs)
@@ -122,3 +117,16 @@ class PublishedPage(FreezablePage):
 
     def _picture(self, frozen: Frozen) -> Picture:
         return Picture(indexed(png(svg(frozen, Style()), PICTURE_SCALE)))
+
+
+class PublishedPage(NotebookOutput, FreezablePage):
+    """A page with a result, in a notebook."""
+
+    def _held(self) -> Frozen:
+        """What the widget shows, with no question to the model."""
+        slices = slices_of(self.result, self.view, self.selection)
+        try:
+            others, group = self._other_effects(), group_of(self)
+            return freeze(self._snapshot(), slices, "all", STAND_IN_BYTES, group, others)
+        except RequestError:
+            return freeze(self._snapshot(), slices, "visible", group=group_of(self))

@@ -10,15 +10,18 @@ from typing import Any, ClassVar, cast
 
 import traitlets as t
 
-from headscope.errors import HeadscopeError, RequestError
+from headscope.errors import HeadscopeError, RequestError, ResultError
+from headscope.export.frozen import Snapshot
 from headscope.jobs.runner import CHUNK_S
 from headscope.model import LiveModel
-from headscope.widgets.base import FIRST_BUDGET_S, HeadscopeWidget, first_budget, opened
+from headscope.widgets.base import FIRST_BUDGET_S, HeadscopeWidget, first_budget, register
+from headscope.widgets.code import code_of
 from headscope.widgets.failure import describe
 from headscope.widgets.linking import link, unlink
+from headscope.widgets.opened import opened
 from headscope.widgets.page import synced
-from headscope.widgets.pairs import PROMPT_FIELDS, PromptPairs
-from headscope.widgets.panes import PanesPage, pane
+from headscope.widgets.pairs import PROMPT_FIELDS
+from headscope.widgets.panes_page import PanesPage, pane
 from headscope.widgets.prompt import PromptSource
 from headscope.widgets.prompted import Closed, PromptedPage
 from headscope.widgets.turns import Turns
@@ -33,11 +36,23 @@ _WAYS = {
 
 @dataclass(frozen=True)
 class View:
-    """A view: the title of its pane, its widget, and what it needs beside a prompt."""
+    """A view of a prompt.
+
+    Args:
+        title: Of its pane.
+        widget: What is in the pane.
+        needs: Without which there is no pane: `corrupted` or `transcoders`.
+        takes: What else it can do something with.
+    """
 
     title: str
     widget: type[HeadscopeWidget[Any]]
     needs: str = ""
+    takes: tuple[str, ...] = ()
+
+    def has(self, name: str) -> bool:
+        """Whether it is given this."""
+        return name in (self.needs, *self.takes)
 
 
 class Workspace(PanesPage, PromptedPage):
@@ -59,7 +74,7 @@ class Workspace(PanesPage, PromptedPage):
     views: ClassVar[Mapping[str, View]] = {}
 
     corrupted: str = synced(t.Unicode(""))
-    _common: Common = synced(t.Dict())
+    _workspace: Common = synced(t.Dict())
 
     def __init__(
         self,
@@ -73,7 +88,8 @@ class Workspace(PanesPage, PromptedPage):
     ) -> None:
         live = LiveModel.of(model)
         live.ready()
-        self._transcoders = transcoders
+        self._transcoders = opened(transcoders)
+        self._layout = dict(view)
         self._corrupted = PromptSource(live)
         self._made: dict[str, HeadscopeWidget[Any]] = {}
         self._failed: dict[str, int] = {}  # at which edit a view could not be made
@@ -87,9 +103,9 @@ class Workspace(PanesPage, PromptedPage):
             corrupted="" if corrupted is None else self._corrupted.read(corrupted),
             interventions=() if interventions is None else interventions,
             view=view,
-            _common={"undo": 0, "redo": 0, "ran": None},
+            _workspace={"undo": 0, "redo": 0, "ran": None},
         )
-        opened(self)
+        register(self)
         self._turns = Turns(self._home, self._behind, self._begin)
         self._offer()
         self.observe(self._edited, ["prompt", "corrupted", "interventions"])
@@ -109,7 +125,7 @@ class Workspace(PanesPage, PromptedPage):
         for view in views:
             view.close()
         self._panes, self._children = [], []
-        self._common = {**self._common, "ran": None}
+        self._workspace = {**self._workspace, "ran": None}
         self._transcoders = None
         self._last_error = None  # its traceback would keep the model
         self._corrupted = PromptSource(self._model)
@@ -131,8 +147,7 @@ class Workspace(PanesPage, PromptedPage):
         self._fields = list(self.fields) if self.corrupted else []
 
     def _open(self) -> list[str]:
-        collapsed = self.view.get("collapsed") or ()
-        return [name for name in self._offered() if name not in collapsed]
+        return [name for name in self._offered() if not self._is_collapsed(name)]
 
     def _current(self, name: str) -> Any:
         """A view, told of what everything is about now.
@@ -153,22 +168,23 @@ class Workspace(PanesPage, PromptedPage):
 
     def _make(self, name: str) -> HeadscopeWidget[Any]:
         kind: Any = self.views[name].widget
-        given: list[Any] = [self._prompts.source(self.prompt)]
-        if issubclass(kind, PromptPairs):
-            given.append(self._corrupted.source(self.corrupted))
-        if self.views[name].needs == "transcoders":
-            given.append(self._transcoders)
         options: dict[str, Any] = {"selection": dict(self.selection)}
+        if self.views[name].has("corrupted") and self.corrupted:
+            options["corrupted"] = self._corrupted.source(self.corrupted)
+        if self.views[name].has("transcoders") and self._transcoders is not None:
+            options["transcoders"] = self._transcoders
         if kind.takes_interventions:
             options["interventions"] = self.interventions
         # What is made between cells takes no longer than a chunk.
         with first_budget(max(self._first_until - time.monotonic(), CHUNK_S)):
-            made: HeadscopeWidget[Any] = kind(self._model, *given, **options)
+            made: HeadscopeWidget[Any] = kind(
+                self._model, self._prompts.source(self.prompt), **options
+            )
         return made
 
     def _add(self, name: str, view: HeadscopeWidget[Any]) -> None:
         traits = ["prompt"]
-        if isinstance(view, PromptPairs):
+        if self.views[name].has("corrupted"):
             traits += ["corrupted"]
         if view.takes_interventions:
             view.effect = self.effect
@@ -183,6 +199,35 @@ class Workspace(PanesPage, PromptedPage):
 
     def _put(self, name: str, **change: Any) -> None:
         self._panes = [{**one, **change} if one["name"] == name else one for one in self._panes]
+
+    def _ready(self, name: str) -> HeadscopeWidget[Any] | None:
+        if not self._is_collapsed(name):
+            return cast("HeadscopeWidget[Any]", self._current(name))
+        view = self._made.get(name)
+        return view if view is not None and self._is_told(view) else None
+
+    def to_code(self) -> str:
+        """The Python that makes this widget as it is shown; names the model as `model`.
+
+        Raises:
+            ResultError: No view has a result yet.
+        """
+        results = (view.result for view in self._made.values() if view._settled)
+        result = next(results, None)
+        if result is None:
+            raise ResultError("No view has a result yet.", "Call explorer.run().")
+        shown = self._snapshot()
+        changed = {} if shown["view"] == self._layout else shown["view"]
+        return code_of({**shown, "view": changed}, result)
+
+    def _snapshot(self) -> Snapshot:
+        ids = {
+            "prompt": self._prompts.in_code(self.prompt),
+            "corrupted": self._corrupted.in_code(self.corrupted),
+            "transcoders": self._transcoders and self._transcoders.name,
+        }
+        given = {name: value for name, value in ids.items() if value is not None}
+        return {**super()._snapshot(), "fields": self._fields, "arguments": given}
 
     # Whose turn it is.
 
@@ -250,23 +295,26 @@ class Workspace(PanesPage, PromptedPage):
 
     # Between this widget and its views.
 
-    def _is_told(self, view: HeadscopeWidget[Any]) -> bool:
+    def _takes_corrupted(self, view: HeadscopeWidget[Any]) -> bool:
+        return any(one.has("corrupted") for one in self.views.values() if one.widget is type(view))
+
+    def _is_told(self, view: Any) -> bool:
         """Whether a view is about what this widget is about."""
         same: bool = view._prompts.source(view.prompt) == self._prompts.source(self.prompt)
-        if isinstance(view, PromptPairs):
+        if self._takes_corrupted(view):
             other = self._corrupted.source(self.corrupted)
             same = same and view._corrupted.source(view.corrupted) == other
         if view.takes_interventions:
             same = same and view.interventions == self.interventions
         return same
 
-    def _tell(self, view: HeadscopeWidget[Any]) -> None:
+    def _tell(self, view: Any) -> None:
         """Let it be so; what has changed, the view computes by itself."""
         if self._is_told(view):
             return
         with self._silently():
             view._take_prompt(self._prompts.source(self.prompt))
-            if isinstance(view, PromptPairs):
+            if self._takes_corrupted(view):
                 view.corrupted = view._corrupted.read(self._corrupted.source(self.corrupted))
             if view.takes_interventions:
                 view.interventions = self.interventions
@@ -300,7 +348,7 @@ class Workspace(PanesPage, PromptedPage):
         if view._result and self._is_told(view):
             data = view._result["header"]["data"]
             ran = {key: data[key] for key in ("provenance", "next_tokens")}
-            self._common = {**self._common, "ran": ran}
+            self._workspace = {**self._workspace, "ran": ran}
             if view.takes_interventions:
                 self._shifts = list(view._shifts)
         if view.status["state"] in _ENDED:
@@ -327,9 +375,9 @@ class Workspace(PanesPage, PromptedPage):
     def _likeliest(self) -> int | None:
         if self._shifts:
             return max(self._shifts, key=lambda shift: shift["after"])["token_id"]
-        ran = self._common["ran"]
+        ran = self._workspace["ran"]
         return ran["next_tokens"][0]["token_id"] if ran and ran["next_tokens"] else None
 
     def _token_ids(self) -> list[int] | None:
-        ran = self._common["ran"]
+        ran = self._workspace["ran"]
         return cast("list[int]", ran["provenance"]["prompts"][0]["token_ids"]) if ran else None
