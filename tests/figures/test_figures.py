@@ -190,3 +190,13 @@ def test_a_result_is_drawn_without_torch(tmp_path: Path) -> None:
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_curves_are_lines_in_plotly() -> None:
+    found = curves()
+    every, one = found.to_plotly(), found.to_plotly(measure="effect")
+    assert [line.name for line in every.data] == [
+        f"{measure.title} ({measure.unit})" for measure in found.measures
+    ]
+    assert list(every.data[0].x) == list(found.axes[1].labels)
+    assert len(one.data) == 3  # with the edges of its band

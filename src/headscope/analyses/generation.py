@@ -102,9 +102,9 @@ def run(model: LiveModel, request: GenerationRequest) -> Steps[Grid]:
     yield Step(0.0, "Running the model")
     state = model.state()
     active = request.interventions.active
-    plans: list[Plan | None] = [None] + (
-        [plan(model, active, request.transcoders)] if active else []
-    )
+    plans: list[Plan | None] = [None]
+    if active:
+        plans.append(plan(model, active, request.transcoders))
     runs = Runs(len(plans), n_steps)
     provenance = _provenance(model, prompt, request, n_steps)
     next_tokens: tuple[NextToken, ...] = ()
