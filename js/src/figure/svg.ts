@@ -22,6 +22,15 @@ export const recordOf = (provenance: Provenance): string =>
   JSON.stringify({ headscope: provenance });
 
 /** `draw`: into a width. */
+/** Says which interventions acted; empty: none. */
+export function ranWith({ interventions, sources }: Provenance): string {
+  const [plain, acting] = sources;
+  const count = interventions.length || (acting?.interventions.length ?? 0);
+  const what = count === 1 ? "an intervention" : `${count} interventions`;
+  if (interventions.length) return `Run with ${what}.`;
+  return count && !plain?.interventions.length ? `With ${what}, less without.` : "";
+}
+
 export function figureSvg(
   draw: (theme: Theme, width: number) => Drawing,
   provenance: Provenance,
@@ -30,7 +39,8 @@ export function figureSvg(
   const { theme } = wanted;
   const width = wanted.width - 2 * PAD;
   const { title, caption, drawings } = draw(theme, width);
-  const texts = { title: wanted.title ?? title, caption: wanted.caption ?? caption };
+  const said = `${caption} ${ranWith(provenance)}`.trim();
+  const texts = { title: wanted.title ?? title, caption: wanted.caption ?? said };
   const scene = figure({ ...texts, theme, width, drawings });
   return toSvg({ ...scene, metadata: recordOf(provenance) });
 }

@@ -116,8 +116,8 @@ function plain({ token_id, text, probability }: NextToken): Candidate {
 
 function moved({ token_id, text, before, after }: TokenShift): Candidate {
   const [was, is] = [percent(before), percent(after)];
-  const points = 100 * (after - before);
-  const change = `${points < 0 ? "−" : "+"}${Math.abs(points).toFixed(1)}`;
+  const points = Math.round(1000 * (after - before)) / 10;
+  const change = `${["−", "", "+"][Math.sign(points) + 1]}${Math.abs(points).toFixed(1)}`;
   const share = (
     <>
       {was}

@@ -1,21 +1,19 @@
 // Where the numbers come from: enough to run them again and to read their sign.
 import { useState } from "preact/hooks";
+import { ranWith } from "../figure/svg";
 import { visible } from "../state/tokens";
 import type { Provenance } from "../wire/types";
 import { Token } from "./token";
 
 export function ProvenanceDetails({ provenance }: { provenance: Provenance }) {
   const [open, setOpen] = useState(false);
-  const acting = provenance.interventions.length;
   return (
     <details class="hs-provenance" onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>
         Provenance
         <span class="hs-muted">
           {" "}
-          · {provenance.sign} {provenance.normalisation}
-          {acting > 0 &&
-            ` Run with ${acting === 1 ? "an intervention" : `${acting} interventions`}.`}
+          · {provenance.sign} {provenance.normalisation} {ranWith(provenance)}
           {provenance.user_hooks.length > 0 && " Run under hooks of yours."}
         </span>
       </summary>
