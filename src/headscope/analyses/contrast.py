@@ -168,6 +168,8 @@ class Contrast:
         self.base, self.source = _joined(bases, self.disturbance), _joined(sources, None)
         #: Final streams of the source at the positions the metric reads, `[run, read, d_model]`.
         self.source_streams = self.source.streams[:, -1, self._source_read]
+        #: Final streams of the base where the metric reads, `[run, read, d_model]`.
+        self.base_streams = self.base.streams[:, -1, list(self.read)]
         #: Final streams of the base without what is pinned, `[run, read, d_model]`.
         self.plain_streams = self.base_streams
         if self._pins:
@@ -196,11 +198,6 @@ class Contrast:
 
     def __len__(self) -> int:
         return len(self.experiments)
-
-    @property
-    def base_streams(self) -> torch.Tensor:
-        """Final streams of the base where the metric reads, `[run, read, d_model]`."""
-        return self.base.streams[:, -1, list(self.read)]
 
     def patch(
         self,

@@ -18,11 +18,13 @@ import torch
 from torch.nn import functional
 
 from headscope.model.norms import Norm
+from headscope.model.ragged import Ragged
 from headscope.model.recorded import leaving_no_trace, unread_hooks
 from headscope.model.sites import PatchSite
 
 Write = Callable[[PatchSite, torch.Tensor], None]
-"""Changes a site's activation `[run, position, ...]` (patterns: `[run, head, dest, src]`)."""
+"""Changes a site's activation: `[run, position, ...]`, with rows `[token, ...]` (patterns always
+`[run, head, dest, src]`)."""
 KeysValues = tuple[torch.Tensor, torch.Tensor]
 
 
@@ -113,37 +115,41 @@ class DirectBlock:
     rotation: _Rotation | None
 
     def through(
+        self, x: torch.Tensor, write: Write | None = None
+    ) -> tuple[torch.Tensor, KeysValues]:
+        """Take streams `[run, position, d_model]` to the next block.
+
+        Args:
+            x: The streams.
+            write: Changes activations on the way; None leaves them.
+
+        Returns:
+            The streams behind the block, and the keys and values.
+        """
+        z, kept = self.attend(x, write)
+        return self.put_out(x, z, write), kept
+
+    def attend(
         self,
         x: torch.Tensor,
         write: Write | None = None,
         *,
+        rows: Ragged | None = None,
         before: KeysValues | None = None,
-        read: Sequence[int] | None = None,
-    ) -> tuple[torch.Tensor, KeysValues]:
-        """Take streams to the next block.
-
-        Args:
-            x: `[run, position, d_model]`.
-            write: Changes activations on the way; None leaves them.
-            before: Keys and values of the positions before `x`, `[run or 1, kv_head, ...]`.
-            read: Which positions are wanted; None for all.
-
-        Returns:
-            The streams behind the block at those positions, and the keys and values of `x`.
-        """
-        z, kept = self.attend(x, write, before=before)
-        return self.put_out(x, z, write, read=read), kept
-
-    def attend(
-        self, x: torch.Tensor, write: Write | None = None, *, before: KeysValues | None = None
     ) -> tuple[torch.Tensor, KeysValues]:
         """The first half of `through`: heads' outputs `[run, position, head, d_head]`.
 
+        Args:
+            x: The streams: `[token, d_model]` if there are rows, and so is what comes of them.
+            write: See `through`.
+            rows: Runs that begin at positions of their own.
+            before: Keys and values `[run or 1, kv_head, position, d_head]` of whole runs, from
+                which the rows take what comes before they begin.
+
         Returns:
-            They, before `write` has seen them, and the keys and values of `x`.
+            They, before `write` has seen them, and the keys and values of `x`, spread out.
         """
         normed = _normed(self.norm, x)
-        offset = 0 if before is None else before[0].shape[2]
         parts = (self.q, self.k, self.v)
         q, k, v = (
             part(normed).unflatten(-1, (part.weight.shape[1] // self.d_head, self.d_head))
@@ -153,15 +159,15 @@ class DirectBlock:
             write("q", q)
             write("k", k)
             write("v", v)
+        offset = rows.offset if rows else 0
+        if rows:
+            q, k, v = (rows.spread(part) for part in (q, k, v))
         if self.rotation:
             q, k = self.rotation(q, offset), self.rotation(k, offset)
         q, k, v = (x.transpose(1, 2) for x in (q, k, v))
         kept = k, v
-        if before is not None:
-            k, v = (
-                torch.cat([old.expand(len(new), -1, -1, -1), new], 2)
-                for old, new in zip(before, kept, strict=True)
-            )
+        if rows and before is not None:
+            k, v = (rows.behind(old, new) for old, new in zip(before, kept, strict=True))
         if k.shape[1] != q.shape[1]:
             k, v = (x.repeat_interleave(q.shape[1] // k.shape[1], 1) for x in (k, v))
         mask = q.new_full((q.shape[2], k.shape[2]), -torch.inf).triu_(offset + 1)
@@ -169,8 +175,8 @@ class DirectBlock:
         pattern = scores.softmax(-1).view(*q.shape[:2], *mask.shape)
         if write:
             write("pattern", pattern)
-        z = torch.bmm(pattern.flatten(0, 1), v.flatten(0, 1)).view_as(q)
-        return z.transpose(1, 2).contiguous(), kept
+        z = torch.bmm(pattern.flatten(0, 1), v.flatten(0, 1)).view_as(q).transpose(1, 2)
+        return (rows.gather(z) if rows else z).contiguous(), kept
 
     def put_out(
         self,
@@ -180,12 +186,19 @@ class DirectBlock:
         *,
         read: Sequence[int] | None = None,
     ) -> torch.Tensor:
-        """The second half of `through`, from `z` on, which `write` changes first."""
+        """The second half of `through`, from `z` on, which `write` changes first.
+
+        Args:
+            x: The streams.
+            z: Heads' outputs, with the same first axes.
+            write: See `through`.
+            read: Which of the first axis are wanted; None for all.
+        """
         if write:
             write("z", z)
         if read is not None:
-            x, z = x[:, list(read)], z[:, list(read)]
-        attn_out = self.o(z.flatten(2))
+            x, z = x[read], z[read]
+        attn_out = self.o(z.flatten(-2))
         if write:
             write("attn_out", attn_out)
         middle = x + attn_out

@@ -1,13 +1,14 @@
 """Many patched runs at once: grouped so that little is computed twice and products are large.
 
 Runs with nearby first positions go up together (`Resumption.streams`); which ones is chosen by
-dynamic programming over positions, weighing tokens computed in vain against products too small to
+dynamic programming over positions, weighing places computed in vain against products too small to
 use the machine. Groups are as large as the target time of a step and the memory allow.
 """
 
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,10 @@ STEP_S = 0.045
 _GROUP_BYTES = 256 * 2**20
 _FIRST_TOKENS = 192
 _SPEEDS: WeakKeyDictionary[Any, Work] = WeakKeyDictionary()
+_PADDING = 0.15
+"""What a place costs beside a token where a run has not begun: it is in the attention only."""
+_MOST_PLACES = 2
+"""How many times a group's most tokens it may have, such places counted."""
 _FULL_SPEED = 6
 """How many times a block's fixed cost its tokens should take, so that they are done efficiently."""
 
@@ -127,6 +132,7 @@ class PatchingEngine:
         self._d_model = int(bridge.cfg.d_model)
         self._token_bytes = _token_bytes(bridge, self._resumption)
         self._run_bytes = _run_bytes(bridge, recorded)
+        self._place_bytes = _place_bytes(bridge, recorded) if self._resumption.direct else 0
         self.work = Work()
 
     @property
@@ -236,8 +242,11 @@ class PatchingEngine:
 
     def group_bytes(self, n_runs: int) -> int:
         """Most memory that one group of `n_runs` runs takes at a time."""
-        tokens = min(self.most_tokens, n_runs * self._recorded.length)
-        return tokens * self._token_bytes + min(n_runs, tokens, self._most_runs) * self._run_bytes
+        length = self._recorded.length
+        tokens = min(self.most_tokens, n_runs * length)
+        padding = min(_MOST_PLACES * tokens, n_runs * length) - tokens
+        in_runs = min(n_runs, tokens, self._most_runs) * self._run_bytes
+        return tokens * self._token_bytes + in_runs + padding * self._place_bytes
 
     @property
     def _most_runs(self) -> int:
@@ -256,13 +265,15 @@ class PatchingEngine:
     def _segments(self, runs: Sequence[PatchedRun]) -> list[_Segment]:
         """Where the group pauses: after about a step's time."""
         length = self._recorded.length
-        tokens = max(map(self._tokens, runs)) if self.shortcuts.prefix else length
         if not self.shortcuts.layers:
             return [_Segment(self._n_layers, self._n_layers, self._n_layers * length * len(runs))]
+        tokens = [self._tokens(run) if self.shortcuts.prefix else length for run in runs]
+        if self._resumption.direct is None:
+            tokens = [max(tokens)] * len(runs)
         segments: list[_Segment] = []
         blocks, since = 0, 0.0
         for layer in range(runs[0].layer, self._n_layers):
-            more = float(tokens * joined_by(runs, layer))
+            more = float(sum(tokens[: joined_by(runs, layer)]))
             if blocks and self.work.predicted(blocks + 1, since + more) > self._step_s:
                 segments.append(_Segment(layer, blocks, since))
                 blocks, since = 0, 0.0
@@ -294,13 +305,13 @@ class PatchingEngine:
         best: list[tuple[float, int]] = [(0.0, 0)]  # cost up to here, start of the last bin
         for end in range(1, len(positions) + 1):
             choices = []
-            in_bin = count = 0
+            in_bin = count = needed = alone = 0
             for start in range(end - 1, -1, -1):
-                in_bin += blocks[start]
-                count += len(at[positions[start]])
-                tokens = length - positions[start]
-                parts = -(-count * tokens // most)
-                cost = in_bin * tokens + parts * self._n_layers * fixed
+                tokens, n = length - positions[start], len(at[positions[start]])
+                in_bin, needed = in_bin + blocks[start], needed + blocks[start] * tokens
+                count, alone = count + n, alone + n * tokens
+                parts = math.ceil(self._padded(alone, count * tokens) / most)
+                cost = self._padded(needed, in_bin * tokens) + parts * self._n_layers * fixed
                 choices.append((best[start][0] + cost, start))
                 if parts > 1:
                     break
@@ -308,13 +319,29 @@ class PatchingEngine:
         bins, end = [], len(positions)
         while end:
             start = best[end][1]
-            found = sorted(
-                (i for p in positions[start:end] for i in at[p]), key=lambda i: runs[i].layer
-            )
-            size = max(1, min(most // (length - positions[start]), self._most_runs))
-            bins += [found[k : k + size] for k in range(0, len(found), size)]
+            found = (i for p in positions[start:end] for i in at[p])
+            bins += self._cut(runs, sorted(found, key=lambda i: runs[i].layer))
             end = start
         return bins
+
+    def _cut(self, runs: Sequence[PatchedRun], indices: Sequence[int]) -> list[list[int]]:
+        """Runs in portions that can go up together."""
+        tokens = max(self._tokens(runs[i]) for i in indices)
+        most_runs = min(self._most_runs, _MOST_PLACES * self.most_tokens // tokens)
+        portions, held = list[list[int]](), 0.0
+        for i in indices:
+            more = self._padded(self._tokens(runs[i]), tokens)
+            if not portions or held + more > self.most_tokens or len(portions[-1]) >= most_runs:
+                portions.append([])
+                held = 0.0
+            portions[-1].append(i)
+            held += more
+        return portions
+
+    def _padded(self, tokens: float, padded: float) -> float:
+        """Tokens and what they are padded to, as so many tokens."""
+        share = _PADDING if self._resumption.direct else 1.0
+        return tokens + share * (padded - tokens)
 
 
 def _token_bytes(bridge: Any, resumption: Resumption) -> int:
@@ -332,3 +359,10 @@ def _run_bytes(bridge: Any, recorded: RecordedRuns) -> int:
     """Keys and values of all positions that a run may hold in a block, for every query head."""
     width = int(bridge.cfg.n_heads) * int(bridge.cfg.d_head)
     return 2 * width * recorded.length * recorded.streams.element_size()
+
+
+def _place_bytes(bridge: Any, recorded: RecordedRuns) -> int:
+    """What attention takes for a place where a run has not begun: queries, keys, values, scores."""
+    heads = int(bridge.cfg.n_heads)
+    width = 3 * heads * (int(bridge.cfg.d_head) + recorded.length)
+    return width * recorded.streams.element_size()

@@ -17,15 +17,17 @@ import math
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import takewhile
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 
-from headscope.model.direct import DirectBlock, Write, direct_blocks
+from headscope.model.direct import DirectBlock, KeysValues, Write, direct_blocks
 from headscope.model.direct_runs import TOLERANCE as DIRECT_TOLERANCE
 from headscope.model.direct_runs import agrees, enters, trust, trusted_blocks, way_of_running
+from headscope.model.ragged import Ragged
 from headscope.model.recorded import (
     Patch,
     RecordedRuns,
@@ -58,13 +60,13 @@ class PatchedRun:
     base: int
     patches: tuple[Patch, ...]
 
-    @property
+    @cached_property
     def layer(self) -> int:
         """The first block that has to run."""
         # What comes out of a block is what goes into the next.
         return min(p.layer + (p.site == "resid_post") for p in self.patches)
 
-    @property
+    @cached_property
     def position(self) -> int:
         """The first position that can change."""
         return min(p.positions[0] for p in self.patches)
@@ -118,26 +120,31 @@ class Resumption:
         Returns:
             The stream after the last block at the read positions, `[run, read, d_model]`.
         """
-        offset = min((r.position for r in runs), default=0) if self.shortcuts.prefix else 0
-        offset = min(offset, self.read[0])
         if not self.shortcuts.layers:
             with torch.no_grad():
                 return self._whole(runs)
-        joined, hidden = 0, self._start(runs[:0], 0, offset)
-        layer = runs[0].layer
+        # Through direct blocks each run starts at its own position, else all at the earliest.
+        offset = min(map(self._offset, runs))
+        joined, layer = 0, runs[0].layer
+        hidden = self._start(runs[:0], 0, offset)
         while layer < self.n_layers:
             stop = min((p for p in pauses if layer < p < self.n_layers), default=self.n_layers)
             with torch.no_grad():
-                hidden = self._advance(runs, joined, hidden, layer, stop, offset)
+                if self.direct is None:
+                    hidden = self._advance(runs, joined, hidden, layer, stop, offset)
+                else:
+                    hidden = self._through(self.direct, runs, joined, hidden, layer, stop)
             joined, layer = joined_by(runs, stop - 1), stop
             if stop < self.n_layers:
                 yield
         with torch.no_grad():
             late = self._start(runs[joined:], self.n_layers, offset)
-            read = [position - offset for position in self.read]
-            if hidden.shape[1] != len(read) or not self.narrow(runs):
-                hidden = hidden[:, read]
-            return torch.cat([hidden, late[:, read]])
+            late = late[:, [position - offset for position in self.read]]
+            return torch.cat([hidden, late]) if joined else late
+
+    def _offset(self, run: PatchedRun) -> int:
+        """The first position at which a run is computed."""
+        return min(run.position, self.read[0]) if self.shortcuts.prefix else 0
 
     def _advance(
         self,
@@ -148,9 +155,7 @@ class Resumption:
         stop: int,
         offset: int,
     ) -> torch.Tensor:
-        """Take the batch from the input of block `first` to the input of block `stop`."""
-        if self.direct is not None:
-            return self._through(self.direct, runs, joined, hidden, first, stop, offset)
+        """Take the batch from the input of block `first` to that of `stop`, or to what is read."""
         hooks: list[tuple[str, Any]] = []
         counts: list[int] = []
         present = joined
@@ -183,7 +188,7 @@ class Resumption:
             entered: torch.Tensor = out
             return entered
         read = [position - offset for position in self.read]
-        return final[0][:, read] if self.narrow(runs) else final[0]
+        return final[0][:, read]
 
     def _through(
         self,
@@ -193,29 +198,40 @@ class Resumption:
         hidden: torch.Tensor,
         first: int,
         stop: int,
-        offset: int,
     ) -> torch.Tensor:
-        """As `_advance`, through direct blocks."""
-        present = joined
-        counts = [joined_by(runs, layer) for layer in range(first, stop)]
-        for layer, count in zip(range(first, stop), counts, strict=True):
-            new = self._start(runs[present:count], layer, offset)
-            hidden = torch.cat([hidden, new]) if present else new
+        """As `_advance`, through direct blocks; within it is `[token, d_model]`."""
+        present, length = joined, self.recorded.length
+        rows = Ragged((), length)
+        for layer in range(first, stop):
+            count = joined_by(runs, layer)
+            rows = Ragged(tuple(map(self._offset, runs[:count])), length)
+            new = Ragged(rows.offsets[present:], length)
+            entering = new.gather(self._start(runs[present:count], layer, new.offset))
+            hidden = torch.cat([hidden, entering]) if present else entering
             behind = self._behind_attention(runs[present:count], layer)
             present = count
-            write = self._writing(runs[:count], layer, offset)
+            write = self._writing(runs[:count], layer, rows)
             if write:
                 write("resid_pre", hidden)
-            attending = hidden[: count - behind]
-            before = self._keys_values(runs[: len(attending)], layer, offset) if offset else None
-            z, _ = blocks[layer].attend(attending, write, before=before)
+            early = rows.first(count - behind)
+            before = (
+                self._keys_values(runs[: count - behind], layer) if any(early.offsets) else None
+            )
+            z, _ = blocks[layer].attend(
+                hidden[: early.starts[-1]], write, rows=early, before=before
+            )
             if behind:
+                late = Ragged(rows.offsets[count - behind :], length)
                 bases = [run.base for run in runs[count - behind : count]]
-                z = torch.cat([z, self.recorded.activations["z", layer][bases, offset:]])
+                recorded = self.recorded.activations["z", layer][bases, late.offset :]
+                z = torch.cat([z, late.gather(recorded)])
             ends = layer == self.n_layers - 1 and self.narrow(runs)
-            read = [position - offset for position in self.read] if ends else None
+            read = rows.places(self.read) if ends else None
             hidden = blocks[layer].put_out(hidden, z, write, read=read)
-        return hidden
+        if stop < self.n_layers:
+            return hidden
+        hidden = hidden if self.narrow(runs) else hidden[rows.places(self.read)]
+        return hidden.view(len(rows.offsets), len(self.read), -1)
 
     def _behind_attention(self, runs: Sequence[PatchedRun], layer: int) -> int:
         """How many of the runs that join at `layer`, the last ones, its attention does not change.
@@ -233,7 +249,7 @@ class Resumption:
         )
         return sum(1 for _ in takewhile(bool, late))
 
-    def _writing(self, runs: Sequence[PatchedRun], layer: int, offset: int) -> Write | None:
+    def _writing(self, runs: Sequence[PatchedRun], layer: int, rows: Ragged) -> Write | None:
         """What is replaced within a block: in all runs, then in each."""
         edits = [edit for edit in self.recorded.edits if edit.layer == layer]
         wanted: dict[PatchSite, list[tuple[int, Patch]]] = {}
@@ -244,24 +260,30 @@ class Resumption:
         if not edits and not wanted:
             return None
 
+        def change(patch: Patch, activation: torch.Tensor, run: int) -> None:
+            if patch.site == "pattern":
+                patch.apply(activation[run], rows.offset)
+            else:
+                patch.apply(rows.run(activation, run), rows.offsets[run])
+
         def write(site: PatchSite, activation: torch.Tensor) -> None:
             for edit in edits:
                 if edit.site == site:
-                    for run in activation:
-                        edit.apply(run, offset)
-            for index, patch in wanted.get(site, ()):
-                patch.apply(activation[index], offset)
+                    for run in range(len(runs)):
+                        change(edit, activation, run)
+            for run, patch in wanted.get(site, ()):
+                change(patch, activation, run)
 
         return write
 
-    def _keys_values(
-        self, runs: Sequence[PatchedRun], layer: int, offset: int
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The recorded keys and values before `offset`."""
-        keys, values = (self.recorded.keys_values or [])[layer]
-        bases = sorted({run.base for run in runs})
-        chosen = bases if len(bases) == 1 else [run.base for run in runs]
-        return keys[chosen, :, :offset], values[chosen, :, :offset]
+    def _keys_values(self, runs: Sequence[PatchedRun], layer: int) -> KeysValues | None:
+        """The recorded keys and values of the runs' bases; of one, if they have the same."""
+        if self.recorded.keys_values is None or not any(map(self._offset, runs)):
+            return None
+        keys, values = self.recorded.keys_values[layer]
+        bases = [run.base for run in runs]
+        chosen = bases[:1] if len(set(bases)) == 1 else bases
+        return keys[chosen], values[chosen]
 
     def _directly(self, way: tuple[Any, ...]) -> list[DirectBlock] | None:
         """Direct blocks, if they give what the model's own code gives."""
