@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from headscope.errors import RequestError, ResultError
 from headscope.wire import decode
 from tests.golden import build
 from tests.models import bridge, hf_gpt2
+from tests.pages import unpack
 from tests.unit.page import Page, until
 
 CAT, DOG, LONGER = "the cat sat on the mat", "the dog sat on the mat", "the cat sat on the big mat"
@@ -131,6 +133,25 @@ def test_saved_results_are_compared_with_no_model(gpt2: Any, tuned: Any) -> None
     compare = hs.Compare(*map(hs.ResultView, results))
     np.testing.assert_array_equal(compare.difference.values, hs.difference(*results).values)
     assert compare.run().title == "Logit lens, difference"
+    compare.close()
+
+
+def test_it_is_packed_and_drawn_as_it_is_shown(gpt2: Any, tuned: Any, tmp_path: Path) -> None:
+    compare = hs.Compare(hs.LogitLens(gpt2, CAT), hs.LogitLens(tuned, CAT))
+    compare.view |= {"heatmap_measure": "kl", "own_scale": True}
+    for include in ("visible", "all"):
+        frozen = compare.freeze(include)
+        assert (frozen.kind, len(frozen.parts)) == ("panes", 3)
+        shown = [unpack(part.text) for part in frozen.parts]
+        assert all("kl" in [m.name for m in result.measures] for _, result in shown)
+        views = [saved["view"] for saved, _ in shown]
+        assert [view["heatmap_measure"] for view in views] == ["kl"] * 3
+        assert views[0]["scales"] == views[1]["scales"] == compare.view["scales"]
+        assert "scales" not in views[2]
+    assert compare.left.view == {}, "the widgets have their own choices"
+    assert compare.save_html(tmp_path / "compare").read_text().count("headscope-part") >= 3
+    assert compare.to_svg().count("KL to the final output") >= 3
+    assert compare._settled
     compare.close()
 
 

@@ -88,7 +88,9 @@ class AttentionPatterns(HeadscopeWidget[Patterns]):
         shown = cast("Patterns", result)
         # Of a model that has changed since there are no more heads than the result holds.
         changed = self._model.state() != self._valued_on
-        return slices_of(shown, self.view, self.selection, None if changed else self._ask_head)
+        return slices_of(
+            shown, self._shown_view, self.selection, None if changed else self._ask_head
+        )
 
     def _ask_head(self, layer: int, head: int) -> HeadPattern:
         def ask(shown: Patterns) -> HeadPattern:

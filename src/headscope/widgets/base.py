@@ -325,7 +325,7 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
         if self._effects.plan is None:
             return {}
         results = {effect: of for effect, of in self._effects.items() if effect != self.effect}
-        return {e: slices_of(of, self.view, self.selection) for e, of in results.items()}
+        return {e: slices_of(of, self._shown_view, self.selection) for e, of in results.items()}
 
     @property
     def _settled(self) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import traitlets as t
 
 from headscope.arguments import checked, short
 from headscope.errors import RequestError, ResultError
+from headscope.export.frozen import Frozen
 from headscope.results import Grid, Patterns
 from headscope.results.difference import difference, on_one_scale
 from headscope.results.difference.naming import names_of
@@ -19,11 +20,16 @@ from headscope.widgets.difference_view import DifferenceView
 from headscope.widgets.linking import group_of, link, unlink
 from headscope.widgets.panes import Panes
 from headscope.widgets.panes_page import pane
+from headscope.widgets.published import NotebookOutput
 from headscope.widgets.result_view import ResultView
 
 _SIDES = ("left", "right")
 _WATCHED = ["_result", "_status"]
-#: The view option that holds them.
+_COLUMNS = [["left"], ["right"], ["difference"]]
+#: View options of its own: where the panes are, and whether the difference has its own scale.
+_OWN_SCALE = "own_scale"
+_OWN = frozenset({"columns", "shares", "collapsed", "heights", _OWN_SCALE})
+#: The one that holds the common scales.
 _SCALES = "scales"
 
 
@@ -60,7 +66,7 @@ class Compare(Panes):
         self._parts = {"left": left, "right": right, "difference": self._less}
         self._of: tuple[Any, Any] = None, None
         self._linked = [side for side in (left, right) if not group_of(side)]
-        super().__init__(self._parts)
+        super().__init__(self._parts, columns=_COLUMNS)
         link(left, right, self._less)
         self._common = _common(left, right)
         self._watched = [*_WATCHED, "prompt", *(field["name"] for field in left.fields)]
@@ -114,7 +120,8 @@ class Compare(Panes):
         for name, side in zip(_SIDES, (self._left, self._right), strict=True):
             of = noun if shared else f"{name}_{noun}"
             lines += lines_of(side._snapshot(), side.result, name, of)
-        view = {name: value for name, value in self.view.items() if name != _SCALES}
+        plain = {_SCALES: self.view.get(_SCALES), "columns": _COLUMNS}
+        view = {name: value for name, value in self.view.items() if value != plain.get(name)}
         lines.append("widget = hs.Compare(left, right)")
         return text_of([*lines, *([f"widget.view = {literal(view)}"] if view else [])])
 
@@ -134,6 +141,18 @@ class Compare(Panes):
         if self._gone:
             return "Compare(closed)"
         return f"Compare({self._left!r}, {self._right!r})"
+
+    def _pack(
+        self, freeze: Callable[[NotebookOutput], Frozen], *, collapsed: bool = False
+    ) -> Frozen:
+        def as_here(widget: NotebookOutput) -> Frozen:
+            shared = {name: value for name, value in self.view.items() if name not in _OWN}
+            if widget is self._less and self.view.get(_OWN_SCALE):
+                shared.pop(_SCALES, None)
+            with widget.lend(shared):
+                return freeze(widget)
+
+        return super()._pack(as_here, collapsed=collapsed)
 
     def _moved(self, _change: Any) -> None:
         self._home.bring(self._refresh)

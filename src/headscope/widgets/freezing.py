@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +23,22 @@ from headscope.wire.messages import Effect, Selection
 
 class FrozenPage(Figures, PageWidget):
     """A page that can be taken elsewhere."""
+
+    #: View options of the widget that holds it, which take the place of its own.
+    _lent: Mapping[str, Any] = {}
+
+    @property
+    def _shown_view(self) -> dict[str, Any]:
+        return {**self.view, **self._lent}
+
+    @contextmanager
+    def lend(self, options: Mapping[str, Any]) -> Iterator[None]:
+        """Pack it with `options` in the place of its own, while this lasts."""
+        self._lent = options
+        try:
+            yield
+        finally:
+            self._lent = {}
 
     def freeze(self, include: Include = "all", max_bytes: int | None = None) -> Frozen:
         """Pack what it shows."""
@@ -54,7 +71,7 @@ class FrozenPage(Figures, PageWidget):
             "effect": self.effect,
             "shifts": list(self._shifts),
             "selection": cast("Selection", dict(self.selection)),
-            "view": dict(self.view),
+            "view": self._shown_view,
             "marks": {name: getattr(self, name) for name in self.marks},
             "arguments": dict(self._arguments),
             "notes": [],
@@ -116,4 +133,4 @@ class FreezablePage(FrozenPage):
         return {}
 
     def _slices(self, result: Result) -> Slices:
-        return slices_of(result, self.view, self.selection)
+        return slices_of(result, self._shown_view, self.selection)

@@ -124,7 +124,7 @@ class PublishedPage(NotebookOutput, FreezablePage):
 
     def _held(self) -> Frozen:
         """What the widget shows, with no question to the model."""
-        slices = slices_of(self.result, self.view, self.selection)
+        slices = slices_of(self.result, self._shown_view, self.selection)
         try:
             others, group = self._other_effects(), group_of(self)
             return freeze(self._snapshot(), slices, "all", STAND_IN_BYTES, group, others)
