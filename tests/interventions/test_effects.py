@@ -340,3 +340,9 @@ def test_the_page_edits_the_list_and_chooses_the_effect(gpt2: Any) -> None:
         assert page.state["_shifts"] == []
 
     asyncio.run(main())
+
+
+def test_a_layer_is_left_out_where_attention_and_mlp_run_side_by_side(neox: Any) -> None:
+    effects = hs.LogitLens(neox, PROMPT, interventions=NONE.skip(1)).effects
+    rows = dict(zip(effects["with"].axes[0].labels, effects["with"]["kl"], strict=True))
+    np.testing.assert_array_equal(rows["L0"], rows["L1"])

@@ -11,7 +11,7 @@ from headscope.errors import RequestError
 from headscope.interventions.kinds import Repeat, Skip, Swap
 from headscope.model.intervening.building import Building
 from headscope.model.live import LiveModel
-from headscope.model.sites import PatchSite, hook_name
+from headscope.model.sites import SITES, PatchSite, hook_name
 
 
 def skip(build: Building, item: Skip) -> None:
@@ -87,7 +87,7 @@ def forwards(
 def _stream_points(bridge: Any, layer: int) -> list[Any]:
     """Where the stream is seen in a block, in order."""
     sites: tuple[PatchSite, ...] = ("resid_pre", "resid_mid", "resid_post")
-    names = (hook_name(bridge, site, layer) for site in sites)
+    names = (f"blocks.{layer}.{SITES[site].hook}" for site in sites)
     return [bridge.hook_dict[name] for name in names if name in bridge.hook_dict]
 
 
