@@ -22,6 +22,8 @@ def test_the_page_edits_the_first_prompt_of_a_set(gpt2: Any) -> None:
     assert "over 2 prompts" in widget.result.title
     one = hs.LayerRobustness(gpt2, (0, 264, 270, 264))
     assert one.result.provenance.prompts[0].token_ids == (0, 264, 270, 264)
+    with pytest.raises(hs.RequestError, match="There is no prompt"):
+        hs.LayerRobustness(gpt2, [])
 
 
 def test_a_repair_that_is_cancelled_keeps_the_heads_that_were_ablated(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from headscope.analyses.prompt_pairs import Text, pairs_of
+from headscope.errors import RequestError
 from headscope.results import Grid
 from headscope.widgets.base import HeadscopeWidget
 
@@ -29,6 +30,8 @@ class PromptSet(HeadscopeWidget[Grid]):
         selection: Mapping[str, int | str | None] | None = None,
         **fields: Any,
     ) -> None:
+        if isinstance(prompts, (list, tuple)) and not prompts:
+            raise RequestError("There is no prompt.", "Pass a text, or a list of texts.")
         first, *more = (pair.clean for pair in pairs_of(prompts))
         self._more: tuple[Text, ...] = tuple(more)
         super().__init__(model, first, selection=selection, **fields)
