@@ -67,6 +67,9 @@ def test_it_is_what_hooks_give(gpt2: Any, position: int) -> None:
     )
     assert losses == pytest.approx([-float(before[281].log()), -float(after[281].log())], rel=1e-4)
     assert kl > 1e-4
+    figure = grid.to_plotly(measure="logit")
+    assert [bar.name for bar in figure.data] == ["before", "after"]
+    np.testing.assert_array_equal(figure.data[1].x, grid["logit"][:, 1])
 
 
 def test_nothing_changes_nothing(gpt2: Any) -> None:

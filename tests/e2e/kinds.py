@@ -115,6 +115,13 @@ def _texts_answer(root: Locator) -> None:
     expect(root.get_by_label("Pinned token")).to_contain_text("Log ratio")
 
 
+def _bars_answer(root: Locator) -> None:
+    """The interventions are listed, and another measure is drawn."""
+    expect(root.locator(".hs-iv-words")).to_have_text(["L3H1 := 0"])
+    root.get_by_role("radio", name="Logit", exact=True).check(force=True)
+    expect(root.get_by_role("img", name="Logit: ")).to_be_visible()
+
+
 #: Widgets that are text, on no canvas but their scale's.
 TEXTS = ("Generation",)
 
@@ -126,6 +133,7 @@ _ANSWERS: dict[str, Callable[[Locator], None]] = {
     "Generation": _texts_answer,
     "SelfRepair": partial(_grid_answers, across=0.16),  # behind it parts do not apply to each head
     "InferenceStages": _curves_answer,
+    "Intervene": _bars_answer,
 }
 
 

@@ -39,9 +39,20 @@ def texts() -> hs.Grid:
     return dataclasses.replace(grid(), drawn="texts", states=None)
 
 
+def bars() -> hs.Grid:
+    """A pair for each token, one of which is not known."""
+    found = grid()
+    measures = (dataclasses.replace(m, values=m.values.T.copy()) for m in found.measures)
+    return dataclasses.replace(
+        found,
+        axes=(Axis("token", TOKENS, tokens=True), Axis("run", ("before", "after", "change"))),
+        measures=tuple(measures), states=None, top=None, identity=None, drawn="bars",
+    )  # fmt: skip
+
+
 BUILDERS = {
     "grid": grid, "patterns": patterns, "circuit_graph": circuit_graph, "curves": curves,
-    "texts": texts,
+    "texts": texts, "bars": bars,
 }  # fmt: skip
 SVG = "{http://www.w3.org/2000/svg}"
 LONG = "the cat sat on the mat and the dog saw the cat on the mat " * 4

@@ -46,6 +46,8 @@ def figure(result: Result, **choices: Any) -> Any:
 def _grid_figure(grid: Grid, measure: str | None = None, **chosen: int) -> Any:
     if grid.drawn == "curves" and not chosen:
         return _curves_figure(grid, measure)
+    if grid.drawn == "bars" and not chosen:
+        return _bars_figure(grid, measure)
     shown = _measure(grid, measure)
     *choosers, rows, columns = grid.axes
     index = tuple(_choice(axis, chosen.pop(axis.name, 0)) for axis in choosers)
@@ -83,6 +85,24 @@ def _curves_figure(grid: Grid, measure: str | None) -> Any:
     ]  # fmt: skip
     layout = {"title": {"text": in_plotly(grid.title)}, "xaxis": {"title": {"text": columns.name}}}
     return go.Figure(lines, layout=layout)
+
+
+def _bars_figure(grid: Grid, measure: str | None) -> Any:
+    """A bar for each row before and one after."""
+    import plotly.graph_objects as go
+
+    shown, labels = _measure(grid, measure), _labels(grid.axes[0])
+    bars = [
+        go.Bar(x=shown.values[:, run], y=list(range(len(labels))), name=name, orientation="h")
+        for run, name in enumerate(grid.axes[1].labels[:2])
+    ]
+    layout = {
+        "title": {"text": in_plotly(grid.title)},
+        "xaxis": {"title": {"text": shown.title}},
+        "yaxis": {"autorange": "reversed", **_ticks(labels)},
+        "barmode": "group",
+    }
+    return go.Figure(bars, layout=layout)
 
 
 def _patterns_figure(

@@ -35,14 +35,14 @@ export function barsScene(rows: readonly Row[], unit: string, theme: Theme, widt
   const right = left + bars + GAP;
   const height = HEAD + rows.length * ROW + 2;
 
-  const values = rows.flatMap((row) => [row.before, row.after]);
+  const values = rows.flatMap((row) => [row.before, row.after]).filter(Number.isFinite);
   const low = Math.min(0, ...values);
   const high = Math.max(low < 0 ? 0 : 1e-12, ...values);
   const words = roomFor(values.map((one) => amount(one, unit)));
   const room = Math.max(1, bars - words - (low < 0 ? words : 0));
   const zero = left + (low < 0 ? words : 0) + (room * -low) / (high - low);
   const scale = room / (high - low);
-  const moves = rows.map(({ change }) => change);
+  const moves = rows.map(({ change }) => change).filter(Number.isFinite);
   const most = Math.max(leastChange(unit), ...moves.map(Math.abs));
   const middle = right + changes / 2;
   const beside = roomFor(moves.map((change) => changeAmount(change, unit)));
@@ -99,6 +99,7 @@ export function barsScene(rows: readonly Row[], unit: string, theme: Theme, widt
     fill: string,
     said: string,
   ) => {
+    if (!Number.isFinite(size)) return;
     const end = from + size;
     marks.push({
       kind: "rect",
