@@ -63,4 +63,13 @@ def test_three_panes_are_on_one_scale_and_follow_each_other(
     expect(less.locator(".hs-stage")).to_have_attribute("aria-busy", "false")
     ran = notebook.python("print(compare._less.result.provenance.prompts[0].text)")
     assert ran == "Monday Tuesday Wednesday"
+
+    live = scales(root)
+    saved = notebook.python("print(compare.save_html('compare').resolve().as_uri())")
     notebook.page.close()
+    page = browser.new_page()
+    page.goto(saved)
+    assert scales(page.locator(".hs-panes-root")) == live
+    page.get_by_role("combobox", name="Colour").last.select_option("probability")
+    assert scales(page.locator(".hs-panes-root"))[0] == "Colour scale of Probability: 0 to 1"
+    page.close()
