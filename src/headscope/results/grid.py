@@ -44,7 +44,7 @@ class TopTokens:
 
     Args:
         ids: int32 `[*cells, k]`, best first.
-        values: float32, same shape: their probability.
+        values: float32, same shape: their probability (of neighbours their cosine).
         texts: Token id (as decimal string) to token text, for every id in `ids`.
     """
 
