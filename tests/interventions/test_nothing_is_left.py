@@ -13,6 +13,7 @@ import torch
 
 import headscope as hs
 from headscope.analyses import REGISTRY
+from headscope.analyses.intervened import under
 from headscope.analyses.prompt_pairs import Pair
 from headscope.jobs import Job
 from headscope.model import LiveModel
@@ -93,7 +94,9 @@ def test_a_thousand_stops_leave_nothing(bridge: Any) -> None:
         paired = name == "activation_patching"
         given = (Pair("the cat sat", "the dog sat", " mat", " on"),) if paired else "the cat sat"
         model.forget_runs()
-        job: Job[Any] = Job(REGISTRY[name].run(model, request(given)))
+        steps = REGISTRY[name].run(model, request(given))
+        chosen = dice.choice([None, *plans])
+        job: Job[Any] = Job(under(chosen, steps) if chosen else steps)
         for _ in range(dice.randrange(4)):
             job.advance(0)
         dice.choice([job.cancel, job.discard, lambda: None])()

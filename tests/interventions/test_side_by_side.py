@@ -11,9 +11,11 @@ import torch
 
 import headscope as hs
 from headscope.analyses import REGISTRY
+from headscope.analyses.intervened import under
 from headscope.analyses.prompt_pairs import Pair
 from headscope.jobs import Job, runner
 from headscope.model import LiveModel
+from headscope.model.intervening import plan
 from tests import models
 from tests.analyses.test_left_as_found import state_of
 
@@ -36,9 +38,13 @@ def bridge(tokenizer: Any) -> Any:
 
 
 def jobs(model: LiveModel) -> list[Job[Any]]:
+    """One of each; the first two with interventions, of other kinds."""
     model.forget_runs()
+    changes = hs.Interventions().zero("L1H2"), hs.Interventions().swap(0, 1).scale("MLP0", 2.0)
     asked = ((REGISTRY[name], of) for name, of in ASKED.items())
-    return [Job(analysis.run(model, analysis.request(of))) for analysis, of in asked]
+    steps = [analysis.run(model, analysis.request(of)) for analysis, of in asked]
+    acting = [under(plan(model, of), one) for of, one in zip(changes, steps, strict=False)]
+    return [Job(one) for one in (*acting, *steps[len(acting) :])]
 
 
 def test_steps_of_several_and_the_users_cells_in_turn(bridge: Any) -> None:
@@ -62,6 +68,7 @@ def test_steps_of_several_and_the_users_cells_in_turn(bridge: Any) -> None:
         assert one.result is not None
         assert other.result is not None
         assert other.result.provenance.user_hooks == ()
+        assert one.result.provenance.interventions == other.result.provenance.interventions
         for measure, same in zip(one.result.measures, other.result.measures, strict=True):
             # Blocks may be computed from the weights by then: the same but for rounding.
             np.testing.assert_allclose(measure.values, same.values, rtol=1e-4, atol=1e-5)
