@@ -15,7 +15,7 @@ export interface Layout {
 export type Move = "up" | "down" | "left" | "right";
 
 /** What a column must have to stand beside another, in CSS pixels. */
-export const LEAST_WIDTH = 280;
+export const LEAST_WIDTH = 320;
 const LEAST_HEIGHT = 80;
 /** As many panes or fewer are side by side at first. */
 const SIDE_BY_SIDE = 3;
