@@ -48,7 +48,7 @@ class Interventions(Sequence[Intervention]):
     """
 
     @checked
-    def __init__(self, items: Iterable[Any] = ()) -> None:
+    def __init__(self, items: Any = ()) -> None:
         if isinstance(items, (str, Intervention)) or not isinstance(items, Iterable):
             raise RequestError(
                 "Interventions are made of a list.", "Pass hs.Interventions([...]), or add to it."
