@@ -19,7 +19,7 @@ export function Actions({ state, onAdd }: ActionsProps): JSX.Element {
   const at = selection.token ?? selection.dest;
   const only = here && at !== null ? [at] : null;
   const groups = offersOf(state, only);
-  const token = at === null ? undefined : state.result?.provenance.prompts[0]?.tokens[at];
+  const token = at === null ? undefined : state.ran?.provenance.prompts[0]?.tokens[at];
   return (
     <div class="hs-iv-actions">
       {groups.length === 0 && (
