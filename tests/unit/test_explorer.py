@@ -262,3 +262,44 @@ def test_its_code_makes_it_again(gpt2: Any) -> None:
     assert again.to_code() == explorer.to_code()
     assert again.lens.result.provenance.prompts[0].token_ids == tuple(ids)
     assert (again.selection, again.interventions) == (explorer.selection, explorer.interventions)
+
+
+def test_one_run_of_the_prompt_serves_every_view(
+    gpt2: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the numbers are those of views that run it each for itself."""
+    ran: list[tuple[int, ...]] = []
+    run = gpt2.run_with_hooks
+
+    def counted(ids: Any, **options: Any) -> Any:
+        ran.append(tuple(ids[0].tolist()))
+        return run(ids, **options)
+
+    monkeypatch.setattr(gpt2, "run_with_hooks", counted)
+    closed = ["next_token", "repair"]
+
+    async def main() -> None:
+        explorer = hs.Explorer(gpt2, PROMPT)
+        page = Page(explorer)
+        page.write(view={"collapsed": closed})
+        await until(lambda: done(explorer))
+        for prompt in ("the dog sat", "the mat sat"):
+            ran.clear()
+            page.write(prompt=prompt)
+            await until(lambda: done(explorer))
+            assert len(ran) == 1
+        for view, kind in (
+            (explorer.lens, hs.LogitLens),
+            (explorer.attribution, hs.LogitAttribution),
+            (explorer.attention, hs.AttentionPatterns),
+        ):
+            LiveModel.of(gpt2).forget_runs()
+            alone: Any = kind(gpt2, "the mat sat")
+            shown, expected = view.result, alone.run()
+            if isinstance(shown, hs.Grid):
+                assert all((shown[m.name] == expected[m.name]).all() for m in shown.measures)
+            else:
+                assert (shown.overview == expected.overview).all()
+                assert (shown.value_norm == expected.value_norm).all()
+
+    asyncio.run(main())

@@ -105,6 +105,15 @@ def run(model: LiveModel, request: AttentionRequest) -> Steps[Patterns]:
     )
 
 
+def sites(model: LiveModel) -> list[Site]:
+    """What `run` asks of a run of the prompt, in order: a layer's values before its patterns."""
+    return [
+        Site(_hook(layer, name))
+        for layer in range(model.n_layers)
+        for name in ("hook_v", "hook_pattern")
+    ]
+
+
 def head_weights(
     model: LiveModel, prompt: PromptLike, layer: int, head: int
 ) -> npt.NDArray[np.float32]:

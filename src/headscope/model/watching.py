@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -17,10 +17,17 @@ class Watch:
         observers: Hook name to a function of the activation, without its batch axis.
         left_out: Blocks that do not run. Whoever watches one, other than the stream that passes by,
             sees zeros: it writes nothing and attends to nothing.
+        more: Names and functions of others, who may see nothing.
     """
 
-    def __init__(self, observers: Mapping[str, Observer], left_out: Collection[int] = ()) -> None:
+    def __init__(
+        self,
+        observers: Mapping[str, Observer],
+        left_out: Collection[int] = (),
+        more: Sequence[tuple[str, Observer]] = (),
+    ) -> None:
         self._observers = observers
+        self._more = more
         self._left_out = left_out
         self._waiting = set(observers)
         #: By name within a block: what an activation of that name is like.
@@ -28,7 +35,7 @@ class Watch:
 
     def hooks(self) -> list[tuple[str, Callable[..., None]]]:
         """To be put on the model for the run."""
-        return [self._hook(*item) for item in self._observers.items()]
+        return [self._hook(*item) for item in (*self._observers.items(), *self._more)]
 
     def finish(self) -> set[str]:
         """Show what blocks that are left out come to; returns what was not seen all the same."""

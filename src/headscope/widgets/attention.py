@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -12,6 +12,8 @@ from headscope.analyses import attention
 from headscope.arguments import checked
 from headscope.export.slices import Slices, slices_of
 from headscope.jobs import Steps
+from headscope.model import LiveModel
+from headscope.model.runs import Site
 from headscope.results import HeadPattern, Patterns, Prompt, Result
 from headscope.results.difference.patterns import less_head
 from headscope.widgets.asks import Answer, Answering, Params
@@ -75,6 +77,10 @@ class AttentionPatterns(HeadscopeWidget[Patterns]):
         """
         _ = self.result
         return self._ask_head(layer, head).weights
+
+    @classmethod
+    def _reads(cls, model: LiveModel, n_tokens: int, **fields: Any) -> Iterable[Site]:
+        return attention.sites(model)
 
     def _request(self, prompt: str | tuple[int, ...]) -> attention.AttentionRequest:
         layer, head = self.selection["layer"], self.selection["head"]

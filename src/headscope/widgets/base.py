@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ClassVar, Generic, TypeVar, cast
@@ -17,7 +17,7 @@ from headscope.export.slices import Slices, slices_of
 from headscope.interventions import Interventions
 from headscope.jobs import Job, JobRunner, Step, Steps
 from headscope.model import LiveModel
-from headscope.model.runs import POOL
+from headscope.model.runs import POOL, Site
 from headscope.results import CircuitGraph, Grid, Patterns, Prompt
 from headscope.widgets.asks import Answer, Answering, Params
 from headscope.widgets.effects import Effects, Sides, T
@@ -158,6 +158,11 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
     def _laid_out_as(self, plain: R, acting: R) -> R:
         """The plain result as the one with interventions is laid out."""
         return plain
+
+    @classmethod
+    def _reads(cls, model: LiveModel, n_tokens: int, **fields: Any) -> Iterable[Site]:
+        """What its analysis, with these fields, asks of a run of the prompt that others share."""
+        return ()
 
     def _besides(self) -> dict[str, Any]:
         """What the call that made the widget had besides its fields, where not by default.

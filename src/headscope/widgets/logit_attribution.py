@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, ClassVar, cast
@@ -10,10 +10,13 @@ from typing import Any, ClassVar, cast
 import traitlets as t
 
 from headscope.analyses import logit_attribution
+from headscope.analyses.contributions import Sites
 from headscope.analyses.logit_attribution import By, LogitAttributionRequest
 from headscope.arguments import checked
 from headscope.errors import PromptError
 from headscope.jobs import Steps
+from headscope.model import LiveModel
+from headscope.model.runs import Site
 from headscope.results import Grid
 from headscope.widgets.base import HeadscopeWidget
 from headscope.widgets.page import synced
@@ -126,6 +129,17 @@ class LogitAttribution(HeadscopeWidget[Grid]):
                 if self._model.token_id(text) == token:
                     return text
         return token
+
+    @classmethod
+    def _reads(
+        cls,
+        model: LiveModel,
+        n_tokens: int,
+        by: By = "component",
+        position: int = -1,
+        **fields: Any,
+    ) -> Iterable[Site]:
+        return Sites(model, n_tokens, position % n_tokens, by).wanted()
 
     def _request(self, prompt: str | tuple[int, ...]) -> LogitAttributionRequest:
         return LogitAttributionRequest(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, cast
 
 import traitlets as t
@@ -12,6 +12,8 @@ from headscope.analyses import logit_lens
 from headscope.analyses.logit_lens import ReadOutPoint, Track
 from headscope.arguments import checked
 from headscope.jobs import Steps
+from headscope.model import LiveModel
+from headscope.model.runs import Site
 from headscope.results import Grid
 from headscope.widgets.asks import Answer, Answering, Params
 from headscope.widgets.base import HeadscopeWidget
@@ -98,6 +100,13 @@ class LogitLens(HeadscopeWidget[Grid]):
         """
         _ = self.result
         return self._ask(lambda shown: self._track(shown, token, positions))
+
+    @classmethod
+    def _reads(
+        cls, model: LiveModel, n_tokens: int, read_out: str = "resid_post", **fields: Any
+    ) -> Iterable[Site]:
+        rows = logit_lens.rows(model, cast("ReadOutPoint", read_out))
+        return [Site(row.hook) for row in rows]
 
     def _request(self, prompt: str | tuple[int, ...]) -> logit_lens.LogitLensRequest:
         return logit_lens.LogitLensRequest(prompt, cast("ReadOutPoint", self.read_out))

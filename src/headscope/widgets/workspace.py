@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
@@ -14,6 +14,7 @@ from headscope.errors import HeadscopeError, RequestError, ResultError
 from headscope.export.frozen import Snapshot
 from headscope.jobs.runner import CHUNK_S
 from headscope.model import LiveModel
+from headscope.model.runs import Site
 from headscope.widgets.base import FIRST_BUDGET_S, HeadscopeWidget, first_budget, register
 from headscope.widgets.code import code_of
 from headscope.widgets.failure import describe
@@ -236,10 +237,23 @@ class Workspace(PanesPage, PromptedPage):
         if self._closed or self._refused():
             return []
         behind = [name for name in self._open() if self._is_behind(name)]
+        self._expect(behind)
         for name in behind:
             if name in self._made:
                 self._made[name]._put_off()
         return sorted(behind, key=lambda name: name not in self._in_sight)
+
+    def _expect(self, names: Sequence[str]) -> None:
+        """Let one run of the prompt serve all that these views ask of it."""
+        ids = self._prompts.tokenize(self.prompt).token_ids
+        sites: dict[Site, None] = {}
+        for name in names:
+            kind, made = self.views[name].widget, self._made.get(name)
+            fields = [] if made is None else [field["name"] for field in made.fields]
+            values = {field: getattr(made, field) for field in fields}
+            with suppress(HeadscopeError):  # what is wrong, the view itself says
+                sites |= dict.fromkeys(kind._reads(self._model, len(ids), **values))
+        self._model.expect(ids, sites)
 
     def _is_behind(self, name: str) -> bool:
         if name in self._made:
