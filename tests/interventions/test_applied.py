@@ -375,3 +375,15 @@ def test_an_error_in_any_hook_leaves_nothing(gpt2: Any) -> None:
 @pytest.fixture(scope="module")
 def demo() -> Any:
     return hs.load_demo(), hs.load_demo_transcoders()
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        hs.Interventions().patch("L1.resid_pre", (0, 55, 56, 57), [-1]),
+        hs.Interventions().knock_out("L1H1", 1, 3),
+    ],
+)
+def test_what_cannot_act_is_refused(gpt2: Any, nothing: hs.Interventions) -> None:
+    with pytest.raises(hs.RequestError, match="does nothing"), nothing.applied(gpt2):
+        logits(gpt2)

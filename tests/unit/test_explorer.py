@@ -303,3 +303,17 @@ def test_one_run_of_the_prompt_serves_every_view(
                 assert (shown.value_norm == expected.value_norm).all()
 
     asyncio.run(main())
+
+
+def test_the_other_prompt_reaches_every_view_that_takes_it(gpt2: Any) -> None:
+    explorer = hs.Explorer(gpt2, PROMPT, "the dog sat on the mat")
+    explorer.run()
+    explorer.corrupted = "the mat sat on the mat"
+    ran = explorer.run()["patching"].provenance.prompts[1]
+    assert ran.text == explorer.patching.corrupted == "the mat sat on the mat"
+
+
+def test_a_script_runs_an_explorer_with_pairs(gpt2: Any) -> None:
+    """Patching asks for no logits of a run that the others' needs are kept of."""
+    explorer = hs.Explorer(gpt2, PROMPT, "the dog sat on the mat")
+    assert set(explorer.run()) >= {"lens", "attention", "attribution", "patching"}

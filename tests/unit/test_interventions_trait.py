@@ -71,3 +71,10 @@ def test_a_page_carries_the_panel_where_there_is_a_list(gpt2: Any) -> None:
     assert bundles(frozen.needs) == ("frozen-interventions.js", "frozen.js")
     assert 'data-kind="grid interventions"' in place(frozen)
     widget.close()
+
+
+def test_none_is_an_empty_list_and_a_prompt_that_is_none_says_so(gpt2: Any) -> None:
+    widget = hs.LogitLens(gpt2, "the cat", interventions=hs.Interventions().zero("L0H0"))
+    widget.interventions = None
+    assert widget.interventions == hs.Interventions()
+    assert isinstance(hs.LogitLens(gpt2, 123).last_error, hs.PromptError)

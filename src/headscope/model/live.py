@@ -368,13 +368,14 @@ class LiveModel:
         if self._expected[0] != token_ids or self.device != "cpu":
             return None
         runs = self.open_runs()
-        sites = [*map(Site, observers), *(Site(LOGITS, 0, position) for position in positions)]
+        rows = [Site(LOGITS, 0, position) for position in positions]
+        sites = [*map(Site, observers), *rows]
         found = [kept for site in sites if (kept := runs.get((token_ids, site))) is not None]
         if len(found) < len(sites):
             return None
         for observer, activation in zip(observers.values(), found, strict=False):
             observer(activation)
-        return torch.stack(found[len(observers) :])
+        return torch.stack(found[len(observers) :]) if rows else torch.empty(0, self.d_vocab)
 
     def _site_bytes(self, site: Site, token_ids: Sequence[int]) -> int:
         return site_bytes(self.bridge, site, len(token_ids))

@@ -20,6 +20,12 @@ class InterventionsTrait(t.TraitType[Any, Any]):
         super().__init__(allow_none=True)
         self.tag(sync=True, echo_update=False, to_json=to_json)
 
+    def _validate(self, obj: Any, value: Any) -> Interventions | None:
+        if value is None and obj.takes_interventions:
+            return Interventions()
+        found: Interventions | None = super()._validate(obj, value)
+        return found
+
     def validate(self, obj: Any, value: Any) -> Interventions | None:
         """As `hs.Interventions`."""
         if not obj.takes_interventions:

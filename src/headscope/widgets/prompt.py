@@ -80,7 +80,7 @@ class PromptSource:
     def in_code(self, text: str) -> list[int] | None:
         """The ids that `text` stands for, or None."""
         found = self.source(text)
-        return None if isinstance(found, str) else list(found)
+        return list(found) if isinstance(found, tuple) else None
 
     def preview(self, text: str) -> Prompt:
         """What would run for `text` if it were typed."""

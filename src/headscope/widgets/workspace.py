@@ -310,7 +310,9 @@ class Workspace(PanesPage, PromptedPage):
     # Between this widget and its views.
 
     def _takes_corrupted(self, view: HeadscopeWidget[Any]) -> bool:
-        return any(one.has("corrupted") for one in self.views.values() if one.widget is type(view))
+        # Not by type: a widget's class may have become one of its own.
+        kinds = [one.widget for one in self.views.values() if one.has("corrupted")]
+        return isinstance(view, tuple(kinds))
 
     def _is_told(self, view: Any) -> bool:
         """Whether a view is about what this widget is about."""

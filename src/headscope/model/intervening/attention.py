@@ -23,12 +23,17 @@ def knock_out(build: Building, item: KnockOut) -> None:
     """
     layer, heads = _heads(build, item.head)
     cut: dict[str, torch.Tensor] = {}
+    causal = build.model.capabilities.causal
 
     def mask(scores: torch.Tensor, hook: Any) -> torch.Tensor:
         n_queries, n_keys = scores.shape[-2:]
         dest = build.clock.local(None if item.dest is None else [item.dest], n_queries)
         first = build.clock.first_key(n_queries, n_keys)
         src = slice(None) if item.src is None else _source(build, item.src, first, n_keys)
+        if causal and build.clock.offset == 0 and _is_ahead(dest, src):
+            raise RequestError(
+                f"{item} does nothing: no token looks ahead.", "Cut an edge to an earlier token."
+            )
         chosen = torch.zeros(scores.shape[1:], dtype=torch.bool, device=scores.device)
         chosen[_grid(heads, dest, src, chosen)] = True
         scores = scores.masked_fill(chosen, -torch.inf)
@@ -90,6 +95,13 @@ def _source(build: Building, src: int, first: int, n_keys: int) -> list[int]:
             f"Use {-length} to {length - 1}, or None for all.",
         )
     return [place - first] if 0 <= place - first < n_keys else []
+
+
+def _is_ahead(dest: list[int] | slice, src: list[int] | slice) -> bool:
+    """Whether one token is to look at a later one."""
+    if isinstance(dest, slice) or isinstance(src, slice):
+        return False
+    return max(dest, default=0) < min(src, default=0)
 
 
 def _grid(heads: list[int], dest: Any, src: Any, like: torch.Tensor) -> tuple[torch.Tensor, ...]:

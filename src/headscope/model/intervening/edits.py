@@ -65,11 +65,18 @@ def patch(build: Building, item: Patch) -> None:
         new = old.clone()
         here = torch.as_tensor(places) + build.clock.offset
         inside = here < build.clock.length
+        any_met = bool(build.clock.offset)
         for row in range(len(old)):
             there = torch.full_like(here, UNMATCHED)
             there[inside] = meeting(prompt[min(row, len(prompt) - 1)])[here[inside]]
             met = there != UNMATCHED
             new[row, met] = source[there[met]].to(old)
+            any_met = any_met or bool(met.any())
+        if not any_met:
+            raise RequestError(
+                f"{item} does nothing: no token there meets one of that prompt.",
+                "Patch other positions, or from a prompt that shares more words.",
+            )
         return new
 
     _edit(build, where, item.positions, change)
