@@ -20,8 +20,10 @@ from headscope.jobs.steps import drained
 from headscope.model import LiveModel
 from headscope.model.intervening import plan
 from headscope.results import Grid
+from headscope.widgets.effects import Effects
 from tests import models
 from tests.analyses.test_left_as_found import state_of
+from tests.golden import build
 from tests.unit.page import Page, until
 
 PROMPT, OTHER = "the cat sat on the mat the", "the dog sat on the mat the"
@@ -346,3 +348,8 @@ def test_a_layer_is_left_out_where_attention_and_mlp_run_side_by_side(neox: Any)
     effects = hs.LogitLens(neox, PROMPT, interventions=NONE.skip(1)).effects
     rows = dict(zip(effects["with"].axes[0].labels, effects["with"]["kl"], strict=True))
     np.testing.assert_array_equal(rows["L0"], rows["L1"])
+
+
+def test_graphs_have_no_difference() -> None:
+    graph = build.circuit_graph()
+    assert [*Effects((None, None), graph, graph)] == ["with", "without"]

@@ -145,6 +145,28 @@ def test_close_all_closes_every_widget_and_frees_the_cached_runs(gpt2: Any, llam
     assert again.result.values.size
 
 
+def test_close_all_closes_what_holds_others_and_results(gpt2: Any) -> None:
+    lenses = [hs.LogitLens(gpt2, prompt) for prompt in (PROMPT, "the dog")]
+    less = hs.difference(*(lens.result for lens in lenses))
+    compare, still = hs.Compare(*lenses), hs.ResultView(less)
+    panes = hs.Panes({"One": lenses[0], "Other": still})
+    hs.close_all()
+    assert all(widget._closed for widget in (*lenses, compare, still, panes))
+
+
+def test_a_closed_comparison_holds_neither_widget(gpt2: Any, llama: Any) -> None:
+    compare = hs.Compare(hs.LogitLens(gpt2, PROMPT), hs.LogitLens(llama, PROMPT))
+    lenses = compare.left, compare.right
+    seen = [weakref.ref(each) for each in (*lenses, compare.difference)]
+    compare.close()
+    for lens in lenses:
+        lens.close()
+    del lens, lenses
+    assert is_gone(*seen)
+    with pytest.raises(hs.ResultError, match="closed"):
+        _ = compare.left
+
+
 def test_a_cell_that_is_run_again_adds_a_result_and_no_more(tokenizer: Any) -> None:
     model = bridge(tokenizer)
     widget = hs.AttentionPatterns(model, PROMPT)

@@ -55,8 +55,9 @@ def test_two_models_are_shown_with_their_difference_on_one_scale(gpt2: Any, tune
     assert [pane["widget"].split(":")[1] for pane in state["_panes"]] == [
         widget.model_id for widget in (compare.left, compare.right, compare._less)
     ]
+    left = compare.left
     compare.close()
-    assert compare.left.result is one, "the widgets live on"
+    assert left.result is one, "the widgets live on"
     assert repr(compare) == "Compare(closed)"
     with pytest.raises(ResultError, match="This widget is closed"):
         _ = compare.difference
@@ -68,9 +69,10 @@ def test_what_the_two_have_in_common_stays_so(gpt2: Any, tuned: Any) -> None:
     models.right.read_out = "all"
     assert (models.right.prompt, models.left.read_out) == (DOG, "all")
     assert models.difference.provenance.prompts[0].text == DOG
+    left, right = models.left, models.right
     models.close()
-    models.left.prompt = CAT
-    assert models.right.prompt == DOG, "closed, they are apart"
+    left.prompt = CAT
+    assert right.prompt == DOG, "closed, they are apart"
 
     prompts = hs.Compare(hs.LogitAttribution(gpt2, CAT), hs.LogitAttribution(gpt2, LONGER))
     left, right, _ = titles(prompts)

@@ -107,6 +107,47 @@ def test_an_edit_during_a_computation_takes_its_place(gpt2: Any, analyses: list[
     asyncio.run(main())
 
 
+def test_an_edit_that_is_taken_back_before_its_turn_leaves_no_view_idle(gpt2: Any) -> None:
+    async def main() -> None:
+        explorer = hs.Explorer(gpt2, PROMPT)
+        await until(lambda: done(explorer))
+        views = [view for view in of(explorer).values() if view]
+        explorer.prompt = "the dog"
+        await until(lambda: any(view.status["state"] == "idle" for view in views))
+        explorer.prompt = PROMPT
+        await until(lambda: done(explorer))
+        for view in views:
+            assert view.status["state"] == "done"
+            assert view.result.provenance.prompts[0].text == PROMPT
+
+    asyncio.run(main())
+
+
+def test_the_next_token_is_that_of_the_model_with_the_interventions(gpt2: Any) -> None:
+    changes = hs.Interventions().skip([0, 1])
+    explorer = hs.Explorer(gpt2, PROMPT, interventions=changes)
+    explorer.run()
+    explorer.next_token.run()  # which tells no shifts
+    after = {shift["token_id"]: shift["after"] for shift in explorer._shifts}
+    plain = explorer.next_token.result.next_tokens[0].token_id
+    likeliest = max(after, key=lambda token: after[token])
+    assert likeliest != plain
+    page = Page(explorer)
+    page.write(view={"collapsed": [name for name in explorer.views if name != "next_token"]})
+    page.write(effect="difference", interventions=hs.Interventions().skip([0]).to_list())
+    assert explorer._shifts == [], "nobody is left to tell"
+    page.write(interventions=changes.to_list())
+    page.ask(1, "extend", token_id=None)
+    assert explorer.next_token.result.provenance.prompts[0].token_ids[-1] == likeliest
+
+
+def test_a_view_that_is_made_later_takes_what_it_has_of_the_selection(gpt2: Any) -> None:
+    explorer = hs.Explorer(gpt2, PROMPT, selection={"layer": 1, "token": 5})
+    explorer.prompt = "the cat"
+    selected = explorer.repair.selection
+    assert (selected["layer"], selected["token"]) == (1, None)
+
+
 def test_one_selection_and_one_history_for_all(gpt2: Any) -> None:
     explorer = hs.Explorer(gpt2, PROMPT)
     explorer.run()
@@ -145,6 +186,7 @@ def test_token_ids_run_as_they_are(gpt2: Any) -> None:
     explorer = hs.Explorer(gpt2, list(ids))
     assert explorer.lens.result.provenance.prompts[0].token_ids == ids
     page = Page(explorer)
+    assert explorer._arguments == {"prompt": list(ids)}
     page.ask(1, "extend", token_id=None)
     assert len(explorer.attention.result.provenance.prompts[0].token_ids) == len(ids) + 1
 

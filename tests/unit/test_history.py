@@ -72,3 +72,10 @@ def test_positions_that_a_new_prompt_lacks_are_no_step() -> None:
     assert history.behind == 0
     history.record(at(layer=2, prompt="the"))
     assert history.undo() == at(layer=None, prompt="the")
+
+
+def test_what_is_chosen_after_a_new_prompt_is_a_step() -> None:
+    history = History(at())
+    history.record(at(layer=1))
+    history.record(at(layer=2, prompt="the"))
+    assert history.undo() == at(layer=1)

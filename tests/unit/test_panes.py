@@ -33,6 +33,7 @@ def test_the_page_is_told_where_to_find_each_widget(graph: Any) -> None:
     assert panes.view["collapsed"] == ["One"]
     panes.close()
     assert graph.result is not None, "what was in the panes lives on"
+    assert panes._outdated not in graph._trait_notifiers["_result"]["change"]
     other.close()
 
 

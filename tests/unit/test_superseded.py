@@ -113,6 +113,24 @@ def test_what_is_in_panes_stays_for_as_long_as_they_do(run: Run, new: Callable[[
     panes.close()
 
 
+def test_what_is_shown_alone_too_outlives_its_panes(run: Run, new: Callable[[], Any]) -> None:
+    graph = new()
+    one, other = hs.Panes({"Graph": graph}), hs.Panes({"Graph": graph})
+    run("a", one)
+    run("b", graph)
+    run("c", other)
+    run("a")
+    run("b")
+    assert graph._result, "the other panes show it"
+    run("b", graph)
+    run("c")
+    assert graph._result
+    run("b")
+    assert graph._result == {}, "neither panes are shown"
+    one.close()
+    other.close()
+
+
 def test_a_page_that_shows_it_still_gets_it_back(run: Run, new: Callable[[], Any]) -> None:
     widget = new()
     page = Page(widget)

@@ -49,6 +49,7 @@ function decodeOnce(payload: Record<string, unknown>): Decoded {
 const runs = (...statuses: JobStatus[]): boolean => statuses.every((s) => s.state === "running");
 
 const ANSWERS = ["_result", "_shifts", "_status", "_error"] as const;
+const RESULT = ["_result", "_status"] as const;
 const NO_PANES: PaneSpec[] = [];
 
 export interface LiveHost extends Host {
@@ -164,6 +165,12 @@ export function liveHost(model: WidgetModel): LiveHost {
     line.expect();
   }
 
+  /** What is shown here was put down, since nothing seemed to show it. */
+  function need(): void {
+    const empty = Object.keys(model.get("_result")).length === 0;
+    if (empty && model.get("_status").state === "done") line.send({ type: "need_result" });
+  }
+
   function order(message: PageMessage): void {
     line.send(message);
     line.expect();
@@ -191,7 +198,8 @@ export function liveHost(model: WidgetModel): LiveHost {
   model.on("change:_fields", fieldsChanged);
   model.on("msg:custom", receive);
   watchFields();
-  if (!store.get().result && lastTrait?.state === "done") line.send({ type: "need_result" });
+  for (const name of RESULT) model.on(`change:${name}`, need);
+  need();
 
   return {
     get live() {
@@ -221,6 +229,7 @@ export function liveHost(model: WidgetModel): LiveHost {
       if (saving) model.save_changes();
       disposed = true;
       for (const name of ANSWERS) model.off(`change:${name}`, answered);
+      for (const name of RESULT) model.off(`change:${name}`, need);
       for (const name of [...shared, ...watched]) model.off(`change:${name}`, refresh);
       model.off("change:_fields", fieldsChanged);
       model.off("msg:custom", receive);

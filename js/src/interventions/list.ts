@@ -24,7 +24,7 @@ export function useList(host: Host, state: HostState): List {
   const [history, setHistory] = useState<History<Items>>(() => begin(kernel));
   /** What was sent last: it comes back as the kernel's. */
   const own = useRef<Items>(kernel);
-  const send = useNewest(host, state, (sent) => {
+  const { send, drop } = useNewest(host, state, (sent) => {
     own.current = sent;
   });
   const items = draft ?? kernel;
@@ -33,6 +33,8 @@ export function useList(host: Host, state: HostState): List {
   useEffect(() => {
     if (same(kernel, own.current)) return;
     own.current = kernel;
+    drop();
+    setDraft(null);
     setHistory((before) => advance(before, kernel));
   }, [kernel]);
   useEffect(() => {
@@ -65,12 +67,13 @@ export function useList(host: Host, state: HostState): List {
 
 const NONE: Items = [];
 
-/** Sends lists to the kernel, each when the one before is computed; of those that wait, the newest. */
+/** Sends lists to the kernel, each when the one before is computed, or, where many views compute it,
+ * taken; of those that wait, the newest. */
 function useNewest(
   host: Host,
-  { status, interventions }: HostState,
+  { status, interventions, steps }: HostState,
   onSend: (items: Items) => void,
-): (items: Items) => void {
+): { send(items: Items): void; drop(): void } {
   const waiting = useRef<Items | null>(null);
   /** The job that was the latest when the last list was sent; null once the kernel is done with it. */
   const sentAt = useRef<number | null>(null);
@@ -98,10 +101,15 @@ function useNewest(
   useEffect(() => () => clearTimeout(timer.current), []);
   useEffect(() => {
     const begun = sentAt.current !== null && status.job > sentAt.current;
-    if (begun && status.state !== "running") free();
+    if (begun && (steps !== null || status.state !== "running")) free();
   }, [status.job, status.state]);
-  return (items) => {
-    waiting.current = items;
-    go();
+  return {
+    send(items) {
+      waiting.current = items;
+      go();
+    },
+    drop() {
+      waiting.current = null;
+    },
   };
 }

@@ -48,7 +48,7 @@ function ofComponent(component: string, state: HostState, positions: number[] | 
     },
     {
       title: "mean over the prompt",
-      item: { kind: "mean", on: true, component, prompts: [state.prompt ?? ""], positions },
+      item: { kind: "mean", on: true, component, prompts: [ownPrompt(state)], positions },
       help: "Its mean over the tokens of this prompt, the first left out",
     },
     {
@@ -75,7 +75,7 @@ const clamp = (unit: string, positions: number[] | null): Offer => ({
 function ofHead(head: string, state: HostState): Offer[] {
   const { dest, src } = state.selection;
   const other = otherPrompt(state);
-  const freeze = (prompt: string): InterventionData => ({
+  const freeze = (prompt: Text): InterventionData => ({
     kind: "freeze_pattern",
     on: true,
     head,
@@ -92,7 +92,7 @@ function ofHead(head: string, state: HostState): Offer[] {
     },
     {
       title: "freeze pattern",
-      item: freeze(state.prompt ?? ""),
+      item: freeze(ownPrompt(state)),
       help: "It attends as in the plain model, whatever else is changed",
     },
     {
@@ -130,8 +130,18 @@ function ofLayer(layer: number): Offer[] {
 
 const NO_OTHER = "There is no other prompt: this widget has no corrupted one, or it is empty";
 
+/** A prompt as the kernel runs it: ids that were given as such need not be what their text is cut into. */
+type Text = string | number[];
+
+const ownPrompt = ({ prompt, arguments: given }: HostState): Text =>
+  idsOr(given.prompt, prompt ?? "");
+
 /** The second prompt of a pair. */
-export function otherPrompt({ values }: HostState): string | null {
+export function otherPrompt({ values, arguments: given }: HostState): Text | null {
   const { corrupted } = values;
-  return typeof corrupted === "string" && corrupted !== "" ? corrupted : null;
+  const text = typeof corrupted === "string" ? corrupted : "";
+  return text === "" ? null : idsOr(given.corrupted, text);
 }
+
+const idsOr = (given: unknown, text: string): Text =>
+  Array.isArray(given) ? (given as number[]) : text;

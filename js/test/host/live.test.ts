@@ -234,6 +234,20 @@ describe("jobs", () => {
     expect(host.state.status).toEqual(status(3, "running", 0.1));
   });
 
+  test("a result that was put down under the page is asked for, once a job is done", () => {
+    const fake = new FakeModel({ _result: golden("grid"), _status: status(1, "done", 1) });
+    const host = liveHost(fake.model);
+    expect(fake.sent).toEqual([]);
+    fake.set("_result", {});
+    expect(fake.sent).toEqual([{ type: "need_result" }]);
+    fake.set("_status", status(2, "running"));
+    expect(fake.sent).toHaveLength(1);
+    fake.set("_status", status(2, "done", 1));
+    expect(fake.sent).toHaveLength(2);
+    host.dispose();
+    expect(fake.listening()).toBe(0);
+  });
+
   test("cancel and run again", () => {
     const fake = new FakeModel();
     const host = liveHost(fake.model);

@@ -141,6 +141,22 @@ it("while one move of a slider is computed only the newest waits", async () => {
   expect(host.state.interventions?.[1]).toMatchObject({ factor: 1 });
 });
 
+it("many views hold up no move, and what waits gives way to what comes from elsewhere", async () => {
+  await open();
+  await act(() => host.set({ steps: { undo: 0, redo: 0 } }));
+  const factors = () => host.sent.map((list) => (list[1] as typeof scale).factor);
+  await drag(0.6);
+  await drag(0.7);
+  expect(factors(), "a job is begun with each").toEqual([0.6, 0.7]);
+  host.setInterventions = (list) => void host.sent.push(list);
+  await drag(0.8);
+  await drag(0.9);
+  await act(() => host.set({ interventions: [zero("L3H3")] }));
+  await act(() => void vi.advanceTimersByTime(1_000));
+  expect(factors()).toEqual([0.6, 0.7, 0.8]);
+  expect(words()).toEqual(["L3H3 := 0"]);
+});
+
 it("takes steps back and does them again, a drag being one of them", async () => {
   await open();
   await drag(0.6);
@@ -216,6 +232,30 @@ it("acts on what is selected in any view", async () => {
   await click("clamp");
   await click("skip MLP");
   expect(words().slice(-2)).toEqual(["L3F20 := 0 at 5", "skip MLP of L3"]);
+});
+
+it("names prompts that were given as ids by these", async () => {
+  await open([]);
+  await act(() =>
+    host.set({
+      values: { corrupted: "the dog" },
+      arguments: { prompt: [0, 7, 8], corrupted: [0, 7, 9] },
+    }),
+  );
+  await act(() => host.setSelection({ layer: 2, head: 1 }));
+  for (const offer of [
+    "mean over the prompt",
+    "resample from the other prompt",
+    "freeze pattern",
+  ]) {
+    await click(offer);
+    await finish();
+  }
+  expect(host.sent.at(-1)).toMatchObject([
+    { kind: "mean", prompts: [[0, 7, 8]] },
+    { kind: "patch", prompt: [0, 7, 9] },
+    { kind: "freeze_pattern", prompt: [0, 7, 8] },
+  ]);
 });
 
 it("steers by two tokens, or by two lists of prompts", async () => {

@@ -57,7 +57,7 @@ def close_all() -> None:
 
 
 def register(widget: PageWidget) -> None:
-    """Let `close_all` know of a widget that holds a model."""
+    """Let `close_all` know of a widget that holds a model or a result."""
     _OPEN.add(widget)
 
 
@@ -218,7 +218,7 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
             ResultError: There is no result, or the computation was cancelled before the other one.
         """
         _ = self.result
-        if len(self._effects) < 3:
+        if not {"with", "without"} <= {*self._effects}:
             raise ResultError("The computation was cancelled.", "Call widget.run().")
         return self._effects
 
@@ -287,6 +287,7 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
     def _put_off(self) -> None:
         """Stop computing what is about to be edited; `status` is `idle` until it is."""
         self._runner.discard()
+        self._begun_at = -1
         self._status = _status(self._status["job"], "idle")
 
     def close(self) -> None:

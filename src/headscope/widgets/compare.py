@@ -78,11 +78,13 @@ class Compare(Panes):
     @property
     def left(self) -> Any:
         """The widget that is taken away."""
+        self._checked_open()
         return self._left
 
     @property
     def right(self) -> Any:
         """The widget that it is taken from."""
+        self._checked_open()
         return self._right
 
     @property
@@ -94,15 +96,14 @@ class Compare(Panes):
         Raises:
             ResultError: One of them has no result, or they cannot be compared.
         """
-        if self._gone:
-            raise ResultError("This widget is closed.", "Make a new one.")
+        self._checked_open()
         one: Grid | Patterns = self._left.result
         return difference(one, self._right.result)
 
     def run(self) -> Grid | Patterns:
         """Compute both widgets now, and return their difference."""
-        self._left.run()
-        self._right.run()
+        self.left.run()
+        self.right.run()
         return self.difference
 
     def to_code(self) -> str:
@@ -113,7 +114,7 @@ class Compare(Panes):
         Raises:
             ResultError: One of the two has no result yet.
         """
-        one, other = (getattr(side, "_model", None) for side in (self._left, self._right))
+        one, other = (getattr(side, "_model", None) for side in (self.left, self.right))
         noun = "result" if one is None else "model"
         shared = one is not None and one is other
         lines: list[str] = []
@@ -126,7 +127,7 @@ class Compare(Panes):
         return text_of([*lines, *([f"widget.view = {literal(view)}"] if view else [])])
 
     def close(self) -> None:
-        """Remove the comparison; the two widgets live on, apart."""
+        """Remove the comparison and let go of the two widgets, which live on, apart."""
         if self._gone:
             return
         for side in (self._left, self._right):
@@ -136,11 +137,17 @@ class Compare(Panes):
         unlink(self._less, *self._linked)
         self._less.close()
         super().close()
+        self._parts, self._linked = {}, []
+        del self._left, self._right, self._less
 
     def __repr__(self) -> str:
         if self._gone:
             return "Compare(closed)"
         return f"Compare({self._left!r}, {self._right!r})"
+
+    def _checked_open(self) -> None:
+        if self._gone:
+            raise ResultError("This widget is closed.", "Make a new one.")
 
     def _pack(
         self, freeze: Callable[[NotebookOutput], Frozen], *, collapsed: bool = False

@@ -27,8 +27,8 @@ _EFFECTS: tuple[Effect, ...] = get_args(Effect)
 class Effects(Mapping[Effect, R]):
     """Results of one request: `with` interventions, `without` them, and their `difference`.
 
-    The difference is the former less the latter. Where no intervention acts, `with` is `without`;
-    while they are computed some are missing.
+    The difference is the former less the latter; graphs have none. Where no intervention acts,
+    `with` is `without`; while they are computed some are missing.
 
     Args:
         requests: What was asked of the plain model, and with interventions.
@@ -67,7 +67,10 @@ class Effects(Mapping[Effect, R]):
         return self._found[effect]
 
     def __iter__(self) -> Iterator[Effect]:
-        return iter(_EFFECTS if len(self._found) > 1 else self._found)
+        if len(self._found) < 2:
+            return iter(self._found)
+        graphs = isinstance(self._found["with"], CircuitGraph)
+        return iter(_EFFECTS[:2] if graphs else _EFFECTS)
 
     def __len__(self) -> int:
         return len(list(iter(self)))

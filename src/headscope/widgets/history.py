@@ -32,8 +32,7 @@ class Moment:
 class History:
     """Moments, one after the other.
 
-    Moves of one slider are one step; so is what a new prompt does to the selection, together with
-    the step before it.
+    Moves of one slider are one step; what a new prompt takes out of the selection is none.
 
     Args:
         now: The first.
@@ -64,11 +63,17 @@ class History:
             return
         slid, at = slide(self.now.interventions, moment.interventions), self._clock()
         same = slid is not None and slid == self._slid and at - self._at < SLIDE_S
-        fallen = moment.prompt != self.now.prompt and moment.interventions == self.now.interventions
-        if not same and not fallen:
+        if not same and not self._fell(moment):
             self._past = [*self._past, self.now][-_MOST:]
             self._future = []
         self.now, self._slid, self._at = moment, slid, at
+
+    def _fell(self, moment: Moment) -> bool:
+        """Whether all that differs is what a new prompt does not have."""
+        if moment.prompt == self.now.prompt or moment.interventions != self.now.interventions:
+            return False
+        before = self.now.selection
+        return all(value in (None, before.get(name)) for name, value in moment.selection.items())
 
     def undo(self) -> Moment | None:
         """The moment before; None: there is none."""

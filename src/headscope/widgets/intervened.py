@@ -37,8 +37,8 @@ def refusal(widget: str) -> RequestError:
     """The error of a widget that takes no interventions."""
     return RequestError(
         f"{widget} takes no interventions.",
-        "AttentionPatterns, LogitLens, LogitAttribution and ActivationPatching do; within "
-        "`with interventions.applied(model):` every analysis runs with them.",
+        "AttentionPatterns, LogitLens, LogitAttribution, ActivationPatching, Intervene, Generation "
+        "and Explorer do; within `with interventions.applied(model):` every analysis has them.",
     )
 
 

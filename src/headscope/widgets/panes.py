@@ -7,6 +7,7 @@ from typing import Any, Union
 
 from headscope.arguments import checked
 from headscope.errors import RequestError
+from headscope.widgets.base import register
 from headscope.widgets.page import PageWidget
 from headscope.widgets.panes_page import PanesPage, pane
 from headscope.widgets.selection import ANY, Limits
@@ -52,6 +53,7 @@ class Panes(PanesPage):
             _panes=[pane(name, name, widget) for name, widget in widgets.items()],
             _children=list(widgets.values()),
         )
+        register(self)
 
     def close(self) -> None:
         """Remove the panes from the page; the widgets in them live on."""

@@ -21,10 +21,13 @@ from headscope.widgets.failure import describe
 from headscope.widgets.linking import group_of
 from headscope.widgets.page import PageWidget, synced
 from headscope.widgets.published import NotebookOutput
+from headscope.widgets.superseded import is_shown
 from headscope.wire import Payload
 from headscope.wire.messages import Common, PaneSpec
 
 _REF = "anywidget:"
+#: What is shown of a widget in a pane.
+_SHOWN = ["_result", "selection", "view"]
 
 
 def _refs(panes: list[dict[str, Any]], owner: PageWidget) -> list[PaneSpec]:
@@ -130,10 +133,11 @@ class PanesPage(NotebookOutput):
         return frozen
 
     def put_down(self) -> None:
-        """As of every widget in the panes."""
+        """As of every widget in the panes that is shown nowhere else."""
         super().put_down()
         for widget in self._children:
-            widget.put_down()
+            if not is_shown(widget):
+                widget.put_down()
 
     def take_up(self) -> None:
         """As of every widget in the panes."""
@@ -156,7 +160,10 @@ class PanesPage(NotebookOutput):
         before = change["old"] if isinstance(change["old"], list) else []
         for widget in change["new"]:
             if widget not in before:
-                widget.observe(self._outdated, ["_result", "selection", "view"])
+                widget.observe(self._outdated, _SHOWN)
+        for widget in before:
+            if widget not in change["new"]:
+                widget.unobserve(self._outdated, _SHOWN)
 
     def _payload(self) -> Payload | None:
         return None

@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from headscope.errors import ResultError
 from headscope.results import CircuitGraph, Grid, Patterns
+from headscope.widgets.base import register
 from headscope.widgets.published import PublishedPage
 from headscope.widgets.selection import ANY, Limits
 from headscope.wire import Payload, encode
@@ -27,6 +28,7 @@ class StillPage(PublishedPage, Generic[R]):
         payload = {} if result is None else {**encode(result)}
         super().__init__(_result=payload, _status=DONE, **traits)
         self._value = result
+        register(self)
 
     @property
     def result(self) -> R:

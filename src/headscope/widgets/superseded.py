@@ -48,6 +48,12 @@ def displayed(widget: Shelf) -> None:
         shell.events.register("post_run_cell", _after_cell)
 
 
+def is_shown(widget: Shelf) -> bool:
+    """Whether a cell shows `widget`, or one that holds it and is not put down itself."""
+    holding = (other for other in _others(widget) if not getattr(other, "_put_down", False))
+    return bool(_shown.get(widget)) or any(_holds(other, widget) for other in holding)
+
+
 def _after_cell(*_: Any) -> None:
     """What earlier runs of this cell showed is gone."""
     parent = _parent(_shell())
@@ -56,7 +62,7 @@ def _after_cell(*_: Any) -> None:
         if not cell or cells.get(cell, run) == run:
             continue
         del cells[cell]
-        if not cells and not any(_holds(other, widget) for other in _others(widget)):
+        if not is_shown(widget):
             widget.put_down()
 
 

@@ -10,10 +10,12 @@ from typing import Any, ClassVar, cast
 
 import traitlets as t
 
+from headscope.analyses.predictions import shifts
 from headscope.errors import HeadscopeError, RequestError, ResultError
 from headscope.export.frozen import Snapshot
 from headscope.jobs.runner import CHUNK_S
 from headscope.model import LiveModel
+from headscope.model.intervening import plan
 from headscope.model.runs import Site
 from headscope.widgets.base import FIRST_BUDGET_S, HeadscopeWidget, first_budget, register
 from headscope.widgets.code import code_of
@@ -25,6 +27,7 @@ from headscope.widgets.pairs import PROMPT_FIELDS
 from headscope.widgets.panes_page import PanesPage, pane
 from headscope.widgets.prompt import PromptSource
 from headscope.widgets.prompted import Closed, PromptedPage
+from headscope.widgets.selection import within
 from headscope.widgets.turns import Turns
 from headscope.wire.messages import Common, FieldSpec
 
@@ -109,6 +112,7 @@ class Workspace(PanesPage, PromptedPage):
         register(self)
         self._turns = Turns(self._home, self._behind, self._begin)
         self._offer()
+        self._arguments = self._besides()
         self.observe(self._edited, ["prompt", "corrupted", "interventions"])
         self.observe(self._effect_chosen, "effect")
         self.observe(lambda _: self._home.bring(self._look), "view")
@@ -169,7 +173,7 @@ class Workspace(PanesPage, PromptedPage):
 
     def _make(self, name: str) -> HeadscopeWidget[Any]:
         kind: Any = self.views[name].widget
-        options: dict[str, Any] = {"selection": dict(self.selection)}
+        options: dict[str, Any] = {"selection": within(self.selection, self._limits())}
         if self.views[name].has("corrupted") and self.corrupted:
             options["corrupted"] = self._corrupted.source(self.corrupted)
         if self.views[name].has("transcoders") and self._transcoders is not None:
@@ -222,13 +226,16 @@ class Workspace(PanesPage, PromptedPage):
         return code_of({**shown, "view": changed}, result)
 
     def _snapshot(self) -> Snapshot:
-        ids = {
+        return {**super()._snapshot(), "fields": self._fields}
+
+    def _besides(self) -> dict[str, Any]:
+        """What texts in the page stand for, and other arguments."""
+        given = {
             "prompt": self._prompts.in_code(self.prompt),
             "corrupted": self._corrupted.in_code(self.corrupted),
             "transcoders": self._transcoders and self._transcoders.name,
         }
-        given = {name: value for name, value in ids.items() if value is not None}
-        return {**super()._snapshot(), "fields": self._fields, "arguments": given}
+        return {name: value for name, value in given.items() if value is not None}
 
     # Whose turn it is.
 
@@ -257,12 +264,15 @@ class Workspace(PanesPage, PromptedPage):
 
     def _is_behind(self, name: str) -> bool:
         if name in self._made:
-            return not self._is_told(self._made[name])
+            view = self._made[name]
+            # One that was put off has yet to begin, also where the edit was taken back.
+            return not self._is_told(view) or view._status["state"] == "idle"
         return self._failed.get(name) != self._edits
 
     def _begin(self, name: str) -> bool:
         if name in self._made:
             self._tell(self._made[name])
+            self._made[name]._refresh_soon()
             return True
         try:
             view = self._make(name)
@@ -365,7 +375,7 @@ class Workspace(PanesPage, PromptedPage):
             data = view._result["header"]["data"]
             ran = {key: data[key] for key in ("provenance", "next_tokens")}
             self._workspace = {**self._workspace, "ran": ran}
-            if view.takes_interventions:
+            if _has_shifts(view):
                 self._shifts = list(view._shifts)
         if view.status["state"] in _ENDED:
             self._turns.ended(name)
@@ -373,8 +383,12 @@ class Workspace(PanesPage, PromptedPage):
 
     def _edited(self, change: Any) -> None:
         self._edits += 1
-        if change is not None and change["name"] == "corrupted":
+        self._arguments = self._besides()
+        name = "prompt" if change is None else change["name"]
+        if name == "corrupted":
             self._offer()
+        if name == "prompt" or not any(_has_shifts(self.views[one].widget) for one in self._open()):
+            self._shifts = []
         self._home.bring(self._look)
 
     def _effect_chosen(self, _change: Any) -> None:
@@ -389,11 +403,18 @@ class Workspace(PanesPage, PromptedPage):
                 self._made[name]._run_again()
 
     def _likeliest(self) -> int | None:
-        if self._shifts:
-            return max(self._shifts, key=lambda shift: shift["after"])["token_id"]
+        if self.interventions.active:
+            ids = self._prompts.tokenize(self.prompt).token_ids
+            acting = plan(self._model, self.interventions.active, self._transcoders)
+            return max(shifts(acting, ids), key=lambda shift: shift.after).token_id
         ran = self._workspace["ran"]
         return ran["next_tokens"][0]["token_id"] if ran and ran["next_tokens"] else None
 
     def _token_ids(self) -> list[int] | None:
         ran = self._workspace["ran"]
         return cast("list[int]", ran["provenance"]["prompts"][0]["token_ids"]) if ran else None
+
+
+def _has_shifts(view: HeadscopeWidget[Any] | type[HeadscopeWidget[Any]]) -> bool:
+    """Whether it tells the next tokens with interventions and without."""
+    return view.takes_interventions and view.has_effects
