@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from headscope.jobs.steps import Step, Steps
+from typing import Any
+
+import torch
+
+from headscope.jobs.steps import Step, Steps, drained
+from headscope.model import LiveModel
+from headscope.model.intervening.vectors import vectors
 from headscope.results.base import ResultBase
 
 
@@ -22,3 +28,9 @@ def drain(steps: Steps[ResultBase]) -> tuple[ResultBase, list[Step]]:
 def result_of(steps: Steps[ResultBase]) -> ResultBase:
     """The result alone."""
     return drain(steps)[0]
+
+
+def vector(model: LiveModel, direction: Any, layer: int) -> torch.Tensor:
+    """A direction in the stream before one block, float32 `[d_model]`."""
+    found: torch.Tensor = drained(vectors(model, direction, (layer,)))
+    return found[0]

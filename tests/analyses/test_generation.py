@@ -173,3 +173,18 @@ def test_fields_of_the_page_are_those_of_the_request(gpt2: Any) -> None:
     widget.temperature = "warm"
     with pytest.raises(hs.RequestError, match="'warm' is no temperature"):
         widget.run()
+
+
+def test_a_model_that_changes_while_texts_are_compared_is_refused(
+    gpt2: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generation, "vectors_per_piece", lambda d_vocab: 1)
+    steps = generation.run(LiveModel.of(gpt2), GenerationRequest(PROMPT, CHANGES, n_tokens=6))
+    while next(steps).message != "Comparing":
+        pass
+    gpt2.add_hook("blocks.1.hook_in", lambda t, hook: t)
+    try:
+        with pytest.raises(hs.ResultError, match="have changed since generation began"):
+            result_of(steps)
+    finally:
+        gpt2.reset_hooks()

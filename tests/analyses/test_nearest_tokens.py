@@ -12,8 +12,7 @@ import headscope as hs
 from headscope.analyses import nearest_tokens
 from headscope.analyses.nearest_tokens import NearestTokensRequest
 from headscope.model import LiveModel, rows
-from headscope.model.intervening.vectors import vector
-from tests.analyses.steps import result_of
+from tests.analyses.steps import drain, result_of, vector
 from tests.attribution.transcoders import random_transcoders
 from tests.models import D_MODEL, D_VOCAB, N_LAYERS
 
@@ -117,3 +116,27 @@ def test_where_the_direction_is_nothing_there_are_none(gpt2: Any) -> None:
 def test_what_cannot_be_found_is_refused(gpt2: Any, more: Any, says: str) -> None:
     with pytest.raises(hs.RequestError, match=says):
         nearest(gpt2, **({"of": MADE} | more))
+
+
+def test_a_model_that_changes_between_two_pieces_is_refused(gpt2: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(nearest_tokens, "_STEP_SECONDS", 0.0)
+    monkeypatch.setattr(rows, "_PIECE_NUMBERS", 64 * D_MODEL)
+    steps = nearest_tokens.run(LiveModel.of(gpt2), NearestTokensRequest(MADE))
+    while next(steps).message != "Comparing":
+        pass
+    gpt2.add_hook("blocks.1.hook_in", lambda t, hook: t)
+    try:
+        with pytest.raises(hs.ResultError, match="have changed since the first text ran"):
+            drain(steps)
+    finally:
+        gpt2.reset_hooks()
+
+
+def test_the_record_says_what_was_done_to_the_rows(gpt2: Any) -> None:
+    transcoders = random_transcoders(N_LAYERS, D_MODEL, 40)
+    told = {
+        to: nearest(gpt2, hs.Token(" cat"), to=to, transcoders=transcoders).provenance.normalisation
+        for to in ("unembedding", "embedding", "encoder", "decoder")
+    }
+    assert [to for to in told if "gain" in told[to]] == ["unembedding", "encoder"]
+    assert [to for to in told if "mean row" in told[to]] == ["unembedding", "embedding"]

@@ -104,6 +104,8 @@ def test_the_plain_run_is_kept_until_something_else_is_asked(
     widget.prompt = "the dog"
     widget.run()
     assert made == ["the cat sat", "the cat sat", "the dog"]
+    widget.run()  # the model really runs
+    assert made[3:] == ["the dog"]
     assert 'corrupted="the dog sat"' in widget.to_code()
     assert "interventions=" in widget.to_code()
     widget.close()

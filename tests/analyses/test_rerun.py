@@ -27,7 +27,7 @@ IDS = (0, 264, 270, 264, 271, 270, 264)  # cut as no tokenizer would cut their t
 OTHER = (0, 264, 280, 264, 271, 280, 264)
 ONE = (Pair(IDS, OTHER, 281, 282),)
 SET = (*ONE, Pair(OTHER, IDS, (283, 284), (285, 286)))
-TRANSCODERS = random_transcoders(N_LAYERS, D_MODEL, 40)
+TRANSCODERS = dataclasses.replace(random_transcoders(N_LAYERS, D_MODEL, 40), revision="1")
 
 #: Requests of every analysis, with what is not by default.
 ASKED: dict[str, list[dict[str, Any]]] = {
@@ -55,6 +55,8 @@ ASKED: dict[str, list[dict[str, Any]]] = {
     "generation": [
         {"prompt": IDS, "n_tokens": 5, "temperature": 0.5, "seed": 7,
          "interventions": hs.Interventions().zero("L1H0").skip(1, "mlp")},
+        {"prompt": IDS, "n_tokens": 2, "transcoders": TRANSCODERS,
+         "interventions": hs.Interventions().clamp("L1F3", 2.0)},
     ],
     "logit_attribution": [
         {"prompt": IDS}, {"prompt": IDS, "answer": 281, "wrong": 282, "by": "source",
@@ -74,6 +76,8 @@ ASKED: dict[str, list[dict[str, Any]]] = {
     "prediction_effect": [
         {"prompt": IDS, "answer": 281, "position": -2, "top_k": 3,
          "interventions": hs.Interventions().zero("L1H2").scale("MLP0", 2.5, [1]).skip(2, "attn")},
+        {"prompt": IDS, "transcoders": TRANSCODERS,
+         "interventions": hs.Interventions().clamp("L1F3", 2.0)},
     ],
     "self_repair": [
         {"prompt": IDS, "heads": ("L0H1", "L1H2"), "position": -2},

@@ -14,6 +14,7 @@ from headscope.analyses.neuron_moments import neuron_moments
 from headscope.analyses.stage_curves import WINDOW
 from headscope.analyses.stage_rules import stages as stages_of
 from headscope.analyses.stages import InferenceStagesRequest
+from headscope.errors import ResultError
 from headscope.model import LiveModel
 from tests import models
 from tests.analyses.steps import result_of
@@ -135,6 +136,42 @@ def test_stages_follow_their_rules() -> None:
         (None, None), (0, 3), (4, 7), (None, None),
     ]  # fmt: skip
     assert all(stretch.rule for stretch in stages_of(curves))
+
+
+def test_stages_never_overlap() -> None:
+    """Here detokenisation reaches into what would be ensembling and sharpening."""
+    curves = {
+        "nearby": np.array([1, 1, 1, 0.0]),
+        "kl": np.array([1, 0.9, 0.9, 0]),
+        "suppression": np.array([0, 1, 1, 1.0]),
+        "prediction": np.zeros(4),
+    }
+    at = [(s.first, s.last) for s in stages_of(curves)]
+    assert at == [(0, 2), (None, None), (None, None), (3, 3)]
+    early = {**curves, "nearby": np.array([1, 0, 0, 0.0])}
+    assert [(s.first, s.last) for s in stages_of(early)] == [
+        (0, 0), (None, None), (None, None), (1, 3),
+    ]  # fmt: skip
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        drawn = stages_of({name: rng.random(6) for name in curves})
+        layers = [i for s in drawn if s.first is not None for i in range(s.first, s.last + 1)]
+        assert layers == list(range(6))
+
+
+def test_moments_of_a_model_that_changed_meanwhile_are_not_kept(gpt2: Any) -> None:
+    model = LiveModel.of(gpt2)
+    model.open_runs().clear()
+    work = neuron_moments(model, 2, [])
+    while next(work) < 1:
+        pass
+    gpt2.add_hook("blocks.1.hook_in", lambda t, hook: t)
+    try:
+        with pytest.raises(ResultError, match="changed since the neurons of layer 2"):
+            next(work)
+    finally:
+        gpt2.reset_hooks()
+    assert model.open_runs().get(("neuron_moments", 2)) is None
 
 
 def test_a_short_prompt_has_no_nearby_tokens_and_one_prompt_no_interval(gpt2: Any) -> None:

@@ -15,7 +15,8 @@ import headscope as hs
 from headscope.interventions import Sum
 from headscope.interventions.coding import direction_from_json, to_json
 from headscope.model import LiveModel
-from headscope.model.intervening.vectors import vector, vectors
+from headscope.model.intervening.vectors import vectors
+from tests.analyses.steps import vector
 
 CAT, DOG, MAT = hs.Token(" cat"), hs.Token(" dog"), hs.Token(" mat")
 HAPPY = hs.Means(["the cat sat", "the dog"], ["the mat"])

@@ -18,12 +18,14 @@ from headscope.errors import HeadscopeError, RequestError, ResultError
 from headscope.interventions import Interventions
 from headscope.jobs.steps import drained
 from headscope.model import LiveModel
-from headscope.model.intervening import plan
+from headscope.model.intervening import plan, planning
 from headscope.results import Grid
 from headscope.widgets.effects import Effects
 from tests import models
 from tests.analyses.test_left_as_found import state_of
+from tests.attribution.transcoders import random_transcoders
 from tests.golden import build
+from tests.models import D_MODEL, N_LAYERS
 from tests.unit.page import Page, until
 
 PROMPT, OTHER = "the cat sat on the mat the", "the dog sat on the mat the"
@@ -121,6 +123,62 @@ def test_steering_is_a_part_of_a_logit_by_itself(gpt2: Any, plain: dict[str, Any
         np.delete(acting["contribution"], row, 0) - plain["attribution"]["contribution"],
     )
     assert less.identity.residue < 1e-4
+
+
+@pytest.mark.parametrize(
+    "change", [NONE.steer(0, hs.TokenDifference(5, 9), 3.0), NONE.zero("embed")]
+)
+def test_what_is_done_to_the_first_stream_is_no_embedding(
+    gpt2: Any, llama: Any, change: Interventions
+) -> None:
+    for bridge in (gpt2, llama):
+        acting = made("attribution", bridge, change).effects["with"]
+        _, cache = bridge.run_with_cache(bridge.to_tokens(PROMPT))
+        path, answer = LiveModel.of(bridge).read_out(), acting.provenance.parameters["answer_id"]
+        with plan(bridge, change).installed(), torch.no_grad():
+            _, changed = bridge.run_with_cache(bridge.to_tokens(PROMPT))
+        last = LiveModel.of(bridge).n_layers - 1
+        scale = path.scale(changed[f"blocks.{last}.hook_resid_post"][0])[:, 0]
+        expected = cache["hook_embed"][0] @ path.direction(answer, None) / scale
+        labels = acting.axes[0].labels
+        row = acting["contribution"][labels.index("embed")]
+        np.testing.assert_allclose(row, expected.detach(), atol=1e-5)
+        rest = changed["blocks.0.hook_resid_pre"][0] - cache["blocks.0.hook_resid_pre"][0]
+        moved = rest @ path.direction(answer, None) / scale
+        row = acting["contribution"][labels.index("interventions")]
+        np.testing.assert_allclose(row, moved.detach(), atol=1e-4)
+        assert acting.identity.residue < 1e-4
+
+
+def test_features_are_clamped_in_every_view(gpt2: Any) -> None:
+    transcoders = random_transcoders(N_LAYERS, D_MODEL, 40)
+    clamped = NONE.clamp("L1F3", 2.0)
+    explorer = hs.Explorer(gpt2, PROMPT, OTHER, transcoders, interventions=clamped)
+    acting = plan(gpt2, clamped, transcoders)
+    with acting.installed():
+        expected = hs.LogitLens(gpt2, PROMPT).result
+    assert_same(explorer.lens.run(), expected, 1e-5, 1e-5)
+    explorer.patching.answer, explorer.patching.wrong = " mat", " dog"
+    for view in (explorer.lens, explorer.attention, explorer.attribution, explorer.patching):
+        assert view.run() is view.effects["with"]
+        names = {"model": gpt2, "transcoders": transcoders}
+        exec(view.to_code(), names)
+        assert_same(names["widget"].result, view.result)
+    explorer.close()
+
+
+def test_texts_of_interventions_run_one_a_step(gpt2: Any) -> None:
+    model, texts = LiveModel.of(gpt2), ["the cat", "the dog sat", "the mat"]
+    changes = NONE.mean("L1H0", texts).steer(1, hs.Means(texts), 2.0).patch("L1H1", OTHER)
+    assert len(list(planning(model, changes))) == 7
+    work = planning(model, changes)
+    next(work)
+    gpt2.add_hook("blocks.1.hook_in", lambda t, hook: t)
+    try:
+        with pytest.raises(ResultError, match="have changed since the interventions were begun"):
+            next(work)
+    finally:
+        gpt2.reset_hooks()
 
 
 def test_layers_in_another_order_are_a_rebuilt_model(gpt2: Any, tokenizer: Any) -> None:

@@ -14,6 +14,7 @@ import headscope as hs
 from headscope.model import LiveModel
 from headscope.model.runs import POOL
 from tests import models
+from tests.attribution.transcoders import random_transcoders
 from tests.unit.page import Page
 
 PROMPT = "the cat sat on the mat the cat"
@@ -86,6 +87,20 @@ def test_a_closed_patching_widget_holds_neither_its_model_nor_its_runs(tokenizer
     assert is_gone(*seen)
     with pytest.raises(hs.ResultError, match="closed"):
         widget.outcome(1, 5)
+
+
+def test_a_closed_widget_holds_no_transcoders(gpt2: Any) -> None:
+    transcoders = random_transcoders(models.N_LAYERS, models.D_MODEL, 8)
+    seen = weakref.ref(transcoders)
+    widgets: list[Any] = [
+        hs.NearestTokens(gpt2, hs.Token(" cat"), transcoders, to="encoder"),
+        hs.AttributionGraph(gpt2, PROMPT, transcoders, max_nodes=5),
+        hs.LogitLens(gpt2, PROMPT, transcoders=transcoders),
+    ]
+    for widget in widgets:
+        widget.close()
+    del transcoders
+    assert is_gone(seen)
 
 
 def test_a_widget_closed_while_it_computes_holds_nothing(

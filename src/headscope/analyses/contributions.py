@@ -66,6 +66,11 @@ class Sites:
         return self.stream("unembed.hook_in")
 
     @property
+    def embed(self) -> Site:
+        """What embeddings write, before any intervention."""
+        return self.stream("hook_embed")
+
+    @property
     def pos_embed(self) -> Site | None:
         """Where learned positions enter, if they do."""
         has = "hook_pos_embed" in self.model.bridge.hook_dict and not self.model.capabilities.rotary
@@ -101,6 +106,8 @@ class Sites:
         sites = [self.logits, self.last_logits, self.final, self.read]
         sites.append(self.first)
         sites += [self.layer(layer, "hook_attn_out") for layer in layers]
+        if self.model.interventions:
+            sites.append(self.embed)
         optional = [self.pos_embed, *(self.mlp(layer) for layer in layers)]
         sites += [site for site in optional if site is not None]
         if self.by != "component":
@@ -181,10 +188,12 @@ class Contributions:
         """What everything adds to the stream, in the order in which it does."""
         sites = self.sites
         embed, pos_embed = Writer("embed", "embeddings"), Writer("pos_embed", "embeddings")
-        writes = {embed: self._stream(sites.first)}
+        # The first stream is what interventions leave of the embeddings.
+        writes = {embed: self._stream(sites.embed if self.model.interventions else sites.first)}
         if sites.pos_embed is not None:
             writes[pos_embed] = self._stream(sites.pos_embed)
-            writes[embed] = writes[embed] - writes[pos_embed]
+            if not self.model.interventions:
+                writes[embed] = writes[embed] - writes[pos_embed]
         for layer in range(self.model.n_layers):
             attention = self._stream(sites.layer(layer, "hook_attn_out"))
             writes[Writer(f"L{layer} attn", "attention", layer)] = attention

@@ -33,12 +33,13 @@ import numpy as np
 import torch
 
 from headscope.analyses.generation_runs import EXACT, NOBODY, Runs
+from headscope.analyses.intervened import prepared
 from headscope.analyses.readings import vectors_per_piece
 from headscope.errors import PromptError, RequestError
 from headscope.interventions import Interventions
 from headscope.jobs.steps import Step, Steps
 from headscope.model.dictionaries import Transcoders
-from headscope.model.intervening import Plan, plan
+from headscope.model.intervening import Plan
 from headscope.model.intervening.generating import Sampling, Text, end_ids
 from headscope.model.live import LiveModel
 from headscope.model.memory import pass_bytes, refuse_if_too_large
@@ -104,7 +105,7 @@ def run(model: LiveModel, request: GenerationRequest) -> Steps[Grid]:
     active = request.interventions.active
     plans: list[Plan | None] = [None]
     if active:
-        plans.append(plan(model, active, request.transcoders))
+        plans.append((yield from prepared(model, active, request.transcoders)))
     runs = Runs(len(plans), n_steps)
     provenance = _provenance(model, prompt, request, n_steps)
     next_tokens: tuple[NextToken, ...] = ()
@@ -142,6 +143,7 @@ def run(model: LiveModel, request: GenerationRequest) -> Steps[Grid]:
                 if step % size == 0:
                     share = (number + step / n_steps) / len(plans)
                     yield Step(_GENERATING + (1 - _GENERATING) * share, "Comparing")
+                    model.still(state, "generation began")
     notes = (*provenance.notes, *_endings(runs, n_steps))
     return _grid(model, replace(provenance, notes=notes), runs, next_tokens)
 
@@ -180,13 +182,15 @@ def _provenance(
     notes = ["Runs draw with the same noise at each step: equal distributions give equal tokens."]
     if n_steps < request.n_tokens:
         notes.append(f"The model's context of {model.n_ctx} tokens has room for {n_steps} more.")
+    of = request.transcoders
     return model.provenance(
         "generation",
         (prompt,),
         {
             "interventions": request.interventions.to_json(),
             "n_tokens": request.n_tokens, "temperature": request.temperature,
-            "transcoders": None if request.transcoders is None else request.transcoders.name,
+            "transcoders": None if of is None else of.name,
+            "transcoders_revision": None if of is None else of.revision,
         },
         sign="Ratios are positive where the run that wrote a token made it likelier.",
         normalisation="Probabilities are the model's own, at temperature 1.",

@@ -4,8 +4,38 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from headscope.jobs.steps import Steps, T
-from headscope.model.intervening import Plan
+from headscope.interventions import Interventions
+from headscope.jobs.steps import Step, Steps, T
+from headscope.model.dictionaries import Transcoders
+from headscope.model.intervening import Plan, planning
+from headscope.model.live import LiveModel
+
+
+def prepared(
+    model: LiveModel,
+    interventions: Interventions,
+    transcoders: Transcoders | None = None,
+    fraction: float = 0.0,
+) -> Steps[Plan]:
+    """What interventions come to, in steps of one prompt of theirs each.
+
+    Args:
+        model: The model.
+        interventions: Those that are on count.
+        transcoders: Whose features are clamped.
+        fraction: How much of the analysis is done by now.
+
+    Raises:
+        HeadscopeError: See `planning`.
+    """
+    work = planning(model, interventions, transcoders)
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            found: Plan = end.value
+            return found
+        yield Step(fraction, "Preparing the interventions")
 
 
 def under(plan: Plan, analysis: Steps[T]) -> Steps[T]:

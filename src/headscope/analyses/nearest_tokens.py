@@ -34,7 +34,7 @@ from typing import Any, Union, get_args
 import numpy as np
 import torch
 
-from headscope.errors import RequestError, ResultError
+from headscope.errors import RequestError
 from headscope.interventions.coding import to_json
 from headscope.interventions.directions import Direction
 from headscope.jobs.steps import Step, Steps, part, patience
@@ -47,6 +47,12 @@ from headscope.results import Axis, Grid, JsonValue, Measure, Prompt, Scale, Top
 _STEP_SECONDS = 0.04
 _RUNS_SHARE = 0.3
 _LONGEST = 60
+_OF_ROWS: dict[RowsOf, str] = {
+    "unembedding": ", the final norm's gain folded in, less the mean row of the vocabulary",
+    "embedding": ", less the mean row of the vocabulary",
+    "encoder": ", the gain of the norm before the MLP folded in where they read behind it",
+    "decoder": "",
+}
 
 
 @dataclass(frozen=True)
@@ -77,8 +83,8 @@ def run(model: LiveModel, request: NearestTokensRequest) -> Steps[Grid]:
         that end alike do not differ in the embedding.
 
     Raises:
-        HeadscopeError: A text or token of the direction cannot run, there is no such layer, or
-            there are no transcoders to find features in.
+        HeadscopeError: A text or token of the direction cannot run, there is no such layer, there
+            are no transcoders to find features in, or the model changed meanwhile.
     """
     search = _Search(model, request)
     written = spelt(model, request.of)
@@ -91,12 +97,10 @@ def run(model: LiveModel, request: NearestTokensRequest) -> Steps[Grid]:
 
     for share in taken():
         yield Step(_RUNS_SHARE * share, "Running the model")
-        if share < 1 and model.state() != state:
-            raise ResultError(
-                "The model's weights or hooks have changed between two runs.", "Run it again."
-            )
+        model.still(state, "the first text ran")
     for share in part(search.pieces(found[0]), _RUNS_SHARE, 1 - _RUNS_SHARE):
         yield Step(share, "Comparing")
+        model.still(state, "the first text ran")
     return _grid(model, request, search, written, user_hooks)
 
 
@@ -247,8 +251,8 @@ def _grid(
             parameters,
             sign="Positive: on the same side.",
             normalisation=(
-                "Cosines, with norms' gains folded in; less the mean row of the vocabulary, and "
-                "less the mean over the stream's width where norms take it off."
+                f"Cosines{_OF_ROWS[request.to]}; less the mean over the stream's width where norms "
+                "take it off."
             ),
             user_hooks=user_hooks,
             notes=("Each text of the direction ran by itself.",),

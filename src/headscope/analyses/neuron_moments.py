@@ -38,8 +38,11 @@ def neuron_moments(model: LiveModel, layer: int, found: list[torch.Tensor]) -> I
 
     Yields:
         The share done.
+
+    Raises:
+        ResultError: The model changed meanwhile.
     """
-    runs, key = model.open_runs(), ("neuron_moments", layer)
+    state, runs, key = model.state(), model.open_runs(), ("neuron_moments", layer)
     if (kept := runs.get(key)) is not None:
         found.append(kept)
         return
@@ -63,6 +66,7 @@ def neuron_moments(model: LiveModel, layer: int, found: list[torch.Tensor]) -> I
         spent = (time.perf_counter() - began) / (_PIECE_SECONDS * patience())
         size = max(1, min(most, int(size * min(2.0, max(0.5, 1 / spent)))))
         yield min(1.0, start / d_vocab)
+        model.still(state, f"the neurons of layer {layer} were begun")
     found.append(_moments(sums / d_vocab))
     runs.put(key, found[-1])
 

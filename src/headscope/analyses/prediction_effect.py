@@ -24,6 +24,7 @@ from typing import Union
 import numpy as np
 import torch
 
+from headscope.analyses.intervened import prepared
 from headscope.errors import RequestError
 from headscope.interventions import Interventions
 from headscope.jobs.steps import Step, Steps
@@ -124,7 +125,7 @@ def run(
     """
     plain = (yield from before(model, request)) if known is None else known
     yield Step(0.5, "Running it with the interventions")
-    acting = plan(model, request.interventions, request.transcoders)
+    acting = yield from prepared(model, request.interventions, request.transcoders, 0.5)
     # The positions of the plain run, so that what does nothing changes not even the rounding.
     changed = plain.baseline.run(acting, plain.positions).logits[0].cpu()
     return _grid(model, request, plain, changed)
@@ -145,7 +146,7 @@ def _grid(
     chances = _with_change(probs[:, ids])
     logits = _with_change(both[:, ids])
     divergence = (probs[0] * (log_probs[0] - log_probs[1])).nan_to_num(0.0).sum()
-    text = model.token_text(answer)
+    text, of = model.token_text(answer), request.transcoders
     return Grid(
         title="Prediction before and after interventions",
         axes=(Axis("token", tuple(map(model.token_text, ids)), tokens=True), Axis("run", RUNS)),
@@ -169,7 +170,8 @@ def _grid(
                 "interventions": request.interventions.to_json(),
                 "answer": text, "answer_id": answer, "position": request.position,
                 "top_k": request.top_k,
-                "transcoders": None if request.transcoders is None else request.transcoders.name,
+                "transcoders": None if of is None else of.name,
+                "transcoders_revision": None if of is None else of.revision,
             },
             sign="A positive change is what the interventions add.",
             normalisation="Probabilities over the whole vocabulary; logits are the model's own.",

@@ -2,7 +2,9 @@
 
 The stages and their order are those of Lad, Gurnee & Tegmark 2024, "The Remarkable Robustness of
 LLMs: Stages of Inference?"; the rules are Headscope's own, and the simplest that say what the paper
-shows in its figures. A model need not show all four: each is None where its rule finds no layer.
+shows in its figures. They follow each other with no gap and no overlap: where rules meet, the first
+and the last stage keep their layers. A model need not show all four: each is None where its rule
+finds no layer.
 """
 
 from __future__ import annotations
@@ -23,12 +25,12 @@ _NAMES = (
 _RULES = (
     "From the first layer on, as long as attention to nearby tokens is above its mean over all "
     "layers: words are put together from their tokens.",
-    "Between detokenisation and prediction ensembling: features are built, and the lens is not "
-    "near the output yet.",
-    "From where KL to the final output stays below half of its largest value, up to residual "
-    "sharpening or the last layer: the prediction takes shape.",
-    "The last layers, as long as suppression neurons outnumber prediction neurons: what does not "
-    "belong is taken out.",
+    "Between detokenisation and prediction ensembling, or residual sharpening if that comes first: "
+    "features are built, and the lens is not near the output yet.",
+    "Behind detokenisation, from where KL to the final output stays below half of its largest "
+    "value, up to residual sharpening or the last layer: the prediction takes shape.",
+    "The last layers, behind detokenisation, as long as suppression neurons outnumber prediction "
+    "neurons: what does not belong is taken out.",
 )
 
 
@@ -41,14 +43,10 @@ def stages(curves: Mapping[str, Curve]) -> tuple[Stretch, ...]:
     n = len(curves["kl"])
     near = curves["nearby"]
     local = _leading(near > np.mean(near))
-    sharp = _leading((curves["suppression"] > curves["prediction"])[::-1])
-    close = _leading((curves["kl"] < np.max(curves["kl"]) / 2)[::-1])
-    found = (
-        (0, local),
-        (local, n - close),
-        (n - close, n - sharp),
-        (n - sharp, n),
-    )
+    sharp = max(local, n - _leading((curves["suppression"] > curves["prediction"])[::-1]))
+    close = n - _leading((curves["kl"] < np.max(curves["kl"]) / 2)[::-1])
+    close = min(max(local, close), sharp)
+    found = ((0, local), (local, close), (close, sharp), (sharp, n))
     return tuple(
         Stretch(name, rule, *((start, end - 1) if start < end else (None, None)))
         for name, rule, (start, end) in zip(_NAMES, _RULES, found, strict=True)

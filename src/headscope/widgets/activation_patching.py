@@ -78,6 +78,7 @@ class ActivationPatching(StudyWidget[Study]):
         seed: Of the noise and of the bootstrap.
         interventions: Changes of the model's computation, in all runs: `hs.Interventions()`, or a
             list of their JSON. What is shown with them is `effect`'s choice.
+        transcoders: Whose features are clamped; see `hs.load_transcoders`.
         selection: What is pinned at first.
 
     Raises:
@@ -142,6 +143,7 @@ class ActivationPatching(StudyWidget[Study]):
         noise_at: Sequence[int] | None = None,
         seed: int = 0,
         interventions: Any = None,
+        transcoders: Any = None,
         selection: Mapping[str, int | str | None] | None = None,
     ) -> None:
         self._options: dict[str, Any] = {
@@ -152,9 +154,9 @@ class ActivationPatching(StudyWidget[Study]):
         self._pinned: tuple[Spot, ...] = ()
         super().__init__(
             model, clean, corrupted, answer=answer, wrong=wrong, alignment=alignment,
-            interventions=interventions, selection=selection, site=site, over=over or "",
-            direction=direction, metric=metric, source=source, head=head, layer=layer,
-            window=window,
+            interventions=interventions, transcoders=transcoders, selection=selection, site=site,
+            over=over or "", direction=direction, metric=metric, source=source, head=head,
+            layer=layer, window=window,
         )  # fmt: skip
 
     @property

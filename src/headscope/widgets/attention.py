@@ -34,6 +34,7 @@ class AttentionPatterns(HeadscopeWidget[Patterns]):
         prompt: Text, or token ids.
         interventions: Changes of the model's computation: `hs.Interventions()`, or a list of their
             JSON. What is shown with them is `effect`'s choice.
+        transcoders: Whose features are clamped; see `hs.load_transcoders`.
         selection: What is pinned at first, such as `{"layer": 1, "head": 4}`.
 
     Raises:
@@ -54,9 +55,12 @@ class AttentionPatterns(HeadscopeWidget[Patterns]):
         prompt: Any,
         *,
         interventions: Any = None,
+        transcoders: Any = None,
         selection: Mapping[str, int | str | None] | None = None,
     ) -> None:
-        super().__init__(model, prompt, interventions=interventions, selection=selection)
+        super().__init__(
+            model, prompt, interventions=interventions, transcoders=transcoders, selection=selection
+        )
 
     @checked
     def head(self, layer: int, head: int) -> npt.NDArray[np.float32]:

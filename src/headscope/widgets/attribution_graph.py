@@ -24,7 +24,6 @@ from headscope.jobs.steps import drained
 from headscope.results import CircuitGraph
 from headscope.widgets.asks import Answer, Answering, Params
 from headscope.widgets.graph import GraphWidget
-from headscope.widgets.opened import opened
 from headscope.widgets.page import synced
 from headscope.widgets.pairs import field
 from headscope.wire.messages import FieldSpec
@@ -104,14 +103,14 @@ class AttributionGraph(GraphWidget):
         texts: Sequence[str] = (),
         selection: Mapping[str, int | str | None] | None = None,
     ) -> None:
-        self._transcoders, self._texts = opened(transcoders), tuple(texts)
+        self._texts = tuple(texts)
         self._options: dict[str, Any] = {
             "most_targets": most_targets, "target_share": target_share,
             "node_share": node_share, "edge_share": edge_share,
         }  # fmt: skip
-        self._asked: AttributionRequest  # whose graph is shown
         super().__init__(
-            model, prompt, selection=selection, target=target, wrong=wrong, max_nodes=max_nodes,
+            model, prompt, selection=selection, transcoders=transcoders, target=target,
+            wrong=wrong, max_nodes=max_nodes,
             units=units or ("neurons" if transcoders is None else "features"),
         )  # fmt: skip
 
@@ -219,15 +218,13 @@ class AttributionGraph(GraphWidget):
         )
 
     def _besides(self) -> dict[str, Any]:
-        named = {} if self._transcoders is None else {"transcoders": self._transcoders.name}
         texts = {"texts": list(self._texts)} if self._texts else {}
-        return super()._besides() | named | texts
+        return super()._besides() | texts
 
     def _analyse(self, request: AttributionRequest) -> Steps[CircuitGraph]:
         _KEPT.pop(self, None)
         study = AttributionStudy(self._model, request)
         graph = yield from attribution_graph.steps(study)
-        self._asked = request
         self._keep(study)
         return graph
 
@@ -239,7 +236,7 @@ class AttributionGraph(GraphWidget):
         """The study behind what is shown; its prompt is run again where another's was kept."""
         self._unchanged(self._shown())
         if self not in _KEPT:
-            study = AttributionStudy(self._model, self._asked)
+            study = AttributionStudy(self._model, self._effects.requests[0])
             drained(study.prepare())
             self._keep(study)
         return _KEPT[self]

@@ -23,6 +23,7 @@ from headscope.widgets.asks import Answer, Answering, Params
 from headscope.widgets.effects import Effects, Sides, T
 from headscope.widgets.failure import describe
 from headscope.widgets.late import at_next_cell
+from headscope.widgets.opened import opened
 from headscope.widgets.page import PageWidget
 from headscope.widgets.prompted import Closed, PromptedPage
 from headscope.widgets.published import PublishedPage
@@ -88,6 +89,8 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
         model: A `TransformerBridge` (from `hs.load` or your own).
         prompt: Text, or token ids, which run as they are until the text is edited.
         selection: What is pinned at first.
+        interventions: Changes of the model's computation, where it takes them.
+        transcoders: Whose features are clamped or read, where it does that.
 
     Raises:
         ModelError: The model cannot be used. Whatever can be mended in the page (the prompt, a
@@ -109,10 +112,12 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
         *,
         selection: Mapping[str, int | str | None] | None = None,
         interventions: Any = None,
+        transcoders: Any = None,
         **fields: Any,
     ) -> None:
         live = LiveModel.of(model)
         live.ready()
+        self._transcoders = opened(transcoders)
         self._runner = JobRunner()
         self._sides: Sides[R] = Sides()
         self._value: R | None = None
@@ -170,7 +175,9 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
         A prompt is in it if its text does not stand for it.
         """
         prompt = self._prompts.in_code(self.prompt)
-        instead = {} if prompt is None else {"prompt": prompt}
+        instead: dict[str, Any] = {} if prompt is None else {"prompt": prompt}
+        if self._transcoders is not None:
+            instead["transcoders"] = self._transcoders.name
         # Of `__init__`, since traitlets may give the class a signature of its own.
         defaults = inspect.signature(type(self).__init__).parameters
         return instead | {
@@ -309,6 +316,7 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
         self._value = None
         self._effects = Effects((None, None), None, None)
         self._sides.forget()
+        self._transcoders = None
         self._result = {}
         self._last_error = None  # its traceback would keep the model
 
@@ -428,8 +436,9 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
     ) -> Generator[Step, None, tuple[Effects[R], Payload]]:
         self._begun_on = self._model.state()
         effects = yield from self._sides.steps(
-            self._model, request, interventions, self._analyse, self._as_it_ran, self._laid_out_as
-        )
+            self._model, request, interventions, self._analyse, self._as_it_ran, self._laid_out_as,
+            self._transcoders,
+        )  # fmt: skip
         return effects, encode(cast("R", effects.shown(self.effect)))
 
     # From a job to the page.

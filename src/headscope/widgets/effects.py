@@ -7,13 +7,14 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any, Generic, TypeVar, cast, get_args
 
-from headscope.analyses.intervened import under
+from headscope.analyses.intervened import prepared, under
 from headscope.analyses.predictions import Shift, shifts
 from headscope.errors import RequestError
 from headscope.interventions import Interventions
 from headscope.jobs import Step, Steps
 from headscope.model import LiveModel
-from headscope.model.intervening import Plan, plan
+from headscope.model.dictionaries import Transcoders
+from headscope.model.intervening import Plan
 from headscope.results import CircuitGraph, Grid, Patterns
 from headscope.results.difference import difference
 from headscope.wire.messages import Effect
@@ -126,6 +127,7 @@ class Sides(Generic[R]):
         analyse: Callable[[Any], Steps[R]],
         as_it_ran: Callable[[Any, R], Any],
         laid_out_as: Callable[[R, R], R],
+        transcoders: Transcoders | None = None,
     ) -> Steps[Effects[R]]:
         """Both results; those that steps have on the way are `Effects` too.
 
@@ -137,11 +139,14 @@ class Sides(Generic[R]):
             as_it_ran: From a request and its result to the request with what was left to the
                 analysis, so that both sides ask the same.
             laid_out_as: From the plain result and the other to the plain one with the other's axes.
+            transcoders: Whose features are clamped.
 
         Raises:
             HeadscopeError: What the analysis refuses, or an intervention that does not fit.
         """
-        plan = self._planned(model, interventions.active) if interventions else None
+        plan = None
+        if interventions is not None and interventions.active:
+            plan = yield from self._planned(model, interventions.active, transcoders)
         state, began, both = model.state(), 0.0, (request, request)
         plain = self._plain[1] if self._plain and self._plain[0] == (request, state) else None
         if plain is None:
@@ -168,13 +173,13 @@ class Sides(Generic[R]):
         acting = yield from _part(under(plan, analyse(both[1])), began, 1.0 - began, known)
         return known(acting)
 
-    def _planned(self, model: LiveModel, interventions: Interventions) -> Plan | None:
-        """What interventions come to, worked out once; None if there is none."""
-        if not interventions:
-            return None
+    def _planned(
+        self, model: LiveModel, interventions: Interventions, transcoders: Transcoders | None
+    ) -> Steps[Plan]:
+        """What interventions come to, worked out once."""
         key = interventions, model.state()
         if self._plan is None or self._plan[0] != key:
-            self._plan = key, plan(model, interventions)
+            self._plan = key, (yield from prepared(model, interventions, transcoders))
         return self._plan[1]
 
 

@@ -63,12 +63,12 @@ class Explorer(Workspace):
     """
 
     views: ClassVar[Mapping[str, View]] = {
-        "attention": View("Attention", AttentionPatterns),
+        "attention": View("Attention", AttentionPatterns, takes=("transcoders",)),
         "next_token": View("Next token", Intervene, takes=("corrupted", "transcoders")),
-        "lens": View("Lens", LogitLens),
-        "attribution": View("Attribution", LogitAttribution),
+        "lens": View("Lens", LogitLens, takes=("transcoders",)),
+        "attribution": View("Attribution", LogitAttribution, takes=("transcoders",)),
         "repair": View("Self-repair", SelfRepair),
-        "patching": View("Patching", ActivationPatching, "corrupted"),
+        "patching": View("Patching", ActivationPatching, "corrupted", takes=("transcoders",)),
         "circuit": View("Circuit", CircuitDiscovery, "corrupted"),
         "features": View("Features", AttributionGraph, "transcoders"),
     }

@@ -17,7 +17,6 @@ from headscope.jobs import Steps
 from headscope.results import Grid, TopTokens
 from headscope.widgets.base import HeadscopeWidget
 from headscope.widgets.core import Bundle
-from headscope.widgets.opened import opened
 from headscope.widgets.page import synced
 from headscope.widgets.pairs import field
 from headscope.wire.messages import FieldSpec
@@ -81,10 +80,10 @@ class Generation(HeadscopeWidget[Grid]):
         transcoders: Any = None,
         selection: Mapping[str, int | str | None] | None = None,
     ) -> None:
-        self._transcoders = opened(transcoders)
         super().__init__(
             model, prompt, interventions=interventions, selection=selection,
             n_tokens=n_tokens, temperature=temperature, seed=seed,
+            transcoders=transcoders,
         )  # fmt: skip
 
     @property
@@ -114,15 +113,6 @@ class Generation(HeadscopeWidget[Grid]):
             prompt, self.interventions or Interventions(), n_tokens=self.n_tokens,
             temperature=_number(self.temperature), seed=self.seed, transcoders=self._transcoders,
         )  # fmt: skip
-
-    def _besides(self) -> dict[str, Any]:
-        named = {} if self._transcoders is None else {"transcoders": self._transcoders.name}
-        return super()._besides() | named
-
-    def close(self) -> None:
-        """As `HeadscopeWidget.close`."""
-        super().close()
-        self._transcoders = None
 
     def _analyse(self, request: GenerationRequest) -> Steps[Grid]:
         return generation.run(self._model, request)

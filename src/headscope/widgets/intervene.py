@@ -17,7 +17,6 @@ from headscope.jobs import Steps
 from headscope.model import LiveModel
 from headscope.results import Grid
 from headscope.widgets.base import HeadscopeWidget
-from headscope.widgets.opened import opened
 from headscope.widgets.page import synced
 from headscope.widgets.pairs import field
 from headscope.widgets.prompt import PromptSource
@@ -85,12 +84,12 @@ class Intervene(HeadscopeWidget[Grid]):
         selection: Mapping[str, int | str | None] | None = None,
     ) -> None:
         self._corrupted = PromptSource(LiveModel.of(model))
-        self._transcoders = opened(transcoders)
         self._before: Before | None = None
         super().__init__(
             model, prompt, selection=selection, interventions=interventions,
             answer="" if answer is None else answer, position=position,
             corrupted="" if corrupted is None else self._corrupted.read(corrupted),
+            transcoders=transcoders,
         )  # fmt: skip
 
     def close(self) -> None:
@@ -99,7 +98,11 @@ class Intervene(HeadscopeWidget[Grid]):
         super().close()
         if was_open:
             self._corrupted = PromptSource(self._model)
-            self._before = self._transcoders = None
+            self._before = None
+
+    def _forget(self) -> None:
+        super()._forget()
+        self._before = None
 
     def _request(self, prompt: str | tuple[int, ...]) -> PredictionEffectRequest:
         return PredictionEffectRequest(
@@ -128,6 +131,4 @@ class Intervene(HeadscopeWidget[Grid]):
         other = self._corrupted.source(self.corrupted)
         if not isinstance(other, str):
             found["corrupted"] = list(other)
-        if self._transcoders is not None:
-            found["transcoders"] = self._transcoders.name
         return found

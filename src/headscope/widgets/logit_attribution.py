@@ -41,6 +41,7 @@ class LogitAttribution(HeadscopeWidget[Grid]):
         position: Where the prediction is made; negative counts from the end.
         interventions: Changes of the model's computation: `hs.Interventions()`, or a list of their
             JSON. What is shown with them is `effect`'s choice.
+        transcoders: Whose features are clamped; see `hs.load_transcoders`.
         selection: What is pinned at first.
 
     Raises:
@@ -106,12 +107,14 @@ class LogitAttribution(HeadscopeWidget[Grid]):
         by: str = "component",
         position: int = -1,
         interventions: Any = None,
+        transcoders: Any = None,
         selection: Mapping[str, int | str | None] | None = None,
     ) -> None:
         super().__init__(
             model,
             prompt,
             interventions=interventions,
+            transcoders=transcoders,
             selection=selection,
             answer=answer,
             wrong=wrong,

@@ -39,6 +39,7 @@ class LogitLens(HeadscopeWidget[Grid]):
             `resid_mid` (between attention and MLP), or `all`.
         interventions: Changes of the model's computation: `hs.Interventions()`, or a list of their
             JSON. What is shown with them is `effect`'s choice.
+        transcoders: Whose features are clamped; see `hs.load_transcoders`.
         selection: What is pinned at first, such as `{"layer": 3, "token": 5}`.
 
     Raises:
@@ -76,11 +77,13 @@ class LogitLens(HeadscopeWidget[Grid]):
         *,
         read_out: str = "resid_post",
         interventions: Any = None,
+        transcoders: Any = None,
         selection: Mapping[str, int | str | None] | None = None,
     ) -> None:
         super().__init__(
-            model, prompt, interventions=interventions, selection=selection, read_out=read_out
-        )
+            model, prompt, interventions=interventions, transcoders=transcoders,
+            selection=selection, read_out=read_out,
+        )  # fmt: skip
 
     @checked
     def track(self, token: str | int, positions: Sequence[int] | None = None) -> Track:

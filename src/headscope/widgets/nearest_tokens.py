@@ -17,7 +17,6 @@ from headscope.model import LiveModel
 from headscope.model.rows import RowsOf
 from headscope.results import Grid
 from headscope.widgets.base import HeadscopeWidget
-from headscope.widgets.opened import opened
 from headscope.widgets.page import synced
 from headscope.widgets.prompt import Source
 from headscope.widgets.written import Written
@@ -90,9 +89,10 @@ class NearestTokens(HeadscopeWidget[Grid]):
         layers: Sequence[int] | None = None,
         selection: Mapping[str, int | None] | None = None,
     ) -> None:
-        self._transcoders = opened(transcoders)
         self._options: dict[str, Any] = {"layers": layers}
-        super().__init__(model, _checked(direction), selection=selection, to=to, k=k)
+        super().__init__(
+            model, _checked(direction), selection=selection, transcoders=transcoders, to=to, k=k
+        )
 
     def _source_of(self, model: LiveModel) -> Source:
         return Written(direction, str, lambda of: spelt(model, of))
@@ -109,10 +109,6 @@ class NearestTokens(HeadscopeWidget[Grid]):
 
     def _analyse(self, request: NearestTokensRequest) -> Steps[Grid]:
         return nearest_tokens.run(self._model, request)
-
-    def _besides(self) -> dict[str, Any]:
-        named = {} if self._transcoders is None else {"transcoders": self._transcoders.name}
-        return super()._besides() | named
 
 
 def _checked(given: Any) -> str | Direction:

@@ -1,5 +1,5 @@
 """Interventions on a live model: from data to hooks, and no trace afterwards."""
 
-from headscope.model.intervening.applying import Plan, applied, plan
+from headscope.model.intervening.applying import Plan, applied, plan, planning
 
-__all__ = ["Plan", "applied", "plan"]
+__all__ = ["Plan", "applied", "plan", "planning"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +22,7 @@ from headscope.model.live import LiveModel
 from headscope.model.recorded import forwards_replaced, record
 from headscope.model.runs import RunCache
 
-_BUILDERS: dict[type[k.Intervention], Any] = {
+_BUILDERS: dict[type[k.Intervention], Callable[[Building, Any], Iterable[float] | None]] = {
     k.Zero: edits.zero, k.Mean: edits.mean, k.Patch: edits.patch, k.Scale: edits.scale,
     k.Clamp: edits.clamp, k.Steer: edits.steer, k.KnockOut: attention.knock_out,
     k.FreezePattern: attention.freeze_pattern, k.Skip: layers.skip, k.Swap: layers.swap,
@@ -131,11 +131,30 @@ def plan(model: Any, interventions: Interventions, transcoders: Transcoders | No
     Raises:
         HeadscopeError: The model lacks something that is named, or a prompt cannot run.
     """
-    live = LiveModel.of(model)
+    found: list[Plan] = []
+
+    def work() -> Iterator[None]:
+        found.append((yield from planning(LiveModel.of(model), interventions, transcoders)))
+
+    for _ in work():
+        pass
+    return found[0]
+
+
+def planning(
+    live: LiveModel, interventions: Interventions, transcoders: Transcoders | None = None
+) -> Generator[None, None, Plan]:
+    """As `plan`, in steps of one prompt each.
+
+    Raises:
+        HeadscopeError: See `plan`; or the model changed between two steps.
+    """
     live.ready()
-    build = Building(live, transcoders)
+    state, build = live.state(), Building(live, transcoders)
     for item in interventions.active:
-        _BUILDERS[type(item)](build, item)
+        for _ in _BUILDERS[type(item)](build, item) or ():
+            yield
+            live.still(state, "the interventions were begun")
     missing = [name for name, _ in build.hooks if name not in live.bridge.hook_dict]
     if missing:
         raise ModelError(
@@ -155,7 +174,7 @@ def plan(model: Any, interventions: Interventions, transcoders: Transcoders | No
         forwards,
         build.lowest,
         build.clock,
-        live.state(),
+        state,
         interventions.active,
         left_out=frozenset(range(live.n_layers)) - frozenset(runs),
         places=tuple(slot[-1] if slot else place for place, slot in enumerate(build.slots)),

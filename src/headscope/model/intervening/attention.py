@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -48,12 +49,13 @@ def knock_out(build: Building, item: KnockOut) -> None:
     build.change(_hook(build, layer, "pattern"), layer, empty)
 
 
-def freeze_pattern(build: Building, item: FreezePattern) -> None:
-    """The plain model's pattern on a prompt."""
+def freeze_pattern(build: Building, item: FreezePattern) -> Iterator[float]:
+    """The plain model's pattern on a prompt; yields when that has run."""
     layer, heads = _heads(build, item.head)
     name = _hook(build, layer, "pattern")
     ids = build.model.tokenize(item.prompt).token_ids
     held = build.model.activations(ids, [Site(name)])[Site(name)][heads]
+    yield 1.0
 
     def hold(pattern: torch.Tensor, hook: Any) -> torch.Tensor:
         length = build.clock.length or pattern.shape[-2]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import torch
@@ -11,7 +11,7 @@ from headscope.errors import RequestError
 from headscope.interventions.kinds import Clamp, Mean, Patch, Positions, Scale, Steer, Zero
 from headscope.interventions.targets import Target, feature, target
 from headscope.model.intervening.building import Building
-from headscope.model.intervening.vectors import vector
+from headscope.model.intervening.vectors import vectors
 from headscope.model.recorded import replaceable
 from headscope.model.runs import Site
 from headscope.model.sites import PatchSite, hook_name
@@ -31,22 +31,24 @@ def scale(build: Building, item: Scale) -> None:
     _edit(build, _target(build, item.component), item.positions, lambda old, _: old * item.factor)
 
 
-def mean(build: Building, item: Mean) -> None:
-    """The mean of an activation over texts."""
+def mean(build: Building, item: Mean) -> Iterator[float]:
+    """The mean of an activation over texts; yields the share done behind each."""
     where = _target(build, item.component)
     rows = []
-    for prompt in item.prompts:
+    for done, prompt in enumerate(item.prompts, 1):
         ids = build.model.tokenize(prompt).token_ids
         first = 1 if len(ids) > 1 and ids[0] == build.model.bos_id else 0
         rows.append(_recorded(build, ids, where)[first:])
+        yield done / len(item.prompts)
     value = torch.cat(rows).mean(0)
     _edit(build, where, item.positions, lambda old, _: value.to(old).expand_as(old))
 
 
-def patch(build: Building, item: Patch) -> None:
-    """An activation of another prompt's run, where tokens meet."""
+def patch(build: Building, item: Patch) -> Iterator[float]:
+    """An activation of another prompt's run, where tokens meet; yields when that has run."""
     where, ids = _target(build, item.component), build.model.tokenize(item.prompt).token_ids
     source = _recorded(build, ids, where)
+    yield 1.0
     meets: dict[tuple[int, ...], torch.Tensor] = {}
 
     def meeting(row: torch.Tensor) -> torch.Tensor:
@@ -92,11 +94,12 @@ def clamp(build: Building, item: Clamp) -> None:
         _clamp_feature(build, item, *found)
 
 
-def steer(build: Building, item: Steer) -> None:
-    """A direction added to the residual stream."""
+def steer(build: Building, item: Steer) -> Iterator[float]:
+    """A direction added to the residual stream; yields the share done behind each text of it."""
     name = f"L{item.layer}.resid_pre"
     where = _target(build, name)
-    added = item.strength * vector(build.model, item.direction, item.layer)
+    found = yield from vectors(build.model, item.direction, (item.layer,))
+    added = item.strength * found[0]
     _edit(build, where, item.positions, lambda old, _: old + added.to(old))
 
 
@@ -105,7 +108,7 @@ def _clamp_feature(build: Building, item: Clamp, layer: int, index: int) -> None
     if transcoders is None:
         raise RequestError(
             f"{item.unit} is a feature, and there are no transcoders.",
-            "Pass applied(model, transcoders).",
+            "Pass transcoders=hs.load_transcoders(...).",
         )
     transcoders.check(build.model.bridge)
     if layer >= len(transcoders):

@@ -38,21 +38,6 @@ class _Reading:
 _Part = _Reading | torch.Tensor
 
 
-def vector(model: LiveModel, direction: Any, layer: int) -> torch.Tensor:
-    """The direction in the stream before block `layer`, float32 `[d_model]`.
-
-    Raises:
-        HeadscopeError: It has another width, or a prompt of it cannot run.
-    """
-    work = vectors(model, direction, (layer,))
-    try:
-        while True:
-            next(work)
-    except StopIteration as end:
-        found: torch.Tensor = end.value[0]
-        return found
-
-
 def vectors(
     model: LiveModel, direction: Any, layers: Sequence[int]
 ) -> Generator[float, None, torch.Tensor]:
@@ -70,7 +55,7 @@ def vectors(
         float32 `[layer, d_model]`; exactly 0 where only rounding is left of a difference.
 
     Raises:
-        HeadscopeError: See `vector`.
+        HeadscopeError: It has another width, or a prompt of it cannot run.
     """
     total, size = torch.zeros(len(layers), model.d_model), torch.zeros(len(layers), 1)
     found = list(_parts(direction, model))
