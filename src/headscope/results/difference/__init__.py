@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar, cast, overload
 
+from headscope.arguments import checked
 from headscope.errors import ResultError
 from headscope.results.difference import grids, patterns
 from headscope.results.grid import Grid
@@ -22,7 +23,8 @@ def difference(one: Grid, other: Grid) -> Grid: ...
 def difference(one: Patterns, other: Patterns) -> Patterns: ...
 @overload
 def difference(one: Grid | Patterns, other: Grid | Patterns) -> Grid | Patterns: ...
-def difference(one: Grid | Patterns, other: Grid | Patterns) -> Grid | Patterns:
+@checked
+def difference(one: Any, other: Any) -> Grid | Patterns:
     """`other` less `one`, cell by cell.
 
     Both are of the same analysis, layers, heads, axes and measures. Where their prompts differ, the
