@@ -66,14 +66,14 @@ def check_every_kind(roots: Locator) -> None:
         _ANSWERS.get(name, _grid_answers)(root)
 
 
-def _grid_answers(root: Locator, across: float = 0.25) -> None:
+def _grid_answers(root: Locator, across: float = 0.25, says: str = ".") -> None:
     """A cell tells its value under the pointer."""
     grid = root.locator(".hs-heatmap-scroller")
     grid.scroll_into_view_if_needed()
     box = grid.bounding_box()
     assert box is not None
     grid.hover(position={"x": box["width"] * across, "y": box["height"] * 0.5})
-    expect(root.locator(".hs-tooltip")).to_contain_text(".")
+    expect(root.locator(".hs-tooltip")).to_contain_text(says)
     style = root.locator(".hs-tooltip").evaluate(
         "(tip) => [getComputedStyle(tip).position, tip.matches(':popover-open')]"
     )
@@ -132,6 +132,7 @@ _ANSWERS: dict[str, Callable[[Locator], None]] = {
     "GraphView": _graph_answers,
     "Generation": _texts_answer,
     "SelfRepair": partial(_grid_answers, across=0.16),  # behind it parts do not apply to each head
+    "ResultView": partial(_grid_answers, says="Δ Probability"),  # where both agree it is plain 0
     "InferenceStages": _curves_answer,
     "Intervene": _bars_answer,
 }
