@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from headscope.widgets.activation_patching import ActivationPatching
     from headscope.widgets.attention import AttentionPatterns
     from headscope.widgets.attribution_graph import AttributionGraph
-    from headscope.widgets.base import close_all
     from headscope.widgets.circuit_discovery import CircuitDiscovery
     from headscope.widgets.compare import Compare
     from headscope.widgets.explorer import Explorer
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from headscope.widgets.intervene import Intervene
     from headscope.widgets.layer_robustness import LayerRobustness
     from headscope.widgets.linking import link, unlink
+    from headscope.widgets.living import close_all
     from headscope.widgets.logit_attribution import LogitAttribution
     from headscope.widgets.logit_lens import LogitLens
     from headscope.widgets.nearest_tokens import NearestTokens
@@ -76,7 +76,7 @@ _HOMES = {
     "ResultView": "result_view",
     "SelfRepair": "self_repair",
     "TaskVectors": "task_vectors",
-    "close_all": "base",
+    "close_all": "living",
     "link": "linking",
     "unlink": "linking",
 }

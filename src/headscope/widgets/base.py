@@ -9,22 +9,20 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ClassVar, Generic, TypeVar, cast
-from weakref import WeakSet
 
-from headscope.arguments import checked
 from headscope.errors import Cancelled, ModelError, ResultError
 from headscope.export.slices import Slices, slices_of
 from headscope.interventions import Interventions
 from headscope.jobs import Job, JobRunner, Step, Steps
 from headscope.model import LiveModel
-from headscope.model.runs import POOL, Site
+from headscope.model.runs import Site
 from headscope.results import CircuitGraph, Grid, Patterns, Prompt
 from headscope.widgets.asks import Answer, Answering, Params
 from headscope.widgets.effects import Effects, Sides, T
 from headscope.widgets.failure import describe
 from headscope.widgets.late import at_next_cell
+from headscope.widgets.living import register
 from headscope.widgets.opened import opened
-from headscope.widgets.page import PageWidget
 from headscope.widgets.prompted import Closed, PromptedPage
 from headscope.widgets.published import PublishedPage
 from headscope.widgets.selection import within
@@ -40,26 +38,6 @@ _budget: ContextVar[float | None] = ContextVar("budget", default=None)
 #: Seconds after which progress that no page acknowledged is sent again all the same.
 ACK_PATIENCE_S = 1.0
 _SHOWN_CHARACTERS = 40
-
-
-_OPEN: WeakSet[PageWidget] = WeakSet()
-
-
-@checked
-def close_all() -> None:
-    """Close every Headscope widget of this process and free the cached runs of every model.
-
-    A widget lives until it is closed, and with it its model: call this where memory runs short. See
-    `HeadscopeWidget.close`.
-    """
-    for widget in list(_OPEN):
-        widget.close()
-    POOL.clear()
-
-
-def register(widget: PageWidget) -> None:
-    """Let `close_all` know of a widget that holds a model or a result."""
-    _OPEN.add(widget)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any, Union
 
 from headscope.arguments import checked
 from headscope.errors import RequestError
-from headscope.widgets.base import register
+from headscope.widgets.living import register
 from headscope.widgets.page import PageWidget
 from headscope.widgets.panes_page import PanesPage, pane
 from headscope.widgets.selection import ANY, Limits

@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from headscope.errors import ResultError
 from headscope.results import CircuitGraph, Grid, Patterns
-from headscope.widgets.base import register
+from headscope.widgets.living import register
 from headscope.widgets.published import PublishedPage
 from headscope.widgets.selection import ANY, Limits
 from headscope.wire import Payload, encode

@@ -17,10 +17,11 @@ from headscope.jobs.runner import CHUNK_S
 from headscope.model import LiveModel
 from headscope.model.intervening import plan
 from headscope.model.runs import Site
-from headscope.widgets.base import FIRST_BUDGET_S, HeadscopeWidget, first_budget, register
+from headscope.widgets.base import FIRST_BUDGET_S, HeadscopeWidget, first_budget
 from headscope.widgets.code import code_of
 from headscope.widgets.failure import describe
 from headscope.widgets.linking import link, unlink
+from headscope.widgets.living import register
 from headscope.widgets.opened import opened
 from headscope.widgets.page import synced
 from headscope.widgets.pairs import PROMPT_FIELDS
