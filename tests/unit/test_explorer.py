@@ -359,3 +359,13 @@ def test_a_script_runs_an_explorer_with_pairs(gpt2: Any) -> None:
     """Patching asks for no logits of a run that the others' needs are kept of."""
     explorer = hs.Explorer(gpt2, PROMPT, "the dog sat on the mat")
     assert set(explorer.run()) >= {"lens", "attention", "attribution", "patching"}
+
+
+def test_a_pane_says_that_interventions_do_not_reach_it(gpt2: Any) -> None:
+    explorer = hs.Explorer(gpt2, PROMPT, "the dog sat on the mat")
+    explorer.interventions = hs.Interventions().zero("L0H0")
+    titles = {pane["name"]: pane["title"] for pane in explorer._panes}
+    assert titles["circuit"] == "Circuit, without interventions"
+    assert titles["lens"] == "Lens"
+    explorer.interventions = hs.Interventions().zero("L0H0").changed(0, on=False)
+    assert next(p["title"] for p in explorer._panes if p["name"] == "circuit") == "Circuit"

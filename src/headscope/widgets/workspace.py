@@ -147,10 +147,17 @@ class Workspace(PanesPage, PromptedPage):
         """Let the page have a pane for each of them."""
         shown = {one["name"]: one for one in self._panes}
         self._panes = [
-            shown.get(name, pane(name, self.views[name].title, self._made.get(name)))
+            shown.get(name, pane(name, self._title(name), self._made.get(name)))
             for name in self._offered()
         ]
         self._fields = list(self.fields) if self.corrupted else []
+
+    def _title(self, name: str) -> str:
+        """What a pane is called: it says so where interventions do not reach its view."""
+        view = self.views[name]
+        acting = bool(self.interventions and self.interventions.active)
+        reached = view.widget.takes_interventions or not acting
+        return view.title if reached else f"{view.title}, without interventions"
 
     def _open(self) -> list[str]:
         return [name for name in self._offered() if not self._is_collapsed(name)]
@@ -388,6 +395,8 @@ class Workspace(PanesPage, PromptedPage):
         name = "prompt" if change is None else change["name"]
         if name == "corrupted":
             self._offer()
+        if name == "interventions":
+            self._panes = [{**one, "title": self._title(one["name"])} for one in self._panes]
         if name == "prompt" or not any(_has_shifts(self.views[one].widget) for one in self._open()):
             self._shifts = []
         self._home.bring(self._look)
