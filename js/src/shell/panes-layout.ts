@@ -15,7 +15,9 @@ export interface Layout {
 export type Move = "up" | "down" | "left" | "right";
 
 /** What a column must have to stand beside another, in CSS pixels. */
-export const LEAST_WIDTH = 320;
+export const LEAST_WIDTH = 280;
+/** Width of a page of columns, in pixels: on a narrower one panes stand below each other. */
+export const LEAST_PAGE = 640;
 const LEAST_HEIGHT = 80;
 /** As many panes or fewer are side by side at first. */
 const SIDE_BY_SIDE = 3;

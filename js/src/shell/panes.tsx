@@ -13,6 +13,7 @@ import sheet from "./panes.css?inline";
 import {
   height,
   type Layout,
+  LEAST_PAGE,
   LEAST_WIDTH,
   layoutOf,
   moved,
@@ -78,7 +79,7 @@ interface PanesProps {
 
 export function Panes({ panes, options, setOptions, width, draw, empty }: PanesProps): JSX.Element {
   const chosen = layoutOf(options, panes);
-  const narrow = width < LEAST_WIDTH * chosen.columns.length;
+  const narrow = width < Math.max(LEAST_PAGE, LEAST_WIDTH * chosen.columns.length);
   const layout = narrow ? stacked(chosen) : chosen;
   /** Shares while a divider is dragged; the kernel hears of the last ones only. */
   const [dragged, setDragged] = useState<readonly number[] | null>(null);
