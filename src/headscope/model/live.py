@@ -18,12 +18,13 @@ from headscope.arguments import short
 from headscope.components import Layout
 from headscope.errors import ModelError, ResultError
 from headscope.model.capabilities import Capabilities, capabilities, name_of
+from headscope.model.expected import Expected
 from headscope.model.inventory import Inventory
 from headscope.model.layout import layout
 from headscope.model.memory import pass_bytes, refuse_if_too_large, site_bytes
 from headscope.model.readout import ReadOut
 from headscope.model.recorded import leaving_no_trace
-from headscope.model.runs import LOGITS, POOL, Pool, RunCache, Site
+from headscope.model.runs import LOGITS, Pool, RunCache, Site
 from headscope.model.tokens import PromptLike, Tokens
 from headscope.model.watching import Observer, Watch
 from headscope.results import JsonValue, NextToken, Prompt, Provenance
@@ -75,7 +76,7 @@ class LiveModel:
         capabilities(bridge)  # refuses what cannot be read at all
         self._inventory = Inventory.of(bridge)
         self._acting: Acting | None = None
-        self._expected: tuple[tuple[int, ...], tuple[Site, ...]] = (), ()
+        self._expected = Expected((), ())
 
     @classmethod
     def of(cls, source: Any) -> LiveModel:
@@ -258,20 +259,23 @@ class LiveModel:
         acting = self._acting
         if acting is not None and not acting.in_order:
             stop_at_layer = None  # a layer that is watched may run above it
-        expected = self._expected_in(tuple(token_ids)) if stop_at_layer is None else []
-        watch = Watch(observers, self.left_out, [(site.hook, keep) for site, keep in expected])
         positions = [position % len(token_ids) for position in logits_at]
-        if stop_at_layer is None:
-            kept_logits = self._replayed(tuple(token_ids), observers, positions)
-            if kept_logits is not None:
-                return kept_logits
+        more: tuple[Site, ...] = ()
+        # On an accelerator a run costs less than to bring all that back.
+        if stop_at_layer is None and self.device == "cpu" and self._expected.is_of(token_ids):
+            runs = self.open_runs()
+            replayed = self._expected.replayed(runs, observers, positions)
+            if replayed is not None:
+                return replayed
+            more = self._expected.missing(runs, self.bridge)
+        watch = Watch(observers, self.left_out, self._expected.keepers(runs, more) if more else ())
         fwd_hooks: list[tuple[str, Any]] = [*watch.hooks()]
         narrow = stop_at_layer is None and not self._inventory.hooks()
         n_logits = len(positions) if narrow else len(token_ids) if stop_at_layer is None else 0
         n_layers = self.n_layers if stop_at_layer is None else stop_at_layer
         needs = Counter({self.device: work})
         needs[self.device] += pass_bytes(self.bridge, len(token_ids), n_layers, n_logits)
-        needs["cpu"] += kept + sum(self._site_bytes(site, token_ids) for site, _ in expected)
+        needs["cpu"] += kept + sum(self._site_bytes(site, token_ids) for site in more)
         refuse_if_too_large(needs, f"{self.name} on {len(token_ids)} tokens")
         if narrow:
             fwd_hooks.append(("unembed.hook_in", lambda stream, hook: stream[:, positions]))
@@ -341,41 +345,7 @@ class LiveModel:
 
         So that it runs once for all of them. Replaces what was expected before.
         """
-        self._expected = tuple(token_ids), tuple(sites)
-
-    def _expected_in(self, token_ids: tuple[int, ...]) -> list[tuple[Site, Observer]]:
-        """What a run of `token_ids` is to keep, and what keeps it."""
-        of, sites = self._expected
-        if of != token_ids or self._inventory.hooks():
-            return []
-        runs = self.open_runs()
-
-        def keep(site: Site) -> Observer:
-            return lambda activation: runs.put((token_ids, site), site.of(activation))
-
-        names = self.bridge.hook_dict.keys()
-        wanted = [s for s in sites if s.hook in names and runs.get((token_ids, s)) is None]
-        fits = sum(self._site_bytes(site, token_ids) for site in wanted) <= POOL.budget // 2
-        return [(site, keep(site)) for site in wanted] if fits else []
-
-    def _replayed(
-        self, token_ids: tuple[int, ...], observers: Mapping[str, Observer], positions: list[int]
-    ) -> torch.Tensor | None:
-        """Show observers what a run that expected them has kept; its logits. None: it did not.
-
-        Not on an accelerator: there a run costs less than to bring it all back.
-        """
-        if self._expected[0] != token_ids or self.device != "cpu":
-            return None
-        runs = self.open_runs()
-        rows = [Site(LOGITS, 0, position) for position in positions]
-        sites = [*map(Site, observers), *rows]
-        found = [kept for site in sites if (kept := runs.get((token_ids, site))) is not None]
-        if len(found) < len(sites):
-            return None
-        for observer, activation in zip(observers.values(), found, strict=False):
-            observer(activation)
-        return torch.stack(found[len(observers) :]) if rows else torch.empty(0, self.d_vocab)
+        self._expected = Expected(tuple(token_ids), tuple(sites))
 
     def _site_bytes(self, site: Site, token_ids: Sequence[int]) -> int:
         return site_bytes(self.bridge, site, len(token_ids))

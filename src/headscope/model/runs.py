@@ -97,6 +97,11 @@ class RunCache:
         pool.join(self)
 
     @property
+    def budget(self) -> int:
+        """Most bytes that are kept at any time, those of other caches of the pool included."""
+        return self._pool.budget
+
+    @property
     def oldest(self) -> int:
         """When the tensor not used for longest was used; there must be one."""
         return next(iter(self._tensors.values()))[0]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import traitlets as t
@@ -12,19 +10,15 @@ import traitlets as t
 from headscope.analyses import prediction_effect
 from headscope.analyses.prediction_effect import Before, PredictionEffectRequest
 from headscope.arguments import checked
-from headscope.errors import PromptError
 from headscope.jobs import Steps
-from headscope.model import LiveModel
 from headscope.results import Grid
-from headscope.widgets.base import HeadscopeWidget
 from headscope.widgets.page import synced
 from headscope.widgets.pairs import field
-from headscope.widgets.prompt import PromptSource
-from headscope.widgets.selection import Limits
+from headscope.widgets.two_prompts import TwoPrompts
 from headscope.wire.messages import FieldSpec
 
 
-class Intervene(HeadscopeWidget[Grid]):
+class Intervene(TwoPrompts[Grid]):
     """Interventions on a model, live: a list to edit, and the next token with them and without.
 
     The page switches, weighs, moves and undoes the interventions, and adds others to whatever is
@@ -66,7 +60,6 @@ class Intervene(HeadscopeWidget[Grid]):
     has_effects = False
     view_bundle = "bars"
 
-    corrupted: str = synced(t.Unicode(""))
     answer: Any = synced(t.Any(""))
     position: int = synced(t.Int(-1))
 
@@ -83,22 +76,17 @@ class Intervene(HeadscopeWidget[Grid]):
         transcoders: Any = None,
         selection: Mapping[str, int | str | None] | None = None,
     ) -> None:
-        self._corrupted = PromptSource(LiveModel.of(model))
         self._before: Before | None = None
         super().__init__(
             model, prompt, selection=selection, interventions=interventions,
             answer="" if answer is None else answer, position=position,
-            corrupted="" if corrupted is None else self._corrupted.read(corrupted),
-            transcoders=transcoders,
+            corrupted=corrupted, transcoders=transcoders,
         )  # fmt: skip
 
     def close(self) -> None:
         """As `HeadscopeWidget.close`."""
-        was_open = self.comm is not None
         super().close()
-        if was_open:
-            self._corrupted = PromptSource(self._model)
-            self._before = None
+        self._before = None
 
     def _forget(self) -> None:
         super()._forget()
@@ -118,17 +106,3 @@ class Intervene(HeadscopeWidget[Grid]):
         if before is None or not before.is_of(self._model, request):
             self._before = before = yield from prediction_effect.before(self._model, request)
         return (yield from prediction_effect.run(self._model, request, before))
-
-    def _limits(self) -> Limits:
-        limits = super()._limits()
-        with suppress(PromptError):
-            other = len(self._corrupted.tokenize(self.corrupted).tokens)
-            return replace(limits, positions=max(limits.positions, other))
-        return limits
-
-    def _besides(self) -> dict[str, Any]:
-        found = super()._besides()
-        other = self._corrupted.source(self.corrupted)
-        if not isinstance(other, str):
-            found["corrupted"] = list(other)
-        return found

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
 from typing import Any, ClassVar, cast
 
 import traitlets as t
@@ -12,14 +10,11 @@ import traitlets as t
 from headscope.analyses.metrics import METRICS, TITLES
 from headscope.analyses.prompt_pairs import Answer as AnswerText
 from headscope.analyses.prompt_pairs import Pair, pairs_of
-from headscope.errors import PromptError
-from headscope.model import LiveModel
 from headscope.results import Grid
 from headscope.widgets.asks import Answer, Answering, Params
-from headscope.widgets.base import HeadscopeWidget, R
+from headscope.widgets.base import R
 from headscope.widgets.page import synced
-from headscope.widgets.prompt import PromptSource
-from headscope.widgets.selection import Limits
+from headscope.widgets.two_prompts import TwoPrompts
 from headscope.wire.messages import Choice, FieldSpec
 
 
@@ -58,7 +53,7 @@ METRIC = field(
 JUDGEMENT_FIELDS: tuple[FieldSpec, ...] = (DIRECTION, METRIC)
 
 
-class PromptPairs(HeadscopeWidget[R]):
+class PromptPairs(TwoPrompts[R]):
     """A live view of one analysis of a prompt pair, or of a set of them.
 
     Args:
@@ -72,7 +67,6 @@ class PromptPairs(HeadscopeWidget[R]):
 
     pausable: ClassVar[bool] = True
 
-    corrupted: str = synced(t.Unicode(""))
     answer: Any = synced(t.Any(""))
     wrong: Any = synced(t.Any(""))
     metric: str = synced(t.Unicode("logit_diff"))
@@ -88,40 +82,21 @@ class PromptPairs(HeadscopeWidget[R]):
         selection: Mapping[str, int | str | None] | None = None,
         **fields: Any,
     ) -> None:
-        live = LiveModel.of(model)
         pairs = pairs_of(clean, corrupted, answer, wrong)
         first = pairs[0]
         self._given = pairs
-        self._corrupted = PromptSource(live)
         super().__init__(
             model,
             first.clean,
             selection=selection,
-            corrupted="" if first.corrupted is None else self._corrupted.read(first.corrupted),
+            corrupted=first.corrupted,
             answer="" if first.answer is None else first.answer,
             wrong="" if first.wrong is None else first.wrong,
             **fields,
         )
 
-    def close(self) -> None:
-        """As `HeadscopeWidget.close`."""
-        was_open = self.comm is not None  # or it was never made: its model was refused
-        super().close()
-        if was_open:
-            self._corrupted = PromptSource(self._model)
-
-    def _limits(self) -> Limits:
-        limits = super()._limits()
-        length = limits.positions
-        with suppress(PromptError):
-            length = max(length, len(self._corrupted.tokenize(self.corrupted).tokens))
-        return replace(limits, positions=length)
-
     def _besides(self) -> dict[str, Any]:
         found = super()._besides()
-        other = self._corrupted.source(self.corrupted)
-        if not isinstance(other, str):
-            found["corrupted"] = list(other)
         pairs = self._pairs(self._prompts.source(self.prompt))
         if len(pairs) > 1:
             found["pairs"] = [[p.clean, p.corrupted, p.answer, p.wrong] for p in pairs]
@@ -131,7 +106,7 @@ class PromptPairs(HeadscopeWidget[R]):
         """The pairs to run: the set that was given, until its first pair is edited."""
         pair = Pair(
             prompt,
-            self._corrupted.source(self.corrupted) or None,
+            self._other(),
             _given(self.answer),
             _given(self.wrong),
         )

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import traitlets as t
@@ -12,19 +10,15 @@ import traitlets as t
 from headscope.analyses import self_repair
 from headscope.analyses.self_repair import SelfRepairRequest
 from headscope.arguments import checked
-from headscope.errors import PromptError
 from headscope.jobs import Steps
-from headscope.model import LiveModel
 from headscope.results import Grid
-from headscope.widgets.base import HeadscopeWidget
 from headscope.widgets.page import synced
 from headscope.widgets.pairs import field
-from headscope.widgets.prompt import PromptSource
-from headscope.widgets.selection import Limits
+from headscope.widgets.two_prompts import TwoPrompts
 from headscope.wire.messages import FieldSpec
 
 
-class SelfRepair(HeadscopeWidget[Grid]):
+class SelfRepair(TwoPrompts[Grid]):
     """Self-repair, live: a head is ablated, and its lost direct effect is told from what follows.
 
     `result` is a `Grid` `[ablated, part]` of changes of the answer's logit (difference): in total,
@@ -67,7 +61,6 @@ class SelfRepair(HeadscopeWidget[Grid]):
     answer: Any = synced(t.Any(""))
     wrong: Any = synced(t.Any(""))
     heads: str = synced(t.Unicode(""))
-    corrupted: str = synced(t.Unicode(""))
     position: int = synced(t.Int(-1))
 
     @checked
@@ -83,20 +76,11 @@ class SelfRepair(HeadscopeWidget[Grid]):
         position: int = -1,
         selection: Mapping[str, int | str | None] | None = None,
     ) -> None:
-        self._corrupted = PromptSource(LiveModel.of(model))
         super().__init__(
             model, prompt, selection=selection,
             answer="" if answer is None else answer, wrong="" if wrong is None else wrong,
-            heads=heads, position=position,
-            corrupted="" if corrupted is None else self._corrupted.read(corrupted),
+            heads=heads, corrupted=corrupted, position=position,
         )  # fmt: skip
-
-    def close(self) -> None:
-        """As `HeadscopeWidget.close`."""
-        was_open = self.comm is not None
-        super().close()
-        if was_open:
-            self._corrupted = PromptSource(self._model)
 
     def _request(self, prompt: str | tuple[int, ...]) -> SelfRepairRequest:
         return SelfRepairRequest(
@@ -104,20 +88,9 @@ class SelfRepair(HeadscopeWidget[Grid]):
             answer=None if self.answer in ("", None) else self.answer,
             wrong=None if self.wrong in ("", None) else self.wrong,
             heads=tuple(self.heads.replace(",", " ").split()),
-            corrupted=self._corrupted.source(self.corrupted) or None,
+            corrupted=self._other(),
             position=self.position,
         )
 
     def _analyse(self, request: SelfRepairRequest) -> Steps[Grid]:
         return self_repair.run(self._model, request)
-
-    def _limits(self) -> Limits:
-        limits = super()._limits()
-        with suppress(PromptError):
-            other = len(self._corrupted.tokenize(self.corrupted).tokens)
-            return replace(limits, positions=max(limits.positions, other))
-        return limits
-
-    def _besides(self) -> dict[str, Any]:
-        other = self._corrupted.source(self.corrupted)
-        return super()._besides() | ({} if isinstance(other, str) else {"corrupted": list(other)})
