@@ -411,3 +411,16 @@ def test_a_layer_is_left_out_where_attention_and_mlp_run_side_by_side(neox: Any)
 def test_graphs_have_no_difference() -> None:
     graph = build.circuit_graph()
     assert [*Effects((None, None), graph, graph)] == ["with", "without"]
+
+
+def test_a_difference_where_nothing_acts_is_0(gpt2: Any) -> None:
+    """Not the plain result, which would pass for one."""
+    lens = hs.LogitLens(gpt2, PROMPT, interventions=LISTS["head"])
+    lens.effect = "difference"
+    assert abs(lens.result.values).max() > 0
+    lens.interventions = None
+    assert (lens.result.values == 0).all()
+    assert lens.result.provenance.analysis == "difference"
+    effects = hs.Intervene(gpt2, PROMPT, LISTS["head"])
+    effects.effect = "difference"  # an explorer sets it on every view
+    assert effects.result["probability"].max() > 0

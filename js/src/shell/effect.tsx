@@ -21,9 +21,9 @@ export function EffectChoice({
   host: Host;
   state: HostState;
 }): JSX.Element | null {
-  const acting = state.interventions?.filter(({ on }) => on).length;
-  // There is nothing to choose before both have been computed.
-  if (!acting || !state.shifts.length) return null;
+  const acting = state.interventions?.filter(({ on }) => on).length ?? 0;
+  // There is nothing to choose before both have been computed, or where both are the same.
+  if (acting ? !state.shifts.length : state.effect === "with") return null;
   const options = CHOICES.map(({ value, title, help }) => {
     const there = host.live || state.effects.includes(value);
     return { value, title, help: liveTitle(there, help), disabled: !there };
@@ -31,7 +31,7 @@ export function EffectChoice({
   return (
     <div class="hs-toolbar hs-effect">
       <span class="hs-acting">
-        {acting === 1 ? "1 intervention acts" : `${acting} interventions act`}
+        {acting === 1 ? "1 intervention acts" : `${acting || "No"} interventions act`}
       </span>
       <Segmented label="Show" options={options} value={state.effect} onChange={host.setEffect} />
     </div>

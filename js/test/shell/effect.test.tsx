@@ -59,6 +59,12 @@ it.each([
   expect(page.all('[aria-label="Show"]')).toHaveLength(0);
 });
 
+it("leaves a way back from a difference of nothing", async () => {
+  const page = await open(model({ interventions: [], effect: "difference", _shifts: [] }));
+  const group = page.find('[role="radiogroup"][aria-label="Show"]');
+  expect(group.parentElement?.textContent).toContain("No interventions act");
+});
+
 it("shows each next token before and after, and says both", async () => {
   const page = await open(model());
   const [first, second] = page.all(".hs-next-token");

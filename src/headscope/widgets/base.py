@@ -310,13 +310,18 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
             f"{tokens}{self.status['state']})"
         )
 
+    @property
+    def _side(self) -> Effect:
+        """Which of its results is shown; one that compares by itself has a single one."""
+        return self.effect if self.has_effects else "with"
+
     def _payload(self) -> Payload | None:
         return None if self._value is None else encode(self._value)
 
     def _other_effects(self) -> Mapping[Effect, Slices]:
         if self._effects.plan is None:
             return {}
-        results = {effect: of for effect, of in self._effects.items() if effect != self.effect}
+        results = {effect: of for effect, of in self._effects.items() if effect != self._side}
         return {e: slices_of(of, self._shown_view, self.selection) for e, of in results.items()}
 
     @property
@@ -346,7 +351,7 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
     def _ask(self, question: Callable[[R], T], less: Callable[[T, T], T] | None = None) -> T:
         """Ask the model about what is shown, on the model as it was computed on; see `Effects`."""
         shown = self._unchanged(self._shown())
-        return self._effects.ask(self.effect, lambda: question(shown), less)
+        return self._effects.ask(self._side, lambda: question(shown), less)
 
     # From traits to a job.
 
@@ -359,7 +364,7 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
 
     def _show_effect(self) -> None:
         """Show what `effect` says, of what is there already."""
-        found = self._effects.shown(self.effect)
+        found = self._effects.shown(self._side)
         if found is not None and found is not self._value and self.comm is not None:
             self._value = found
             self._give(encode(found))
@@ -417,7 +422,7 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
             self._model, request, interventions, self._analyse, self._as_it_ran, self._laid_out_as,
             self._transcoders,
         )  # fmt: skip
-        return effects, encode(cast("R", effects.shown(self.effect)))
+        return effects, encode(cast("R", effects.shown(self._side)))
 
     # From a job to the page.
 
@@ -439,13 +444,13 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
     def _take_partial(self, job: Job[Any]) -> None:
         effects: Effects[R] | None = job.partial
         if effects is not None:
-            found = effects.shown(self.effect)
+            found = effects.shown(self._side)
             if found is not None:
                 self._take(effects, encode(found))
             job.partial = None
 
     def _take(self, effects: Effects[R], payload: Payload) -> None:
-        self._effects, self._value = effects, effects.shown(self.effect)
+        self._effects, self._value = effects, effects.shown(self._side)
         self._shifts = [cast("TokenShift", dataclasses.asdict(s)) for s in effects.shifts]
         self._give(payload)
         self._valued_at, self._valued_on = self._begun_at, self._begun_on

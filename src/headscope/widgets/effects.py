@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from typing import Any, Generic, TypeVar, cast, get_args
 
@@ -29,7 +29,7 @@ class Effects(Mapping[Effect, R]):
     """Results of one request: `with` interventions, `without` them, and their `difference`.
 
     The difference is the former less the latter; graphs have none. Where no intervention acts,
-    `with` is `without`; while they are computed some are missing.
+    `with` is `without` and the difference 0; while they are computed some are missing.
 
     Args:
         requests: What was asked of the plain model, and with interventions.
@@ -78,7 +78,7 @@ class Effects(Mapping[Effect, R]):
 
     def shown(self, effect: Effect) -> R | None:
         """What a widget shows whose `effect` this is; None: it is not there yet."""
-        return self.get(effect if self.plan is not None else "without")
+        return self.get(effect)
 
     def ask(
         self,
@@ -96,14 +96,14 @@ class Effects(Mapping[Effect, R]):
         Raises:
             RequestError: A difference was asked what has none.
         """
-        if self.plan is None or effect == "without":
+        if effect == "without":
             return question()
         if effect == "difference" and less is None:
             raise RequestError(
                 "This is asked of one model, and a difference is of two.",
                 "Show it with or without the interventions.",
             )
-        with self.plan.acting():
+        with nullcontext() if self.plan is None else self.plan.acting():
             answer = question()
         return answer if effect == "with" or less is None else less(answer, question())
 
