@@ -140,3 +140,9 @@ def test_the_record_says_what_was_done_to_the_rows(gpt2: Any) -> None:
     }
     assert [to for to in told if "gain" in told[to]] == ["unembedding", "encoder"]
     assert [to for to in told if "mean row" in told[to]] == ["unembedding", "embedding"]
+
+
+def test_a_direction_that_cancels_is_refused(gpt2: Any) -> None:
+    nothing = hs.Vector((0.0,) * gpt2.cfg.d_model)
+    with pytest.raises(hs.RequestError, match="comes to 0 at every layer"):
+        hs.NearestTokens(gpt2, nothing).run()

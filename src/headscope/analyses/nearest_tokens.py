@@ -98,6 +98,11 @@ def run(model: LiveModel, request: NearestTokensRequest) -> Steps[Grid]:
     for share in taken():
         yield Step(_RUNS_SHARE * share, "Running the model")
         model.still(state, "the first text ran")
+    if not found[0].any():
+        raise RequestError(
+            f"{request.of} comes to 0 at every layer, which is near nothing.",
+            "Write a direction whose terms do not cancel: 'Paris - France + Italy'.",
+        )
     for share in part(search.pieces(found[0]), _RUNS_SHARE, 1 - _RUNS_SHARE):
         yield Step(share, "Comparing")
         model.still(state, "the first text ran")

@@ -488,8 +488,12 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
         if self._closed:
             return Closed.error()
         if self.status["state"] == "error":
-            why = f"There is no result: {self.last_error}"
-        elif self._begun_at != self._edits:
+            return ResultError(
+                f"There is no result: {self.last_error}",
+                "What is assigned in its place is computed at once; what was mended elsewhere, by "
+                "widget.run().",
+            )
+        if self._begun_at != self._edits:
             why = "The prompt or a field was changed and nothing was computed for it yet."
         else:
             why = f"There is no result: the computation is {self.status['state']}."
