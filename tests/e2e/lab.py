@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Iterator
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import nbformat
+from jupyter_client.blocking.client import BlockingKernelClient
 from playwright.sync_api import BrowserContext, Page
 
 from tests.e2e.servers import serving
@@ -52,12 +56,24 @@ RESTART = """async () => {
 }"""
 
 
+#: Makes a kernel as good as new, but for what it has imported.
+CLEAN = """
+from ipywidgets import Widget
+Widget.close_all()
+get_ipython().reset(new_session=True)
+"""
+
+
 class Lab:
-    """A running JupyterLab server on a folder of notebooks."""
+    """A running JupyterLab server on a folder of notebooks.
+
+    Importing torch takes a kernel many times as long as most tests, so they share one.
+    """
 
     def __init__(self, url: str, root: Path) -> None:
         self.url = url
         self.root = root
+        self._kernel: str | None = None
 
     def write(self, name: str, *cells: str) -> str:
         """Write a notebook of code cells."""
@@ -69,12 +85,21 @@ class Lab:
         return name
 
     def open(
-        self, context: BrowserContext, name: str, *, run: bool = True, app: str = "lab/tree"
+        self,
+        context: BrowserContext,
+        name: str,
+        *,
+        run: bool = True,
+        app: str = "lab/tree",
+        own_kernel: bool = False,
     ) -> Notebook:
         """Open a notebook, wait until its kernel answers, and run it.
 
-        `app` is `notebooks` for Notebook 7.
+        `app` is `notebooks` for Notebook 7; `own_kernel` is for what ends its kernel, or depends on
+        all that it has run.
         """
+        if not own_kernel:
+            self._share_kernel(name)
         page = context.new_page()
         page.goto(f"{self.url}/{app}/{name}?reset")
         page.wait_for_function("() => window.jupyterapp?.shell.currentWidget?.context")
@@ -83,6 +108,31 @@ class Lab:
         if run:
             notebook.run_all()
         return notebook
+
+    def _share_kernel(self, name: str) -> None:
+        """Give a notebook that is about to be opened the shared kernel, cleaned."""
+        kernel: dict[str, str] = {"name": "python3"}
+        if self._kernel is not None:
+            self._clean(self._kernel)
+            kernel = {"id": self._kernel}
+        session = {"path": name, "name": name, "type": "notebook", "kernel": kernel}
+        self._kernel = self._post("/api/sessions", session)["kernel"]["id"]
+
+    def _post(self, path: str, body: Mapping[str, Any]) -> Any:
+        data = json.dumps(body).encode()
+        with urllib.request.urlopen(urllib.request.Request(self.url + path, data)) as answer:
+            return json.load(answer)
+
+    def _clean(self, kernel: str) -> None:
+        runtime = self.root.with_name("home") / "runtime"
+        client = BlockingKernelClient()
+        client.load_connection_file(str(runtime / f"kernel-{kernel}.json"))
+        client.start_channels()
+        try:
+            reply = client.execute(CLEAN, reply=True, timeout=60, store_history=False)
+            assert reply["content"]["status"] == "ok", reply["content"]
+        finally:
+            client.stop_channels()
 
 
 class Notebook:
@@ -101,6 +151,13 @@ class Notebook:
     def python(self, code: str) -> str:
         """Run code in the notebook's kernel and return what it printed."""
         return str(self.page.evaluate(EXECUTE, code)).strip()
+
+    def becomes(self, code: str, printed: str, timeout_s: float = 15) -> None:
+        """Wait until code prints this: what is done in the page takes its time to Python."""
+        deadline = time.monotonic() + timeout_s
+        while (last := self.python(code)) != printed:
+            assert time.monotonic() < deadline, f"{code} prints {last}, not {printed}"
+            time.sleep(0.05)
 
     def restart(self) -> None:
         """Restart the kernel, and wait until the new one answers."""

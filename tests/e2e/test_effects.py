@@ -33,6 +33,8 @@ def test_a_view_shows_what_interventions_do(lab: Lab, browser: BrowserContext) -
     assert notebook.python("print(w.effect, w.status['job'])") == f"difference {job}"
 
     notebook.python("w.interventions = w.interventions.changed(0, on=False)")
+    expect(root.locator(".hs-effect")).to_contain_text("No interventions act")
+    with_.click()
     expect(root.locator(".hs-effect")).to_have_count(0)
     expect(root.locator(".hs-title")).not_to_contain_text("difference")
     page.close()

@@ -58,7 +58,7 @@ def test_name_movers_are_found_ablated_undone_and_saved(
     assert python(notebook, "[*map(str, explorer.lens.interventions)]") == [
         f"{head} := 0" for head in NAME_MOVERS
     ]
-    assert python(notebook, "explorer.attention.selection['component']") == "L3H5"
+    notebook.becomes("print(explorer.attention.selection['component'])", "L3H5")
 
     # Steps back, and forth again, by key.
     page.get_by_role("button", name="Undo").first.click()
@@ -78,12 +78,7 @@ def test_name_movers_are_found_ablated_undone_and_saved(
     before = divider.get_attribute("aria-valuenow")
     divider.press("Shift+ArrowLeft")
     expect(divider).not_to_have_attribute("aria-valuenow", str(before))
-    for _ in range(50):  # the page's message may be on its way
-        if python(notebook, "explorer.view.get('shares', [1])[0]") == 0.4:
-            break
-        page.wait_for_timeout(100)
-    else:
-        raise AssertionError("Python was not told how wide the columns are.")
+    notebook.becomes("print(explorer.view.get('shares', [1])[0])", "0.4")
 
     saved = tmp_path / "explorer.html"
     notebook.python(f"explorer.save_html({str(saved)!r})")

@@ -20,7 +20,7 @@ def chosen(root: Locator, *keys: str) -> None:
 
 def lens(lab: Lab, browser: BrowserContext, name: str) -> tuple[Notebook, Locator]:
     cells = (MODEL, "lens = hs.LogitLens(model, 'The capital of Texas is')\nlens")
-    notebook = lab.open(browser, lab.write(name, *cells))
+    notebook = lab.open(browser, lab.write(name, *cells), own_kernel=True)
     return notebook, widget(notebook.page, "Logit lens")
 
 
@@ -70,7 +70,7 @@ def test_a_kernel_that_dies_is_said_without_a_touch(lab: Lab, browser: BrowserCo
 def test_a_busy_kernel_is_waited_for_and_a_gone_one_is_not(
     lab: Lab, browser: BrowserContext
 ) -> None:
-    notebook = lab.open(browser, lab.write("busy.ipynb", LONG_PROMPT))
+    notebook = lab.open(browser, lab.write("busy.ipynb", LONG_PROMPT), own_kernel=True)
     root = widget(notebook.page, "Attention patterns")
     badge = root.locator(".hs-badge")
     panel = root.locator("figcaption strong")

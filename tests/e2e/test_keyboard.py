@@ -233,7 +233,7 @@ def test_jupyterlabs_own_keys_stay_out(lab: Lab, browser: BrowserContext) -> Non
     keys(page, "a", "b", "x", "m", "j", "d", "d", "Escape")
     expect(said(root)).to_have_text("Unpinned")
     expect(grid).to_be_focused()
-    assert notebook.python("print(lens.selection['token'])") == "None"
+    notebook.becomes("print(lens.selection['token'])", "None")
     kinds = "() => jupyterapp.shell.currentWidget.content.widgets.map((cell) => cell.model.type)"
     assert page.evaluate(kinds) == ["code", "code"]
     page.close()

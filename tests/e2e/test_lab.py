@@ -81,7 +81,7 @@ def test_an_edit_in_the_page_recomputes_and_a_pick_reaches_python(
     box.press("Enter")
     expect(root.locator(".hs-next-token").first).to_be_enabled()
     expect(root.locator(".hs-previous")).to_have_count(0)
-    assert notebook.python("print(attn.prompt)") == "Monday Tuesday Wednesday Thursday"
+    notebook.becomes("print(attn.prompt)", "Monday Tuesday Wednesday Thursday")
     ran = json.loads(
         notebook.python("import json; print(json.dumps(attn.result.provenance.prompts[0].tokens))")
     )
@@ -91,9 +91,7 @@ def test_an_edit_in_the_page_recomputes_and_a_pick_reaches_python(
     overview.focus()
     for key in ("ArrowRight", "ArrowRight", "ArrowDown", "Enter"):
         overview.press(key)
-    page.wait_for_timeout(300)
-    picked = json.loads(notebook.python("print(json.dumps(dict(attn.selection)))"))
-    assert (picked["layer"], picked["head"]) == (1, 2)
+    notebook.becomes("print(attn.selection['layer'], attn.selection['head'])", "1 2")
 
     notebook.python("attn.selection = {'layer': 3, 'head': 5}")
     expect(root.get_by_text("L3H5").first).to_be_visible()
@@ -184,7 +182,7 @@ def test_the_theme_is_followed(lab: Lab, browser: BrowserContext) -> None:
 def test_the_bundle_travels_once_for_all_widgets(lab: Lab, browser: BrowserContext) -> None:
     cell = "ws = [hs.LogitLens(model, p) for p in ('A B C', 'D E F', 'G H I')]\n"
     name = lab.write("once.ipynb", MODEL, cell + "for w in ws: display(w)")
-    notebook = lab.open(browser, name)
+    notebook = lab.open(browser, name, own_kernel=True)
     expect(notebook.page.locator(".hs-root canvas").first).to_be_visible()
     code = (
         "from ipywidgets.widgets.widget import _instances; "

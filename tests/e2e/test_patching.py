@@ -18,14 +18,14 @@ CORRUPTED = "When Anna and Mark went to the store, Mark gave a drink to"
 LONGER = "When Anna and Mark went to the big old store, Mark gave a drink to"
 TITLE = "Activation patching"
 
-#: Twelve layers with random weights take seconds, so that estimates are seen before exact values.
+#: Layers with random weights take seconds, so that estimates are seen before exact values.
 SLOW = """
 import torch, headscope as hs
 from transformers import GPT2Config, GPT2LMHeadModel
 from transformer_lens.model_bridge.sources import build_bridge_from_module
 torch.manual_seed(0)
 demo = hs.load_demo()
-config = GPT2Config(vocab_size=demo.cfg.d_vocab)
+config = GPT2Config(vocab_size=demo.cfg.d_vocab, n_layer=6)
 slow = build_bridge_from_module(
     GPT2LMHeadModel(config).eval(), "GPT2LMHeadModel", hf_config=config,
     tokenizer=demo.tokenizer, model_name="slow")
@@ -67,7 +67,7 @@ def test_a_typed_pair_is_estimated_then_exact_and_goes_on_after_pause_and_cancel
 ) -> None:
     notebook = lab.open(browser, lab.write("patch-slow.ipynb", SLOW))
     root = widget(notebook.page, TITLE)
-    expect(root.locator(".hs-legend-state")).to_have_text(["24 exact"])
+    expect(root.locator(".hs-legend-state")).to_have_text(["12 exact"])
 
     other = root.get_by_label("Corrupted", exact=True)
     other.fill(LONG_CORRUPTED)
@@ -78,9 +78,9 @@ def test_a_typed_pair_is_estimated_then_exact_and_goes_on_after_pause_and_cancel
     estimates = root.locator(".hs-legend-state", has_text="estimate")
     expect(estimates).to_be_visible()
     seen = counts(root)
-    assert seen["exact"] >= 12 * 34, "nothing differs before the first token that does"
+    assert seen["exact"] >= 6 * 34, "nothing differs before the first token that does"
     cells = sum(seen.values())
-    assert cells == 12 * int(notebook.python("print(len(w._shown().axes[1]))"))
+    assert cells == 6 * int(notebook.python("print(len(w._shown().axes[1]))"))
     expect(root.locator(".hs-outdated, .hs-previous")).to_have_count(0)
 
     root.get_by_role("button", name="Pause").click()
@@ -112,11 +112,12 @@ def test_a_cell_shows_its_runs_is_pinned_and_patched_with_others(
     effect = float(notebook.python("print(w.result['effect'][1, 14])"))
     expect(root.locator(".hs-tooltip")).to_contain_text(f"{effect:.4g} (exact)")
     grid.click(position=spot)
-    assert json.loads(notebook.python("import json; print(json.dumps(w.selection))"))["layer"] == 1
+    notebook.becomes("print(w.selection['layer'])", "1")
     runs = root.locator(".hs-runs tbody tr")
     outcome = json.loads(
         notebook.python(
-            "o = w.outcome(1, 14); print(json.dumps([o.metric, [t.patched for t in o.tokens]]))"
+            "import json; o = w.outcome(1, 14); "
+            "print(json.dumps([o.metric, [t.patched for t in o.tokens]]))"
         )
     )
     assert runs.first.locator("td").all_inner_texts() == [
@@ -134,11 +135,12 @@ def test_a_cell_shows_its_runs_is_pinned_and_patched_with_others(
     root.get_by_role("button", name="Patch these").click()
     pinned = root.locator(".hs-pinned .hs-token")
     expect(pinned).to_have_count(2)
+    notebook.becomes("print(len(w.pinned))", "2")
     on_top = notebook.python("print(w.run().provenance.parameters['pinned'])")
     assert json.loads(on_top)[0]["label"] in pinned.first.inner_text()
     root.get_by_role("button", name="Remove all").click()
     expect(pinned).to_have_count(0)
-    assert notebook.python("print(w.pinned)") == "()"
+    notebook.becomes("print(w.pinned)", "()")
     notebook.page.close()
 
 
@@ -153,9 +155,7 @@ def test_tokens_are_realigned_by_key_and_by_mouse(lab: Lab, browser: BrowserCont
     expect(store).to_have_attribute("aria-label", re.compile("meets corrupted 9 ·old"))
     expect(store).to_be_focused()
     store.press("ArrowLeft")
-    assert json.loads(notebook.python("print(w.run().alignment.source.tolist())"))[8:11] == [
-        8, -1, -1,
-    ]  # fmt: skip
+    notebook.becomes("print(w.run().alignment.source.tolist()[8:11])", "[8, -1, -1]")
 
     box = store.bounding_box()
     assert box is not None
@@ -170,7 +170,7 @@ def test_tokens_are_realigned_by_key_and_by_mouse(lab: Lab, browser: BrowserCont
     expect(store).to_have_attribute("aria-label", re.compile("meets corrupted 10 ·store"))
     root.get_by_role("button", name="Align automatically").click()
     expect(root.get_by_role("button", name="Align automatically")).to_have_count(0)
-    assert json.loads(notebook.python("print(w.run().alignment.source.tolist())")) == found
+    notebook.becomes("print(w.run().alignment.source.tolist())", str(found))
     notebook.page.close()
 
 

@@ -102,7 +102,7 @@ def test_a_saved_notebook_with_no_state_and_no_kernel_answers(
     lab: Lab, browser: BrowserContext
 ) -> None:
     name = lab.write("kept.ipynb", SETUP, *CELLS)
-    notebook = lab.open(browser, name)
+    notebook = lab.open(browser, name, own_kernel=True)
     page = notebook.page
     roots = page.locator(".hs-root")
     check_every_kind(roots)

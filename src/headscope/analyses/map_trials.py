@@ -5,7 +5,6 @@ What is kept of a cell is the final residual stream of its run, of which the met
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
@@ -134,13 +133,10 @@ class MapTrials(Trials):
         return index[-2] * n_columns + index[-1]
 
     def calibrate(self) -> Iterator[float]:
-        """Measure the speed of this machine, once for all groups; yields the share done."""
+        """Measure the speed of this machine, once per model; yields the share done."""
         every = self._every()
-        first = every[0][0].engine(0)
-        first.calibrate()
         for done, (group, index) in enumerate(every, 1):
-            if (engine := group.engine(index)) is not first:
-                engine.work = copy.deepcopy(first.work)
+            group.engine(index).calibrate()
             yield done / len(every)
 
     def forecast(self) -> str:

@@ -10,6 +10,7 @@ import traitlets as t
 from headscope.analyses.metrics import METRICS, TITLES
 from headscope.analyses.prompt_pairs import Answer as AnswerText
 from headscope.analyses.prompt_pairs import Pair, pairs_of
+from headscope.model import LiveModel
 from headscope.results import Grid
 from headscope.widgets.asks import Answer, Answering, Params
 from headscope.widgets.base import R
@@ -82,6 +83,7 @@ class PromptPairs(TwoPrompts[R]):
         selection: Mapping[str, int | str | None] | None = None,
         **fields: Any,
     ) -> None:
+        LiveModel.of(model)  # or what follows complains of a prompt
         pairs = pairs_of(clean, corrupted, answer, wrong)
         first = pairs[0]
         self._given = pairs
