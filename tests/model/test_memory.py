@@ -14,7 +14,7 @@ from headscope.analyses import REGISTRY, activation_patching, attention, logit_l
 from headscope.analyses.activation_patching import ActivationPatchingRequest, Study
 from headscope.analyses.prompt_pairs import Pair
 from headscope.errors import RequestError
-from headscope.model import LiveModel, live, memory
+from headscope.model import LiveModel, live, memory, patching
 from tests import models
 from tests.analyses.steps import result_of
 
@@ -101,6 +101,23 @@ def test_half_precision_and_hooks_that_see_every_logit_are_counted(tokenizer, as
     assert all(1 <= ratio <= 4 for ratio in found.values()), found
 
 
+@pytest.fixture
+def faster_than_it_seemed(monkeypatch):
+    """A machine of a given speed, which gets 20 times faster once it has been measured."""
+    each, said = [2e-5], Study.forecast
+    monkeypatch.setattr(patching.Work, "fixed", 24.0)
+    monkeypatch.setattr(
+        patching.Work, "predicted", lambda self, blocks, tokens: each[0] * (tokens + 24 * blocks)
+    )
+
+    def forecast(study):
+        words = said(study)
+        each[0] = 1e-6
+        return words
+
+    monkeypatch.setattr(Study, "forecast", forecast)
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -110,6 +127,7 @@ def test_half_precision_and_hooks_that_see_every_logit_are_counted(tokenizer, as
     ids=str,
 )  # fmt: skip
 @pytest.mark.parametrize("case", ["gpt2 inner", "llama patterns", "parallel blocks"])
+@pytest.mark.usefixtures("faster_than_it_seemed")
 def test_the_memory_that_patching_states_is_above_the_peak_and_not_far(tokenizer, case, fields):
     model = LiveModel.of(models.bridge(CASES[case](), tokenizer))
     ids = tuple(5 + i % 50 for i in range(60))
@@ -117,7 +135,7 @@ def test_the_memory_that_patching_states_is_above_the_peak_and_not_far(tokenizer
     study = Study(model, ActivationPatchingRequest(pairs, **fields))
     with Allocations() as allocations:
         result_of(activation_patching.steps(study))
-    assert 1 <= study._peak / allocations.peak <= 8, "as stated before it ran"
+    assert 1 <= study._peak / allocations.peak <= 6, "as stated before it ran"
     said = re.search(r"(\d+) MB at most", study.outlook())
     assert int(said[1]) == pytest.approx(study._peak / 1e6, abs=1)
 
