@@ -135,7 +135,7 @@ class PatchingEngine:
         self._token_bytes = _token_bytes(bridge, self._resumption)
         self._run_bytes = _run_bytes(bridge, recorded)
         self._place_bytes = _place_bytes(bridge, recorded) if self._resumption.direct else 0
-        self._ceiling = _GROUP_BYTES / self._token_bytes
+        self._foreseen = math.inf
         self.work = Work()
 
     @property
@@ -170,7 +170,7 @@ class PatchingEngine:
             self._measure()
             _SPEEDS[self._bridge] = copy.deepcopy(self.work)
         self.work = copy.deepcopy(_SPEEDS[self._bridge])
-        self._ceiling = min(self._ceiling, _FASTER * self.most_tokens)
+        self._foreseen = _FASTER * self.most_tokens
 
     def _measure(self) -> None:
         length, layer = self._recorded.length, max(self._n_layers - 2, 0)
@@ -254,6 +254,11 @@ class PatchingEngine:
         padding = min(_MOST_PLACES * tokens, n_runs * length) - tokens
         in_runs = min(n_runs, tokens, self._most_runs) * self._run_bytes
         return tokens * self._token_bytes + in_runs + padding * self._place_bytes
+
+    @property
+    def _ceiling(self) -> float:
+        """Tokens of a group that are never exceeded, but by a single run."""
+        return min(self._foreseen, _GROUP_BYTES / self._token_bytes)
 
     @property
     def _most_runs(self) -> int:
