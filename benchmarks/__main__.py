@@ -14,7 +14,7 @@ from benchmarks.report import Row, keep, table
 
 PARTS = (
     "imports", "payload", "pages", "hover", "edit", "paint", "patching", "attribution", "circuits",
-    "interventions",
+    "interventions", "slide",
 )  # fmt: skip
 
 

@@ -38,34 +38,52 @@ def _in_turn(*works: Callable[[], Any]) -> list[float]:
     return [median(taken) for taken in seconds]
 
 
-def _steered(layer: int, strength: float = 2.0) -> hs.Interventions:
+def steered(layer: int, strength: float = 2.0) -> hs.Interventions:
     return hs.Interventions().steer(layer, hs.TokenDifference(40, 41), strength)
 
 
-def _move(bridge: Any, layer: int) -> Row:
+def resumed_s(bridge: Any, layer: int) -> float:
+    """Seconds of the bare forward pass from a layer on: the best of three."""
+    bare, best = _bare(bridge, layer), float("inf")
+    for _ in range(3):
+        start = time.perf_counter()
+        bare()
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def _bare(bridge: Any, layer: int) -> Callable[[], None]:
+    """The forward pass from a layer on, with no hooks but one that keeps the last position."""
     import torch
 
-    from headscope.model import LiveModel
-    from headscope.model.intervening import plan
-    from headscope.model.intervening.running import Baseline
     from headscope.model.recorded import record
     from headscope.model.resumed import passing_over
 
-    model, ids = LiveModel.of(bridge), token_ids(LENGTH)
-    baseline, recorded = Baseline(model, ids), record(bridge, [ids])
-    strengths = iter(range(10**6))
+    recorded = record(bridge, [token_ids(LENGTH)])
     last = [("unembed.hook_in", lambda stream, hook: stream[:, -1:])]
     begun: dict[str, Any] = {"start_at_layer": layer} if layer else {}
     given = recorded.streams[:, layer] if layer else recorded.token_ids
-
-    def move() -> None:
-        baseline.run(plan(model, _steered(layer, next(strengths))))
 
     def bare() -> None:
         with torch.no_grad(), passing_over(bridge, layer, recorded):
             bridge.run_with_hooks(given, fwd_hooks=last, **begun)
 
-    ours, theirs = _in_turn(move, bare)
+    return bare
+
+
+def _move(bridge: Any, layer: int) -> Row:
+    from headscope.model import LiveModel
+    from headscope.model.intervening import plan
+    from headscope.model.intervening.running import Baseline
+
+    model, ids = LiveModel.of(bridge), token_ids(LENGTH)
+    baseline = Baseline(model, ids)
+    strengths = iter(range(10**6))
+
+    def move() -> None:
+        baseline.run(plan(model, steered(layer, next(strengths))))
+
+    ours, theirs = _in_turn(move, _bare(bridge, layer))
     return Row(
         f"a slider's move, steering at layer {layer}, {LENGTH} tokens", ours, "s",
         "bare forward from there", theirs, f"{1e3 * (ours - theirs):.0f} ms more",
@@ -84,7 +102,7 @@ def _generation(bridge: Any) -> list[Row]:
 
     network = GPT2LMHeadModel(GPT2Config()).eval()
     model, ids = LiveModel.of(bridge), token_ids(LENGTH)
-    steered = plan(model, _steered(6))
+    acting = plan(model, steered(6))
 
     def ours(chosen: Any, n: int) -> Callable[[], Any]:
         # The same noise for all: with temperature, so that no model ends its text early.
@@ -100,9 +118,7 @@ def _generation(bridge: Any) -> list[Row]:
 
         return steps
 
-    long, short = (
-        _in_turn(theirs(n), ours(None, n), ours(steered, n)) for n in (NEW_TOKENS + 1, 1)
-    )
+    long, short = (_in_turn(theirs(n), ours(None, n), ours(acting, n)) for n in (NEW_TOKENS + 1, 1))
     step = [(a - b) / NEW_TOKENS for a, b in zip(long, short, strict=True)]
     return [
         Row(f"a generated token, {what}, {LENGTH} tokens before", of, "s", "transformers", step[0])

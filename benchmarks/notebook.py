@@ -80,4 +80,4 @@ def open_bench(lab: Lab) -> Iterator[Bench]:
     """A fresh notebook in a fresh browser, whatever the last one did to its own."""
     with chromium() as context:
         name = lab.write("bench.ipynb", "")
-        yield Bench(lab.open(context, name, run=False))
+        yield Bench(lab.open(context, name, run=False, own_kernel=True))

@@ -29,6 +29,7 @@
   };
   const expected = { headscope: 2, circuitsvis: 145 };
   const painted = (who) => {
+    if (who === "numbers") return root()?.querySelector(".hs-bars-terms dd") != null;
     const found = canvases[who]();
     return found.length >= expected[who] && found.every(drawn);
   };
@@ -74,6 +75,18 @@
     return (await until(fresh, limitS)) ? (performance.now() - start) / 1000 : null;
   };
 
+  /** Seconds from a slider's move to another number beside it; null if none comes in time. */
+  const timeSlide = async ({ value, limitS }) => {
+    const number = () => root().querySelector(".hs-bars-terms dd").textContent;
+    const before = number();
+    const slider = root().querySelector(".hs-interventions input[type=range]");
+    slider.value = value;
+    const start = performance.now();
+    slider.dispatchEvent(new Event("input", { bubbles: true, composed: true }));
+    const moved = await until(() => number() !== before, limitS);
+    return moved ? (performance.now() - start) / 1000 : null;
+  };
+
   const deepest = (x, y) => {
     let found = document.elementFromPoint(x, y);
     while (found?.shadowRoot) {
@@ -110,5 +123,5 @@
   /** Where the canvases are on the screen. */
   const boxes = (who) => canvases[who]().map((canvas) => canvas.getBoundingClientRect().toJSON());
 
-  return { painted, runCell, timeEdit, sweep, boxes, tillFrameIsOnScreen };
+  return { painted, runCell, timeEdit, timeSlide, sweep, boxes, tillFrameIsOnScreen };
 })()
