@@ -19,9 +19,12 @@ const SLACK = 10;
 /** Of the longest bar of a change. */
 const LEAST = 12;
 
+/** A reader's font may be so many times as wide as the one that widths are reckoned by. */
+const WIDER = 1.1;
+
 /** Room for the widest of these beside its bar. */
 const roomFor = (texts: readonly string[]): number =>
-  Math.max(0, ...texts.map((text) => textWidth(text, SMALL, false))) + SLACK;
+  WIDER * Math.max(0, ...texts.map((text) => textWidth(text, SMALL, false))) + SLACK;
 
 export function barsScene(rows: readonly Row[], unit: string, theme: Theme, width: number): Scene {
   const { text, muted, rule, hairline, series } = palette(theme);
