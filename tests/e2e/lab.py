@@ -95,8 +95,8 @@ class Lab:
     ) -> Notebook:
         """Open a notebook, wait until its kernel answers, and run it.
 
-        `app` is `notebooks` for Notebook 7; `own_kernel` is for what ends its kernel, or depends on
-        all that it has run.
+        `app` is `notebooks` for Notebook 7; `own_kernel` is for what ends its kernel, changes what
+        it has imported, or depends on all that it has run.
         """
         if not own_kernel:
             self._share_kernel(name)

@@ -40,3 +40,4 @@ def test_directions_and_examples_are_typed(lab: Lab, browser: BrowserContext) ->
     expect(task.locator(".hs-heatmap")).to_be_visible()
     said = "print(task.result.axes[0].labels, task.result['accuracy'][0].tolist())"
     assert notebook.python(said).startswith("('mean', 'Texas → Austin') [0.0, 0.0, 1.0")
+    notebook.page.close()

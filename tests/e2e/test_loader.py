@@ -22,7 +22,7 @@ page.front_end = lambda name: answers.pop()() if answers else whole(name)
 
 def test_a_bundle_that_failed_to_load_is_asked_for_again(lab: Lab, browser: BrowserContext) -> None:
     name = lab.write("alone.ipynb", MODEL, ALONE, "Alone(model, 'A B C')")
-    notebook = lab.open(browser, name)
+    notebook = lab.open(browser, name, own_kernel=True)
     page = notebook.page
     expect(page.get_by_text("cut short").first).to_be_visible()
     expect(page.locator(".hs-root")).to_have_count(0)
