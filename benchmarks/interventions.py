@@ -42,17 +42,14 @@ def steered(layer: int, strength: float = 2.0) -> hs.Interventions:
     return hs.Interventions().steer(layer, hs.TokenDifference(40, 41), strength)
 
 
-def resumed_s(bridge: Any, layer: int) -> float:
-    """Seconds of the bare forward pass from a layer on: the best of three."""
-    bare, best = _bare(bridge, layer), float("inf")
-    for _ in range(3):
-        start = time.perf_counter()
-        bare()
-        best = min(best, time.perf_counter() - start)
-    return best
+def seconds(work: Callable[[], Any]) -> float:
+    """Wall-clock seconds of it, once."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
 
 
-def _bare(bridge: Any, layer: int) -> Callable[[], None]:
+def bare_forward(bridge: Any, layer: int) -> Callable[[], None]:
     """The forward pass from a layer on, with no hooks but one that keeps the last position."""
     import torch
 
@@ -83,7 +80,7 @@ def _move(bridge: Any, layer: int) -> Row:
     def move() -> None:
         baseline.run(plan(model, steered(layer, next(strengths))))
 
-    ours, theirs = _in_turn(move, _bare(bridge, layer))
+    ours, theirs = _in_turn(move, bare_forward(bridge, layer))
     return Row(
         f"a slider's move, steering at layer {layer}, {LENGTH} tokens", ours, "s",
         "bare forward from there", theirs, f"{1e3 * (ours - theirs):.0f} ms more",

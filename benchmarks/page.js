@@ -77,14 +77,21 @@
 
   /** Seconds from a slider's move to another number beside it; null if none comes in time. */
   const timeSlide = async ({ value, limitS }) => {
-    const number = () => root().querySelector(".hs-bars-terms dd").textContent;
-    const before = number();
+    const number = root().querySelector(".hs-bars-terms dd");
     const slider = root().querySelector(".hs-interventions input[type=range]");
+    const { promise: moved, resolve } = Promise.withResolvers();
+    // No loop over frames: it would draw beside the computation, which a reader's page does not.
+    const watch = new MutationObserver(() => resolve(true));
+    watch.observe(number, { childList: true, characterData: true, subtree: true });
+    setTimeout(() => resolve(false), 1000 * limitS);
     slider.value = value;
     const start = performance.now();
     slider.dispatchEvent(new Event("input", { bubbles: true, composed: true }));
-    const moved = await until(() => number() !== before, limitS);
-    return moved ? (performance.now() - start) / 1000 : null;
+    const came = await moved;
+    watch.disconnect();
+    if (!came) return null;
+    await tillFrameIsOnScreen();
+    return (performance.now() - start) / 1000;
   };
 
   const deepest = (x, y) => {

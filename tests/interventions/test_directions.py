@@ -125,7 +125,7 @@ def test_a_text_is_a_step_and_runs_once_for_all_layers(
         LiveModel, "forward", lambda *args, **more: ran.append(args[1]) or forward(*args, **more)
     )
     shares = list(vectors(live, HAPPY - CAT + HAPPY, range(live.n_layers + 1)))
-    assert shares == pytest.approx([i / 7 for i in range(1, 8)])
+    assert shares == pytest.approx([i / 7 for i in range(1, 5)])  # the other three are at hand
     assert len(ran) == len(set(ran)) == 4
 
 

@@ -101,6 +101,51 @@ def test_a_change_is_noticed_and_then_at_rest(bridge, inventory, change):
     assert weights(inventory) == after
 
 
+def test_weights_are_looked_at_once_in_a_step_and_anew_in_the_next(bridge, inventory, monkeypatch):
+    looks = []
+    holds = type(inventory._list).holds
+    monkeypatch.setattr(type(inventory._list), "holds", lambda self: looks.append(1) or holds(self))
+
+    def steps():
+        for _ in range(3):
+            yield weights(inventory), weights(inventory)
+
+    found = []
+    for one, other in inventory.in_turns(steps()):
+        assert one is other
+        found.append(one)
+        if len(found) == 2:
+            edit_one_head_through_data(bridge)
+    assert len(looks) == 4  # the end is a step too
+    assert found[0] == found[1] != found[2]
+    assert weights(inventory) == found[2]
+    edit_a_bias_through_data(bridge)
+    assert weights(inventory) != found[2]
+
+
+@pytest.mark.parametrize("end", ["close", "fail"])
+def test_what_ends_within_a_step_leaves_the_weights_looked_at(bridge, inventory, end):
+    closed = []
+
+    def steps():
+        try:
+            yield weights(inventory)
+            raise ValueError(end)
+        finally:
+            closed.append(end)
+
+    turns = inventory.in_turns(steps())
+    before = next(turns)
+    if end == "close":
+        turns.close()
+    else:
+        with pytest.raises(ValueError, match=end):
+            next(turns)
+    assert closed == [end]
+    edit_a_bias_through_data(bridge)
+    assert weights(inventory) != before
+
+
 def test_running_the_model_changes_nothing(bridge, inventory):
     before = weights(inventory)
     with torch.no_grad():

@@ -9,6 +9,7 @@ import pytest
 import headscope as hs
 from headscope.errors import RequestError
 from headscope.export.html import bundles, place
+from tests.unit.page import Page
 
 PROMPT = "the cat sat on the mat the"
 ZERO = {"kind": "zero", "on": True, "component": "L2H1", "positions": None}
@@ -46,6 +47,17 @@ def test_a_bad_list_is_one_line_in_python_and_in_the_page(gpt2: Any, given: Any,
     assert widget.interventions == hs.Interventions([ZERO])
     with pytest.raises(RequestError, match=line):
         hs.AttentionPatterns(gpt2, PROMPT, interventions=given)
+
+
+def test_a_list_that_is_taken_as_it_was_sent_is_not_sent_back(gpt2: Any) -> None:
+    widget = hs.LogitLens(gpt2, PROMPT, interventions=hs.Interventions().scale("MLP1", 0.5))
+    page = Page(widget)
+    (item,) = widget.get_state("interventions")["interventions"]
+    page.write(interventions=[{**item, "factor": 2}])  # as JavaScript writes 2.0
+    assert widget.interventions == hs.Interventions().scale("MLP1", 2)
+    assert "interventions" not in page.state
+    page.write(interventions=[{"kind": "zero", "component": "L2H1"}])
+    assert page.state["interventions"] == hs.Interventions().zero("L2H1").to_list()
 
 
 def test_widgets_that_take_none_say_which_do(gpt2: Any) -> None:

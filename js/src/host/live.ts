@@ -48,6 +48,8 @@ function decodeOnce(payload: Record<string, unknown>): Decoded {
 
 const runs = (...statuses: JobStatus[]): boolean => statuses.every((s) => s.state === "running");
 
+/** A computation that is over by then is not announced: the page would be drawn twice. */
+const ANNOUNCE_MS = 100;
 const ANSWERS = ["_result", "_shifts", "_status", "_error"] as const;
 const RESULT = ["_result", "_status"] as const;
 const NO_PANES: PaneSpec[] = [];
@@ -66,6 +68,7 @@ export function liveHost(model: WidgetModel): LiveHost {
     ...model.get("_marks"),
   ];
   let watched: string[] = [];
+  let announcing: ReturnType<typeof setTimeout> | undefined;
   let saving = false;
   let disposed = false;
 
@@ -117,6 +120,8 @@ export function liveHost(model: WidgetModel): LiveHost {
   }
 
   function refresh(): void {
+    clearTimeout(announcing);
+    announcing = undefined;
     if (
       watched.join() !==
       store
@@ -142,14 +147,20 @@ export function liveHost(model: WidgetModel): LiveHost {
   /** Only the kernel changes these. */
   function answered(): void {
     line.heard();
+    const begins = runs(model.get("_status")) && !runs(store.get().status);
+    if (begins) announcing ??= setTimeout(refresh, ANNOUNCE_MS);
+    else refresh();
+  }
+
+  function write(name: string, value: unknown): void {
+    if (Object.is(model.get(name), value)) return;
+    saveSoon(); // before the page is drawn with it, which begins in the same way
+    model.set(name, value);
     refresh();
   }
 
   /** One save for all that changes in one turn of the event loop. */
-  function write(name: string, value: unknown): void {
-    if (Object.is(model.get(name), value)) return;
-    model.set(name, value);
-    refresh();
+  function saveSoon(): void {
     if (saving) return;
     saving = true;
     queueMicrotask(() => {
@@ -228,6 +239,7 @@ export function liveHost(model: WidgetModel): LiveHost {
       if (disposed) return;
       if (saving) model.save_changes();
       disposed = true;
+      clearTimeout(announcing);
       for (const name of ANSWERS) model.off(`change:${name}`, answered);
       for (const name of RESULT) model.off(`change:${name}`, need);
       for (const name of [...shared, ...watched]) model.off(`change:${name}`, refresh);

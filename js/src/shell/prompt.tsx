@@ -38,7 +38,9 @@ export function PromptInput({ host, state, field, name, label, onEditing }: Prom
   const preview = usePreview(host, text);
   const refused = draft !== null && preview?.text === text ? preview.error : null;
   // What ran is what counts: token ids given in Python need not be how their text is cut.
-  const ran = !unanswered && state.status.state === "done" ? promptOf(state) : undefined;
+  const last = promptOf(state);
+  const counts = state.status.state === "done" || last?.text === current;
+  const ran = !unanswered && counts ? last : undefined;
 
   const commit = (): void => {
     if (draft === null || !host.live) return;
@@ -97,7 +99,7 @@ export function PromptInput({ host, state, field, name, label, onEditing }: Prom
         onCompositionStart={() => setComposing(true)}
         onCompositionEnd={() => setComposing(false)}
       />
-      <Tokens shown={ran ?? preview ?? promptOf(state)} limit={preview?.n_ctx ?? undefined} />
+      <Tokens shown={ran ?? preview ?? last} limit={preview?.n_ctx ?? undefined} />
       {refused && (
         <p class="hs-refused" role="alert">
           {refused.message} {refused.hint}

@@ -1,6 +1,7 @@
 // @vitest-environment happy-dom
 import { act } from "preact/test-utils";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { decodeResult } from "../../src/wire/decode";
 import type { JobStatus } from "../../src/wire/types";
 import { FakeModel } from "../host/fake-model";
 import { golden } from "../wire/golden";
@@ -18,6 +19,8 @@ afterEach(() => {
   delete document.body.dataset.jpThemeLight;
   vi.useRealTimers();
 });
+
+const ANNOUNCED_MS = 150;
 
 async function show(traits: Record<string, unknown> = {}): Promise<[FakeModel, Opened]> {
   const fake = new FakeModel({ _result: golden("grid"), _status: done, ...traits });
@@ -41,6 +44,12 @@ const running: JobStatus = {
   message: "Layer 3",
   paused: null,
 };
+
+/** A computation begins, and goes on long enough to be told of. */
+async function announced(fake: FakeModel, status: JobStatus = running): Promise<void> {
+  await act(() => fake.set("_status", status));
+  await wait(ANNOUNCED_MS);
+}
 
 describe("the result", () => {
   test("is drawn by the view of its kind, with width and theme", async () => {
@@ -107,7 +116,7 @@ describe("the result", () => {
 describe("a computation", () => {
   test("shows progress, dims the last picture and says of which prompt it is", async () => {
     const [fake, { find, all, button }] = await show();
-    await act(() => fake.set("_status", running));
+    await announced(fake);
     expect(find(".hs-status").textContent).toContain("Layer 3, 25%, 3 s left");
     expect(find<HTMLProgressElement>("progress").value).toBe(0.25);
     expect(find(".hs-stage").className).toContain("hs-outdated");
@@ -127,14 +136,26 @@ describe("a computation", () => {
 
   test("what arrives while it runs is its own, and neither dimmed nor called an older one", async () => {
     const [fake, { all }] = await show();
-    await act(() => fake.set("_status", running));
+    await announced(fake);
     expect(all(".hs-outdated, .hs-previous")).toHaveLength(2);
     await act(() => fake.set("_result", golden("grid")));
     expect(all(".hs-outdated, .hs-previous")).toEqual([]);
     await act(() => fake.set("_status", { ...running, state: "cancelled" }));
     expect(all(".hs-previous")).toEqual([]);
-    await act(() => fake.set("_status", { ...running, job: 3 }));
+    await announced(fake, { ...running, job: 3 });
     expect(all(".hs-outdated, .hs-previous")).toHaveLength(2);
+  });
+
+  test("that is over at once is not announced", async () => {
+    const [fake, { find, all }] = await show();
+    const drawn = vi.fn();
+    const watch = new MutationObserver(drawn);
+    watch.observe(find(".hs-stage"), { attributes: true });
+    await act(() => fake.set("_status", running));
+    await act(() => fake.set("_status", { ...running, state: "done" }));
+    await wait(ANNOUNCED_MS);
+    expect(drawn).not.toHaveBeenCalled();
+    expect(all(".hs-outdated, progress")).toEqual([]);
   });
 
   test("can be paused where the kernel says so, and goes on", async () => {
@@ -197,6 +218,8 @@ describe("the kernel", () => {
 });
 
 describe("tokens of the prompt", () => {
+  const { provenance } = decodeResult(golden("grid"));
+  const ranText = provenance.prompts[0]?.text ?? "";
   const preview = { tokens: ["cut"], token_ids: [1], n_ctx: 64, error: null };
 
   test("are those that ran, not those that the text would have", async () => {
@@ -206,6 +229,16 @@ describe("tokens of the prompt", () => {
     await wait(0);
     expect(all(".hs-tokens .hs-token")).toHaveLength(7);
     expect(find(".hs-count").textContent).toBe("7 / 64 tokens");
+  });
+
+  test("are those that ran also while something else of it is computed", async () => {
+    const [fake, { all }] = await show();
+    await act(() => fake.set("prompt", ranText));
+    await wait(60);
+    fake.reply("tokenize", preview);
+    await announced(fake);
+    expect(all(".hs-outdated")).toHaveLength(1);
+    expect(all(".hs-tokens .hs-token")).toHaveLength(7);
   });
 
   test("are the preview while the prompt is edited or still runs", async () => {

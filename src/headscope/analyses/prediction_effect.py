@@ -123,8 +123,10 @@ def run(
         HeadscopeError: The prompt cannot be run, there is no such position, or an intervention does
             not fit.
     """
-    plain = (yield from before(model, request)) if known is None else known
-    yield Step(0.5, "Running it with the interventions")
+    plain = known
+    if plain is None:
+        plain = yield from before(model, request)
+        yield Step(0.5, "Running it with the interventions")
     acting = yield from prepared(model, request.interventions, request.transcoders, 0.5)
     # The positions of the plain run, so that what does nothing changes not even the rounding.
     changed = plain.baseline.run(acting, plain.positions).logits[0].cpu()

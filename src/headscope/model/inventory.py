@@ -8,16 +8,19 @@ another's place makes a new list.
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from functools import cache
 from hashlib import sha256
 from itertools import chain, starmap
-from typing import Any
+from typing import Any, TypeVar, cast
 from weakref import WeakValueDictionary
 
 import torch
 from torch.utils.hooks import RemovableHandle
+
+S = TypeVar("S")
+T = TypeVar("T")
 
 _SAMPLES_PER_PARAMETER = 64
 #: A prime near 2**32 / golden ratio: its multiples spread evenly modulo any size.
@@ -51,6 +54,9 @@ class Inventory:
         self._interventions = range(0)  # ids of the hooks that interventions act by
         #: For each place in the stack the block that runs there, where interventions moved some.
         self.places: tuple[int, ...] | None = None
+        self._looking = True  # not within one of `in_turns`, but for the first time
+        self._sampled: Any = None
+        self._printed: tuple[Any, str] | None = None
         self.refresh()
 
     @classmethod
@@ -65,7 +71,7 @@ class Inventory:
 
     def refresh(self) -> None:
         """Look at the bridge again, making a new list if the old one no longer holds."""
-        if not self._list.holds():
+        if self._looking and not self._list.holds():
             self._lists += 1
             self._list = _List(self._bridge)
             self._registered = -1
@@ -73,6 +79,26 @@ class Inventory:
         if RemovableHandle.next_id != self._registered:
             self._registered = RemovableHandle.next_id
             self._hooked = [entry for entry in self._list.modules if _hooks_of(entry[1])]
+
+    def in_turns(self, steps: Generator[S, None, T]) -> Generator[S, None, T]:
+        """The same steps; what nobody else can change within one is looked at once in each."""
+        with closing(steps):
+            while True:
+                with self._at_once():
+                    try:
+                        step = next(steps)
+                    except StopIteration as end:
+                        return cast("T", end.value)
+                yield step
+
+    @contextmanager
+    def _at_once(self) -> Iterator[None]:
+        self.refresh()
+        self._looking = False
+        try:
+            yield
+        finally:
+            self._looking, self._sampled = True, None
 
     @contextmanager
     def own_hooks(self) -> Iterator[None]:
@@ -147,14 +173,25 @@ class Inventory:
         sample of the values sees the broad ones, a sparse one can escape it
         (`LiveModel.forget_runs` then helps).
         """
+        if self._sampled is not None:
+            return self._sampled
         versions = [parameter._version for parameter in self._list.parameters]
         with torch.inference_mode():
             samples = [torch.cat([*starmap(_take, pairs)]) for pairs in self._list.places.values()]
         values = [sample.to("cpu", torch.float32).numpy().tobytes() for sample in samples]
-        return self._lists, versions, values
+        found = self._lists, versions, values
+        if not self._looking:
+            self._sampled = found
+        return found
 
     def fingerprint(self) -> str:
         """The same for the same weights, in another process too; of the sample of `weights`."""
+        weights = self.weights()
+        if self._printed is None or self._printed[0] != weights:
+            self._printed = weights, self._print()
+        return self._printed[1]
+
+    def _print(self) -> str:
         with torch.inference_mode():
             samples = [
                 f"{list(parameter.shape)} {parameter.dtype}".encode()

@@ -14,13 +14,13 @@ def layout(bridge: Any) -> Layout:
     Raises:
         ModelError: The model is not a decoder-only language model.
     """
-    config = bridge.cfg
+    config, hooks = bridge.cfg, bridge.hook_dict  # which is worked out anew each time
     n_heads = int(config.n_heads)
     return Layout(
         n_layers=int(config.n_layers),
         n_heads=n_heads,
         n_kv_heads=int(getattr(config, "n_key_value_heads", None) or n_heads),
         parallel=capabilities(bridge).parallel_blocks,
-        mlps=all(f"blocks.{i}.hook_mlp_out" in bridge.hook_dict for i in range(config.n_layers)),
+        mlps=all(f"blocks.{i}.hook_mlp_out" in hooks for i in range(config.n_layers)),
         n_neurons=int(getattr(config, "d_mlp", None) or 0),
     )

@@ -575,7 +575,7 @@ def passing_over(bridge: Any, upto: int, recorded: RecordedRuns) -> Iterator[Non
         return (hidden,) if recorded.tuples else hidden
 
     replaced: dict[Any, Any] = dict.fromkeys(bridge.blocks[:upto], hand_on)
-    replaced |= dict.fromkeys(_written_out_gelus(bridge), _fused_gelu)
+    replaced |= dict.fromkeys(_written_out_gelus(bridge.blocks[upto:]), _fused_gelu)
     with forwards_replaced(replaced):
         yield
 
@@ -584,11 +584,11 @@ def _fused_gelu(x: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.gelu(x, approximate="tanh")
 
 
-def _written_out_gelus(bridge: Any) -> list[torch.nn.Module]:
+def _written_out_gelus(blocks: torch.nn.ModuleList) -> list[torch.nn.Module]:
     from transformers.activations import NewGELUActivation
 
     return [
         module
-        for module in bridge.blocks.modules()
+        for module in blocks.modules()
         if type(module) is NewGELUActivation and "forward" not in module.__dict__
     ]

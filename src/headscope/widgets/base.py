@@ -412,7 +412,9 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
             self._arguments = self._besides()
             self._status = _status(number, "running", paused=False if self.pausable else None)
         steps = self._steps(request, self.interventions if self.has_effects else None)
-        return Job(steps, on_progress=self._send_progress, on_end=self._finish)
+        return Job(
+            self._model.in_turns(steps), on_progress=self._send_progress, on_end=self._finish
+        )
 
     def _steps(
         self, request: Any, interventions: Interventions | None

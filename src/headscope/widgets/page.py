@@ -201,7 +201,8 @@ class PageWidget(LateWidget, Assigned):
             found, as_written = self.interventions, False
         if not as_written:
             self._home.soon(self.send_state, "interventions")
-        return {"interventions": found}
+        # What is taken as it was sent is not sent back.
+        return {} if as_written else {"interventions": found}
 
     @t.validate("selection")
     def _valid_selection(self, proposal: Any) -> Selection:

@@ -155,7 +155,8 @@ def planning(
         for _ in _BUILDERS[type(item)](build, item) or ():
             yield
             live.still(state, "the interventions were begun")
-    missing = [name for name, _ in build.hooks if name not in live.bridge.hook_dict]
+    known = live.bridge.hook_dict
+    missing = [name for name, _ in build.hooks if name not in known]
     if missing:
         raise ModelError(
             f"{live.name} has no {missing[0]}.", "Intervene on something that it computes."

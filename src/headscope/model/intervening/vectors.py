@@ -41,7 +41,7 @@ _Part = _Reading | torch.Tensor
 def vectors(
     model: LiveModel, direction: Any, layers: Sequence[int]
 ) -> Generator[float, None, torch.Tensor]:
-    """The direction in the stream before each of some blocks, in steps of one text each.
+    """The direction in the stream before each of some blocks, in steps of one text that runs.
 
     Args:
         model: The model.
@@ -60,10 +60,12 @@ def vectors(
     total, size = torch.zeros(len(layers), model.d_model), torch.zeros(len(layers), 1)
     found = list(_parts(direction, model))
     for done, part in enumerate(found, 1):
+        runs = isinstance(part, _Reading) and not _is_at_hand(model, part, layers)
         stream = part if isinstance(part, torch.Tensor) else _read(model, part, layers)
         total += stream
         size += stream.norm(dim=-1, keepdim=True)
-        yield done / len(found)
+        if runs:
+            yield done / len(found)
     return torch.where(total.norm(dim=-1, keepdim=True) > _ROUNDING * size, total, 0.0)
 
 
@@ -75,10 +77,18 @@ def terms(model: LiveModel, direction: Any) -> tuple[tuple[int, ...], ...]:
 
 def _read(model: LiveModel, reading: _Reading, layers: Sequence[int]) -> torch.Tensor:
     """float32 `[layer, d_model]`, on the CPU."""
-    chosen = [0] * len(layers) if reading.embedded else layers
-    sites = [_site(model, layer) for layer in chosen]
+    sites = _sites(model, reading, layers)
     ran = model.activations(reading.token_ids, dict.fromkeys(sites))
     return reading.weight * torch.stack([ran[site][reading.position].float() for site in sites])
+
+
+def _is_at_hand(model: LiveModel, reading: _Reading, layers: Sequence[int]) -> bool:
+    runs, sites = model.open_runs(), _sites(model, reading, layers)
+    return all(runs.get((reading.token_ids, site)) is not None for site in sites)
+
+
+def _sites(model: LiveModel, reading: _Reading, layers: Sequence[int]) -> list[Site]:
+    return [_site(model, 0 if reading.embedded else layer) for layer in layers]
 
 
 def _site(model: LiveModel, layer: int) -> Site:
