@@ -90,9 +90,8 @@ def _map(model: Any, pairs: Sequence[Any], site: str) -> Any:
     live = LiveModel.of(model)
     live.forget_runs()
     asked = tuple(Pair(clean, other, ANSWER, WRONG) for clean, other in pairs)
-    job: Job[Any] = Job(
-        ap.run(live, ap.ActivationPatchingRequest(asked, site=site, estimate=False))
-    )
+    request = ap.ActivationPatchingRequest(asked, site=site, estimate=False)
+    job: Job[Any] = Job(live.in_turns(ap.run(live, request)))  # as widgets run it
     job.advance()
     if job.error is not None:
         raise job.error

@@ -137,6 +137,7 @@ class Contrast:
             self.disturbance = _disturbance(model, experiments, length, noise_at, noise)
         self.base: RecordedRuns
         self.source: RecordedRuns
+        self._equals: dict[tuple[int, PatchSite, int], frozenset[int]] = {}
 
     def record(self) -> Iterator[float]:
         """Run the prompts, `portions` of them at a time; yields the share done.
@@ -218,12 +219,30 @@ class Contrast:
         meets = [p for p in positions if aligned[p] != UNMATCHED]
         if not meets:
             return None
+        if not unchanged and self._equal(run, site, layer).issuperset(meets):
+            return None
         found = self._values(run, site, layer, meets, unit, self.source)
         if unchanged:
             return Patch(site, layer, tuple(meets), found, unit)
         own = _at(self.base.activations[site, layer][run], site, meets, unit)
         keep = _rows_that_differ(found, own, site, unit)
         return _patch(site, layer, meets, found, unit, keep) if keep.any() else None
+
+    def _equal(self, run: int, site: PatchSite, layer: int) -> frozenset[int]:
+        """Positions at which all of both runs' activation has the same bits, where that is cheap.
+
+        So that what a set of cells has in common is compared once.
+        """
+        if self._kind != "prompt" or site == "pattern":
+            return frozenset()
+        key = run, site, layer
+        if key not in self._equals:
+            aligned = torch.from_numpy(self.experiments[run].aligned)
+            met = (aligned != UNMATCHED).nonzero().flatten()
+            source, base = (of.activations[site, layer][run] for of in (self.source, self.base))
+            equal = ~_rows_that_differ(source[aligned[met]], base[met], site, None)
+            self._equals[key] = frozenset(met[equal.to(met.device)].tolist())
+        return self._equals[key]
 
     def _values(
         self,

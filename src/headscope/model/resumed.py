@@ -217,9 +217,8 @@ class Resumption:
             before = (
                 self._keys_values(runs[: count - behind], layer) if any(early.offsets) else None
             )
-            z, _ = blocks[layer].attend(
-                hidden[: early.starts[-1]], write, rows=early, before=before
-            )
+            attending, places = self._distinct(runs[: count - behind], layer, hidden, early)
+            z, _ = blocks[layer].attend(attending, write, rows=early, places=places, before=before)
             if behind:
                 late = Ragged(rows.offsets[count - behind :], length)
                 bases = [run.base for run in runs[count - behind : count]]
@@ -232,6 +231,36 @@ class Resumption:
             return hidden
         hidden = hidden if self.narrow(runs) else hidden[rows.places(self.read)]
         return hidden.view(len(rows.offsets), len(self.read), -1)
+
+    def _distinct(
+        self, runs: Sequence[PatchedRun], layer: int, hidden: torch.Tensor, rows: Ragged
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """The streams before `layer` with each different one once, and where each token's is.
+
+        A run that begins here has what was recorded, but at the positions that it patches.
+        """
+        here, old = rows.starts[-1], rows.starts[joined_by(runs, layer - 1)]
+        new = runs[joined_by(runs, layer - 1) :]
+        if len(new) < 2 or self.recorded.edits:
+            return hidden[:here], None
+        first, length = min(map(self._offset, new)), rows.length
+        bases = sorted({run.base for run in new})
+        common = self.recorded.streams[bases, layer, first:].flatten(0, 1)
+        own: list[int] = []
+        places = [*range(old)]
+        for run in new:
+            shift = old + bases.index(run.base) * (length - first) - first
+            patched = {
+                p for patch in run.patches if self._entered(patch) == layer for p in patch.positions
+            }
+            for position in range(self._offset(run), length):
+                if position in patched:
+                    own.append(len(places))
+                    places.append(old + len(common) + len(own) - 1)
+                else:
+                    places.append(shift + position)
+        distinct = torch.cat([hidden[:old], common, hidden[own]])
+        return distinct, torch.tensor(places, device=hidden.device)
 
     def _behind_attention(self, runs: Sequence[PatchedRun], layer: int) -> int:
         """How many of the runs that join at `layer`, the last ones, its attention does not change.
