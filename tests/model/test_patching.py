@@ -95,6 +95,24 @@ def test_every_run_equals_the_run_by_hand(families, problem, data, group, step):
         assert (found[i] - expected).abs().max() <= 1e-5 * expected.abs().max()
 
 
+@pytest.mark.parametrize("site", ["resid_pre", "resid_post", "q", "v"])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_runs_that_join_together_from_several_prompts(families, name, site):
+    bridge = families[name]
+    bases, source = [(1, 2, 3, 4, 5), (6, 7, 8, 9, 1), (2, 4, 6, 8, 3)], (9, 8, 7, 6, 5)
+    values, unit = everything(bridge, source), 0 if site in ("q", "v") else None
+    asked = [
+        (b, made(values, site, 0, (p, 4)[: 1 + (p < 4)], unit)) for b in (2, 0) for p in (3, 1, 4)
+    ]
+    engine = PatchingEngine(bridge, record(bridge, bases), (2, 4))
+    found = {}
+    for progress in engine.compute([PatchedRun(base, (patch,)) for base, (patch, _) in asked]):
+        found |= dict(zip(progress.runs, progress.streams, strict=True))
+    for i, (base, (_, change)) in enumerate(asked):
+        expected = final_stream(bridge, bases[base], [change])[[2, 4]]
+        assert (found[i] - expected).abs().max() <= 1e-5 * expected.abs().max()
+
+
 def made(values, site, layer, positions, unit):
     """The patch, and the change by hand."""
     name, where = naive.hook(site, layer), naive.where(site, list(positions), unit)
