@@ -6,6 +6,7 @@ What is kept of a cell is the final residual stream of its run, of which the met
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
@@ -77,33 +78,33 @@ class MapTrials(Trials):
 
     # What a subclass adds.
 
+    @abstractmethod
     def label(self, number: int, place: int) -> str:
         """What is patched in a cell of an experiment."""
-        raise NotImplementedError
 
+    @abstractmethod
     def lay_out(self) -> Iterator[float]:
         """Find the cells, and which there are to compute; yields the share done."""
-        raise NotImplementedError
 
     def estimate(self) -> Iterator[float]:
         """Estimate each of the cells, if that is wanted; yields the share done."""
         yield 1.0
 
+    @abstractmethod
     def _key(self, contrast: Contrast) -> tuple[object, ...]:
         """What the final streams of a contrast's cells depend on, besides its runs."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _seconds(self, group: Group, index: int) -> float:
         """What computing a contrast's cells will take."""
-        raise NotImplementedError
 
     def _estimate_bytes(self) -> int:
         """Most memory that estimating the cells takes, from above."""
         return 0
 
+    @abstractmethod
     def _compute_cells(self, group: Group, index: int, keys: Sequence[CellKey]) -> Iterator[float]:
         """Compute some of a contrast's cells; yields the share done."""
-        raise NotImplementedError
 
     # Public.
 

@@ -5,6 +5,7 @@ Whatever starts from these runs, edges or the cells of a map, finds them here.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -62,7 +63,7 @@ class Group:
         return self.engines[index]
 
 
-class Trials:
+class Trials(ABC):
     """The experiments of a request, and their runs.
 
     Args:
@@ -86,13 +87,13 @@ class Trials:
 
     # What a subclass adds.
 
+    @abstractmethod
     def _experiments(self, pair: Pair) -> Iterable[Experiment]:
         """The experiments of a pair."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _contrast(self, experiments: Sequence[Experiment], continuation: int) -> Contrast:
         """The runs of experiments of equal shape."""
-        raise NotImplementedError
 
     def _tokens_in_group(self) -> int:
         """Of base and source together: experiments of one group run side by side."""

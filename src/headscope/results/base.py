@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -30,7 +31,7 @@ class NextToken:
     probability: float
 
 
-class ResultBase:
+class ResultBase(ABC):
     """Saving and figures, the same for every kind."""
 
     title: str
@@ -44,13 +45,13 @@ class ResultBase:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.title!r}, {self._outline()})"
 
+    @abstractmethod
     def _outline(self) -> str:
         """What it holds, in a few words."""
-        raise NotImplementedError
 
+    @abstractmethod
     def to_dataframe(self) -> pd.DataFrame:
         """The numbers, tidy: one row per value."""
-        raise NotImplementedError
 
     @checked
     def to_plotly(self, **choices: Any) -> Any:
