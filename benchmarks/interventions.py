@@ -53,8 +53,8 @@ def bare_forward(bridge: Any, layer: int) -> Callable[[], None]:
     """The forward pass from a layer on, with no hooks but one that keeps the last position."""
     import torch
 
+    from headscope.model.passing_over import passing_over
     from headscope.model.recorded import record
-    from headscope.model.resumed import passing_over
 
     recorded = record(bridge, [token_ids(LENGTH)])
     last = [("unembed.hook_in", lambda stream, hook: stream[:, -1:])]

@@ -161,9 +161,9 @@ def _bound(model: Any, length: int) -> Row:
     import numpy as np
     import torch
 
+    from headscope.model.patched_runs import PatchedRun
     from headscope.model.patching import PatchingEngine
     from headscope.model.recorded import Patch, record
-    from headscope.model.resumed import PatchedRun
 
     clean, corrupted = _pair(length, late=False)
     source = record(model, [clean])

@@ -8,8 +8,9 @@ import torch
 from headscope.model import direct_runs, recorded
 from headscope.model.direct import direct_blocks
 from headscope.model.direct_runs import way_of_running
+from headscope.model.patched_runs import PatchedRun
 from headscope.model.recorded import Patch
-from headscope.model.resumed import PatchedRun, Resumption, drain
+from headscope.model.resumed import Resumption, drain
 from tests import models
 
 IDS = [[5, 7, 11, 13, 17, 19], [6, 8, 12, 14, 18, 20]]

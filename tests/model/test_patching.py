@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headscope.model import patching
+from headscope.model.patched_runs import PatchedRun
 from headscope.model.patching import PatchingEngine, Work
 from headscope.model.recorded import Patch, record
-from headscope.model.resumed import PatchedRun
 from tests import models, naive
 from tests.conftest import FAMILIES
 

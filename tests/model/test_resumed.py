@@ -7,14 +7,10 @@ import copy
 import pytest
 import torch
 
+from headscope.model.attention_scores import attention_scores
+from headscope.model.patched_runs import PatchedRun
 from headscope.model.recorded import Patch, record
-from headscope.model.resumed import (
-    PatchedRun,
-    Resumption,
-    Shortcuts,
-    attention_scores,
-    drain,
-)
+from headscope.model.resumed import Resumption, Shortcuts, drain
 from tests import models, naive
 
 BASE, SOURCE = (0, 5, 9, 13, 21, 30), (0, 5, 17, 13, 40, 22)

@@ -8,8 +8,9 @@ import pytest
 import torch
 from transformers import BloomConfig, BloomForCausalLM, GPTJConfig, GPTJForCausalLM
 
+from headscope.model.patched_runs import PatchedRun
 from headscope.model.recorded import Patch, record
-from headscope.model.resumed import PatchedRun, Resumption, drain
+from headscope.model.resumed import Resumption, drain
 from tests import models, naive
 
 BASE, SOURCE = (0, 5, 9, 13, 21, 30), (0, 5, 17, 13, 40, 22)

@@ -7,8 +7,9 @@ import types
 import pytest
 import torch
 
+from headscope.model.patched_runs import PatchedRun
 from headscope.model.recorded import Patch, record
-from headscope.model.resumed import PatchedRun, Resumption, drain
+from headscope.model.resumed import Resumption, drain
 from tests import models
 
 

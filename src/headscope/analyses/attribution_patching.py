@@ -32,9 +32,9 @@ import torch
 
 from headscope.analyses.contrast import Contrast
 from headscope.jobs.steps import part
+from headscope.model.attention_scores import attention_scores
 from headscope.model.gradients import gradients
 from headscope.model.recorded import Patch, Place
-from headscope.model.resumed import attention_scores
 from headscope.model.sites import PatchSite
 
 

@@ -28,8 +28,8 @@ from headscope.errors import RequestError
 from headscope.model.attention_edits import refuse_dropped_edits
 from headscope.model.live import LiveModel
 from headscope.model.memory import recorded_bytes
+from headscope.model.patched_runs import PatchedRun
 from headscope.model.recorded import Patch, Place
-from headscope.model.resumed import PatchedRun
 from headscope.model.sites import PatchSite, hook_name
 from headscope.results.alignment import UNMATCHED
 

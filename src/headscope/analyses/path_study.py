@@ -17,9 +17,9 @@ from headscope.components import Component
 from headscope.errors import RequestError
 from headscope.jobs.steps import part
 from headscope.model.live import LiveModel
+from headscope.model.patched_runs import PatchedRun
 from headscope.model.paths import HeldRuns, Received, outputs, positions_of
 from headscope.model.recorded import Patch, Place, RecordedRuns
-from headscope.model.resumed import PatchedRun
 from headscope.results.alignment import UNMATCHED
 
 

@@ -23,8 +23,8 @@ from headscope.errors import RequestError, ResultError
 from headscope.jobs.steps import patience
 from headscope.model.live import LiveModel
 from headscope.model.memory import recorded_bytes, refuse_if_too_large
+from headscope.model.patched_runs import PatchedRun
 from headscope.model.patching import PatchingEngine
-from headscope.model.resumed import PatchedRun
 from headscope.model.runs import LOGITS, Site
 
 TOKENS_IN_GROUP = 128

@@ -17,8 +17,9 @@ from weakref import WeakKeyDictionary
 
 import torch
 
+from headscope.model.patched_runs import PatchedRun, joined_by
 from headscope.model.recorded import Patch, RecordedRuns
-from headscope.model.resumed import PatchedRun, Resumption, Shortcuts, drain, joined_by
+from headscope.model.resumed import Resumption, Shortcuts, drain
 from headscope.model.sites import SITES
 
 STEP_S = 0.045

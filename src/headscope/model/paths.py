@@ -19,8 +19,10 @@ from typing import Any
 import torch
 
 from headscope.components import Layout
+from headscope.model.passing_over import passing_over
+from headscope.model.patched_runs import PatchedRun, joined_by
 from headscope.model.recorded import Patch, Place, RecordedRuns, leaving_no_trace
-from headscope.model.resumed import TOLERANCE, PatchedRun, Shortcuts, joined_by, passing_over
+from headscope.model.resumed import TOLERANCE, Shortcuts
 from headscope.model.sites import PatchSite, hook_name
 
 

@@ -11,8 +11,9 @@ import torch
 from headscope.model.direct_runs import record
 from headscope.model.intervening.applying import Plan
 from headscope.model.live import LiveModel
+from headscope.model.passing_over import passing_over
 from headscope.model.recorded import leaving_no_trace
-from headscope.model.resumed import Resumption, passing_over
+from headscope.model.resumed import Resumption
 
 
 @dataclass(frozen=True)
