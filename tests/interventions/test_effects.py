@@ -163,7 +163,7 @@ def test_features_are_clamped_in_every_view(gpt2: Any) -> None:
         assert view.run() is view.effects["with"]
         names = {"model": gpt2, "transcoders": transcoders}
         exec(view.to_code(), names)
-        assert_same(names["widget"].result, view.result)
+        assert_same(names["widget"].result, view.result, 1e-5, 1e-5)  # runs in other batches
     explorer.close()
 
 

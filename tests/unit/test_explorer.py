@@ -330,6 +330,17 @@ def test_one_run_of_the_prompt_serves_every_view(
             page.write(prompt=prompt)
             await until(lambda: done(explorer))
             assert len(ran) == 1
+        for factor in (2.0, 3.0):
+            ran.clear()
+            explorer.interventions = hs.Interventions().scale("L1H1", factor)
+            await until(lambda: done(explorer))
+            assert len(ran) == 1
+            both = explorer.attribution.effects
+            alone = hs.LogitAttribution(gpt2, prompt, interventions=explorer.interventions)
+            alone.run()
+            assert (both["with"]["contribution"] == alone.result["contribution"]).all()
+            assert len(ran) > 1  # `run` really runs the model
+        explorer.interventions = hs.Interventions()
         for view, kind in (
             (explorer.lens, hs.LogitLens),
             (explorer.attribution, hs.LogitAttribution),

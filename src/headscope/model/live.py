@@ -322,6 +322,8 @@ class LiveModel:
         missing = [site for site in wanted if site not in have]
         if not missing:
             return have
+        if self.left_out:  # what a block that is left out comes to is seen beside the others
+            missing = wanted
 
         def keep(sites: Sequence[Site]) -> Observer:
             def observer(activation: torch.Tensor) -> None:

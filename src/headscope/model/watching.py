@@ -29,7 +29,7 @@ class Watch:
         self._observers = observers
         self._more = more
         self._left_out = left_out
-        self._waiting = set(observers)
+        self._waiting = {name for name, _ in (*observers.items(), *more)}
         #: By name within a block: what an activation of that name is like.
         self._seen: dict[str, dict[str, Any]] = {}
 
@@ -39,14 +39,17 @@ class Watch:
 
     def finish(self) -> set[str]:
         """Show what blocks that are left out come to; returns what was not seen all the same."""
-        for name in [name for name in self._observers if name in self._waiting]:
+        unseen = self._waiting.copy()
+        for name, observer in (*self._observers.items(), *self._more):
+            if name not in unseen:
+                continue
             place = name.split(".", 2)
             like = self._seen.get(place[-1])
             passes = place[-1].startswith("hook_resid")
             if like is not None and not passes and int(place[1]) in self._left_out:
+                observer(torch.zeros(**like))
                 self._waiting.discard(name)
-                self._observers[name](torch.zeros(**like))
-        return self._waiting
+        return self._waiting & self._observers.keys()
 
     def _hook(self, name: str, observer: Observer) -> tuple[str, Callable[..., None]]:
         def look(activation: torch.Tensor, hook: Any) -> None:

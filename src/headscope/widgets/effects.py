@@ -14,7 +14,7 @@ from headscope.interventions import Interventions
 from headscope.jobs import Step, Steps
 from headscope.model import LiveModel
 from headscope.model.dictionaries import Transcoders
-from headscope.model.intervening import Plan
+from headscope.model.intervening import Plan, held
 from headscope.results import CircuitGraph, Grid, Patterns
 from headscope.results.difference import difference
 from headscope.wire.messages import Effect
@@ -113,10 +113,12 @@ class Sides(Generic[R]):
 
     def __init__(self) -> None:
         self._plain: tuple[Any, R] | None = None
-        self._plan: tuple[Any, Plan] | None = None
+        self._plan: Plan | None = None
 
     def forget(self) -> None:
         """Keep nothing: all is computed next time."""
+        if self._plan is not None:
+            self._plan.disown()
         self._plain = self._plan = None
 
     def steps(
@@ -176,11 +178,11 @@ class Sides(Generic[R]):
     def _planned(
         self, model: LiveModel, interventions: Interventions, transcoders: Transcoders | None
     ) -> Steps[Plan]:
-        """What interventions come to, worked out once."""
-        key = interventions, model.state()
-        if self._plan is None or self._plan[0] != key:
-            self._plan = key, (yield from prepared(model, interventions, transcoders))
-        return self._plan[1]
+        """What interventions come to, worked out once for all widgets that have the same."""
+        if (plan := held(model, interventions, transcoders)) is None:
+            plan = yield from prepared(model, interventions, transcoders)
+        self._plan = plan
+        return plan
 
 
 def _part(

@@ -142,7 +142,8 @@ class LogitAttribution(HeadscopeWidget[Grid]):
         position: int = -1,
         **fields: Any,
     ) -> Iterable[Site]:
-        return Sites(model, n_tokens, position % n_tokens, by).wanted()
+        sites = Sites(model, n_tokens, position % n_tokens, by)
+        return [*sites.wanted(), sites.embed]  # which is read where interventions act
 
     def _request(self, prompt: str | tuple[int, ...]) -> LogitAttributionRequest:
         return LogitAttributionRequest(

@@ -1,5 +1,5 @@
 """Interventions on a live model: from data to hooks, and no trace afterwards."""
 
-from headscope.model.intervening.applying import Plan, applied, plan, planning
+from headscope.model.intervening.applying import Plan, applied, held, plan, planning
 
-__all__ = ["Plan", "applied", "plan", "planning"]
+__all__ = ["Plan", "applied", "held", "plan", "planning"]

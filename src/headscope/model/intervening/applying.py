@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import torch
 
@@ -28,6 +28,8 @@ _BUILDERS: dict[type[k.Intervention], Callable[[Building, Any], Iterable[float] 
     k.FreezePattern: attention.freeze_pattern, k.Skip: layers.skip, k.Swap: layers.swap,
     k.Repeat: layers.repeat,
 }  # fmt: skip
+_HELD: WeakKeyDictionary[LiveModel, WeakSet[Plan]] = WeakKeyDictionary()
+"""Per model the plans that somebody holds."""
 _OPEN: WeakKeyDictionary[Any, list[ExitStack]] = WeakKeyDictionary()
 """Per bridge what is installed on it, the last on top."""
 
@@ -44,6 +46,7 @@ class Plan:
         clock: Which tokens a pass is about; whoever runs it from the middle sets it.
         state: Of the model (`LiveModel.state`), whose recorded activations the hooks hold.
         interventions: Those that are on.
+        transcoders: Whose features are clamped.
         left_out: Blocks that do not run.
         places: For each place in the stack the block whose output leaves it.
         runs: Runs with these interventions, as long as there is room.
@@ -56,6 +59,7 @@ class Plan:
     clock: Clock
     state: Any
     interventions: Interventions
+    transcoders: Transcoders | None
     left_out: frozenset[int]
     places: tuple[int, ...]
     runs: RunCache = field(default_factory=RunCache)
@@ -72,6 +76,10 @@ class Plan:
                 "hooks changed.",
                 "Apply them again.",
             )
+
+    def disown(self) -> None:
+        """Let whoever needs the same work it out anew; see `held`."""
+        _HELD[self.model].discard(self)
 
     @property
     def described(self) -> tuple[str, ...]:
@@ -169,7 +177,7 @@ def planning(
     # A cache counts its tokens in the first layer, and holds one set for each block.
     runs = [layer for slot in build.slots for layer in slot]
     build.clock.can_cache = 0 in runs and len(runs) == len(set(runs))
-    return Plan(
+    made = Plan(
         live,
         build.hooks,
         forwards,
@@ -177,9 +185,24 @@ def planning(
         build.clock,
         state,
         interventions.active,
+        transcoders,
         left_out=frozenset(range(live.n_layers)) - frozenset(runs),
         places=tuple(slot[-1] if slot else place for place, slot in enumerate(build.slots)),
     )
+    _HELD.setdefault(live, WeakSet()).add(made)
+    return made
+
+
+def held(
+    live: LiveModel, interventions: Interventions, transcoders: Transcoders | None = None
+) -> Plan | None:
+    """What somebody has worked out for the same, with its runs; None if nobody has."""
+    state = live.state()
+    for found in _HELD.get(live, ()):
+        same = found.transcoders is transcoders and found.interventions == interventions.active
+        if same and found.state == state:
+            return found
+    return None
 
 
 @contextmanager
