@@ -52,6 +52,9 @@ class PathPatching(StudyWidget[PathStudy]):
         alignment: For each token of the prompt patched into, the index of the token of the other
             prompt that it meets, -1 for none; by default found.
         seed: Of the bootstrap over a set.
+        interventions: Changes of the model's computation, in all runs: `hs.Interventions()`, or a
+            list of their JSON. What is shown with them is `effect`'s choice.
+        transcoders: Whose features are clamped; see `hs.load_transcoders`.
         selection: What is pinned at first.
 
     Raises:
@@ -63,6 +66,7 @@ class PathPatching(StudyWidget[PathStudy]):
         >>> widget.result["effect"]  # float32 [layer, sender]: 0 corrupted, 1 clean
     """
 
+    takes_interventions = True
     fields: ClassVar[tuple[FieldSpec, ...]] = (
         *PROMPT_FIELDS,
         field("receivers", "Receivers", "line",
@@ -99,13 +103,15 @@ class PathPatching(StudyWidget[PathStudy]):
         position: int = -1,
         alignment: Sequence[int] | None = None,
         seed: int = 0,
+        interventions: Any = None,
+        transcoders: Any = None,
         selection: Mapping[str, int | str | None] | None = None,
     ) -> None:
         self._options: dict[str, Any] = {"position": position, "seed": seed}
         super().__init__(
             model, clean, corrupted, answer=answer, wrong=wrong, alignment=alignment,
-            selection=selection, receivers=receivers, sender=sender,
-            freeze_mlps=freeze_mlps, positions=positions,
+            interventions=interventions, transcoders=transcoders, selection=selection,
+            receivers=receivers, sender=sender, freeze_mlps=freeze_mlps, positions=positions,
             direction=direction, metric=metric,
         )  # fmt: skip
 
