@@ -86,7 +86,7 @@ def test_both_maps_are_there_and_cells_are_asked_of_the_one_that_is_shown(
         widget = paths(bridge, changes, sender="L0H1")
         both = widget.effects
         np.testing.assert_allclose(both["without"]["effect"], plain["effect"], atol=1e-5)
-        less = both["with"]["effect"] - plain["effect"]
+        less = both["with"]["effect"] - both["without"]["effect"]
         np.testing.assert_allclose(both["difference"]["effect"], less, atol=1e-6)
         assert np.nanmax(np.abs(less)) > 1e-2
         at = np.unravel_index(np.nanargmax(np.abs(less)), less.shape)

@@ -27,6 +27,9 @@ send sums to what its MLP would send.
 `flow_routes` takes no gradient and compares nothing: the share of what the logits read in the clean
 run that came by the edge (`model.flow_routes`; Ferrando & Voita 2024). It is never negative.
 
+Interventions act in all runs, and what they do is a part of what is differentiated; those under
+which there are no edges are refused (`edge_interventions`).
+
 Cost: two forward passes, and a forward and a backward pass per gradient: 1, m,
 (m - 1)(1 + 2 n_layers) + 1, or 2; none for flow routes. Pairs run in batches of equal length,
 without padding. Neurons cost more, see `model.neuron_products`.

@@ -28,8 +28,8 @@ class PathPatching(StudyWidget[PathStudy]):
     (of all heads), `L9KV3.v` (where heads share keys and values), `MLP5`, `embed`, `logits`.
 
     `result["effect"]` is that of the path alone: 0 for the run patched into, 1 for the run patched
-    from. Costs two forward passes, then a part of one for each path. Definition and sources:
-    `headscope.analyses.path_patching`.
+    from. Costs two forward passes, then a part of one for each path, or a whole one where
+    interventions act. Definition and sources: `headscope.analyses.path_patching`.
 
     Args:
         model: A `TransformerBridge` (from `hs.load` or your own).
@@ -53,7 +53,8 @@ class PathPatching(StudyWidget[PathStudy]):
             prompt that it meets, -1 for none; by default found.
         seed: Of the bootstrap over a set.
         interventions: Changes of the model's computation, in all runs: `hs.Interventions()`, or a
-            list of their JSON. What is shown with them is `effect`'s choice.
+            list of their JSON; none that moves layers. What is shown with them is `effect`'s
+            choice.
         transcoders: Whose features are clamped; see `hs.load_transcoders`.
         selection: What is pinned at first.
 
