@@ -127,14 +127,16 @@ def plain_run(bridge, ids, neurons=()):
         at + name for at in blocks
         for name in ("attn.hook_z", "hook_attn_out", "hook_mlp_out", "mlp.hook_post")
     ]  # fmt: skip
-    first, *parts = look(bridge, ids, ["blocks.0.hook_resid_pre", *names])
-    found, constants = [first], []
+    *parts, end = look(bridge, ids, [*names, f"{blocks[-1]}hook_resid_post"])
+    streams = [*look(bridge, ids, [f"{at}hook_resid_pre" for at in blocks]), end]
+    found, constants = [streams[0]], []
     for layer in range(bridge.cfg.n_layers):
         z, attention, mlp, post = parts[4 * layer : 4 * layer + 4]
         heads = head_outputs(bridge, layer, z)
         own = neuron_outputs(bridge, layer, post) if layer in neurons else [mlp]
         found += [*heads, *own]
-        constants.append((attention - sum(heads), mlp - sum(own)))
+        behind = streams[layer + 1] - streams[layer] - attention  # with what is steered there
+        constants.append((attention - sum(heads), behind - sum(own)))
     return torch.stack(found), constants
 
 

@@ -165,8 +165,9 @@ def test_a_model_that_does_something_else_is_refused(gpt2):
     def check():
         Wiring(gpt2, layout(gpt2)).check(torch.tensor([CLEAN]))
 
-    for name, what in (("attn.hook_q", "q is not a norm"), ("hook_mlp_out", None),
-                       ("attn.hook_z", None), ("attn.hook_out", "what heads write")):  # fmt: skip
+    for name, what in (("ln1.hook_out", "q is not a norm"), ("attn.hook_q", None),
+                       ("hook_mlp_out", None), ("attn.hook_z", None),
+                       ("attn.hook_out", "what heads write")):  # fmt: skip
         point = gpt2.hook_dict[f"blocks.1.{name}"]
         point.add_hook(growing)
         try:

@@ -18,8 +18,8 @@ def proximity(term, total):
     return max(float(total.abs().sum() - (total - term).abs().sum()), 0.0)
 
 
-def naive(bridge, study, ids):
-    """Recursively, one reader at one position at a time."""
+def naive(bridge, study, ids, factors=None):
+    """Recursively, one reader at one position at a time; `factors` by which heads are scaled."""
     edges, layout = study.edges, study.edges.layout
     found = np.zeros(edges.possible.shape)
     names = [f"blocks.{layer}.{part}" for layer in range(layout.n_layers) for part in
@@ -43,7 +43,7 @@ def naive(bridge, study, ids):
         for h in range(layout.n_heads):
             for s in range(position + 1):
                 w_o = bridge.blocks[layer].attn.W_O[h].detach()
-                value = v[s, h // layout.group] @ w_o
+                value = v[s, h // layout.group] @ w_o * (factors or {}).get((layer, h), 1)
                 out.append((("head", h, s), pattern[h, position, s] * value * gain))
         return out
 

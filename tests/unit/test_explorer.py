@@ -11,12 +11,15 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
 import headscope as hs
 from headscope.analyses import attention, logit_lens
 from headscope.model import LiveModel
 from tests import models
+from tests.attribution.transcoders import random_transcoders
+from tests.models import D_MODEL, N_LAYERS
 from tests.unit.page import Page, until
 
 PROMPT = "the cat sat on the mat"
@@ -372,11 +375,44 @@ def test_a_script_runs_an_explorer_with_pairs(gpt2: Any) -> None:
     assert set(explorer.run()) >= {"lens", "attention", "attribution", "patching"}
 
 
+def titles(explorer: hs.Explorer) -> dict[str, str]:
+    return {pane["name"]: pane["title"] for pane in explorer._panes}
+
+
 def test_a_pane_says_that_interventions_do_not_reach_it(gpt2: Any) -> None:
-    explorer = hs.Explorer(gpt2, PROMPT, "the dog sat on the mat")
+    transcoders = random_transcoders(N_LAYERS, D_MODEL, 40)
+    explorer = hs.Explorer(gpt2, PROMPT, "the dog sat on the mat", transcoders)
     explorer.interventions = hs.Interventions().zero("L0H0")
-    titles = {pane["name"]: pane["title"] for pane in explorer._panes}
-    assert titles["circuit"] == "Circuit, without interventions"
-    assert titles["lens"] == "Lens"
+    assert titles(explorer)["features"] == "Features, without interventions"
+    assert {titles(explorer)[name] for name in ("lens", "circuit", "repair")} == {
+        "Lens", "Circuit", "Self-repair"
+    }  # fmt: skip
     explorer.interventions = hs.Interventions().zero("L0H0").changed(0, on=False)
-    assert next(p["title"] for p in explorer._panes if p["name"] == "circuit") == "Circuit"
+    assert titles(explorer)["features"] == "Features"
+    explorer.close()
+
+
+def test_circuit_and_repair_follow_interventions_and_what_is_shown_of_them(gpt2: Any) -> None:
+    acting = hs.Interventions().zero("L1H0").scale("MLP1", 2.0)
+    explorer = hs.Explorer(gpt2, PROMPT, "the dog sat on the mat", interventions=acting)
+    for view, kind in ((explorer.circuit, hs.CircuitDiscovery), (explorer.repair, hs.SelfRepair)):
+        alone: Any = kind(gpt2, PROMPT, corrupted=view.corrupted or None, interventions=acting)
+        for effect in ("with", "without"):
+            explorer.effect = effect  # type: ignore[assignment]
+            shown, expected = view.result, alone.effects[effect]
+            assert shown is view.effects[effect]
+            assert bool(shown.provenance.interventions) == (effect == "with")
+            for mine, its in zip(shown.measures, expected.measures, strict=True):
+                np.testing.assert_allclose(mine.values, its.values, atol=1e-6)
+        alone.close()
+    explorer.effect = "difference"
+    assert explorer.repair.result is explorer.repair.effects["difference"]
+    assert explorer.circuit.result is explorer.circuit.effects["with"]
+    assert titles(explorer)["circuit"] == "Circuit, with interventions"
+    explorer.effect = "without"
+    assert explorer.circuit.result is explorer.circuit.effects["without"]
+    assert titles(explorer)["circuit"] == "Circuit"
+    explorer.interventions = hs.Interventions().swap(0, 1)
+    with pytest.raises(hs.RequestError, match="every layer once"):
+        explorer.circuit.run()
+    explorer.close()

@@ -24,7 +24,9 @@ export function EffectChoice({
   const acting = state.interventions?.filter(({ on }) => on).length ?? 0;
   // There is nothing to choose before both have been computed, or where both are the same.
   if (acting ? !state.shifts.length : state.effect === "with") return null;
-  const options = CHOICES.map(({ value, title, help }) => {
+  const graph = state.result?.kind === "circuit_graph"; // two graphs have no difference
+  const choices = CHOICES.filter(({ value }) => !(graph && value === "difference"));
+  const options = choices.map(({ value, title, help }) => {
     const there = host.live || state.effects.includes(value);
     return { value, title, help: liveTitle(there, help), disabled: !there };
   });

@@ -1,8 +1,12 @@
 // @vitest-environment happy-dom
 // What the interventions do: the choice of the view, and the next tokens before and after.
+import { render } from "preact";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import type { Host, HostState } from "../../src/host/contract";
 import { frozenHost } from "../../src/host/frozen";
+import { EffectChoice } from "../../src/shell/effect";
 import { mount } from "../../src/shell/mount";
+import { decodeResult } from "../../src/wire/decode";
 import type { InterventionData, TokenShift } from "../../src/wire/types";
 import { FakeModel } from "../host/fake-model";
 import { golden } from "../wire/golden";
@@ -47,6 +51,15 @@ it("offers the three where interventions act, by name and by arrow keys", async 
   radios[2]?.click();
   await wait(0);
   expect(fake.saves.at(-1)).toMatchObject({ effect: "difference" });
+});
+
+it("offers no difference of graphs", () => {
+  const host = { live: true } as Host;
+  const result = decodeResult(golden("circuit_graph"));
+  const state = { interventions: [ZERO], shifts, effect: "with", effects: [], result };
+  render(<EffectChoice host={host} state={state as unknown as HostState} />, document.body);
+  const radios = document.body.querySelectorAll<HTMLInputElement>('[aria-label="Show"] input');
+  expect([...radios].map(({ value }) => value)).toEqual(["with", "without"]);
 });
 
 it.each([

@@ -27,6 +27,9 @@ send sums to what its MLP would send.
 `flow_routes` takes no gradient and compares nothing: the share of what the logits read in the clean
 run that came by the edge (`model.flow_routes`; Ferrando & Voita 2024). It is never negative.
 
+Interventions act in all runs, and what they do is a part of what is differentiated; those under
+which there are no edges are refused (`edge_interventions`).
+
 Cost: two forward passes, and a forward and a backward pass per gradient: 1, m,
 (m - 1)(1 + 2 n_layers) + 1, or 2; none for flow routes. Pairs run in batches of equal length,
 without padding. Neurons cost more, see `model.neuron_products`.
@@ -46,11 +49,14 @@ import numpy.typing as npt
 import torch
 
 from headscope.analyses.contrast import Contrast, Experiment
+from headscope.analyses.edge_interventions import refuse_unfit
 from headscope.analyses.experiments import experiment
 from headscope.analyses.metrics import MetricName
 from headscope.analyses.prompt_pairs import Pair
 from headscope.analyses.trials import TOKENS_IN_GROUP, Trials
+from headscope.components import Layout
 from headscope.errors import RequestError
+from headscope.interventions import Interventions
 from headscope.jobs.steps import part, patience
 from headscope.model.edge_gradients import EdgeProducts, reader_gradients
 from headscope.model.edges import EdgeMap, Wiring, Written
@@ -58,7 +64,6 @@ from headscope.model.flow_routes import flow_routes
 from headscope.model.live import LiveModel
 from headscope.model.memory import refuse_if_too_large
 from headscope.model.neuron_edges import neuron_counts
-from headscope.model.paths import outputs
 from headscope.model.recorded import Place
 
 EdgeMethod = Literal["eap", "eap_ig_inputs", "eap_ig_activations", "clean_corrupted", "flow_routes"]
@@ -138,6 +143,11 @@ class EdgeScoresRequest:
                 "Choose ablation='patch', or another method.",
             )
 
+    def fits(self, acting: Interventions, layout: Layout) -> None:
+        """Refuse interventions under which a model has no such edges; see `refuse_unfit`."""
+        flow = self.method == "flow_routes"
+        refuse_unfit(acting, layout, neurons=self.neurons, follows_flow=flow)
+
 
 class EdgeStudy(Trials):
     """The runs of a request, and its edges.
@@ -148,6 +158,7 @@ class EdgeStudy(Trials):
 
     Raises:
         ModelError: The model's stream is not a sum of what its components write.
+        RequestError: Interventions act under which it is none.
     """
 
     def __init__(self, model: LiveModel, request: EdgeScoresRequest) -> None:
@@ -156,6 +167,7 @@ class EdgeStudy(Trials):
             model, request.pairs, request.metric, normalises=request.ablation == "patch"
         )
         layers = tuple(sorted(set(request.neurons)))
+        request.fits(model.acting, model.layout)
         _refuse_if_too_many(model, layers)
         self.wiring = Wiring(model.bridge, model.layout, layers)
 
@@ -189,10 +201,12 @@ class EdgeStudy(Trials):
         _ = self.edges  # refused before anything is run
         bridge = self.model.bridge
         as_found = self._begun_on, tuple(self.wiring.neurons)
-        if _CHECKED.get(bridge) != as_found:
+        # What acts is not kept: it would keep the model.
+        if self.model.interventions or _CHECKED.get(bridge) != as_found:
             first = self.experiments[0].clean.token_ids
             self.wiring.check(torch.tensor([first], device=self.model.device))
-            _CHECKED[bridge] = as_found
+            if not self.model.interventions:
+                _CHECKED[bridge] = as_found
         yield from super().record()
 
     def contrasts(self) -> Iterator[tuple[tuple[int, ...], Contrast]]:
@@ -338,12 +352,10 @@ class EdgeStudy(Trials):
         )
 
     def _contrast(self, experiments: Sequence[Experiment], continuation: int) -> Contrast:
-        own = self.wiring.neurons
         n_neurons, config = sum(self.edges.neurons.values()), self.model.bridge.cfg
         wide = math.ceil(3 * n_neurons / (config.d_model * config.n_layers))
-        self._refuse_if_too_large(experiments, 2 + wide, gradient=True)
-        places = [*outputs(self.model.layout), *(("mlp_post", layer) for layer in own)]
-        return Contrast(self.model, experiments, continuation, places, source="prompt")
+        self._refuse_if_too_large(experiments, 3 + wide, gradient=True)
+        return Contrast(self.model, experiments, continuation, self.wiring.places, source="prompt")
 
 
 def _refuse_if_too_many(model: LiveModel, layers: Sequence[int]) -> None:

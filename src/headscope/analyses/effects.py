@@ -247,8 +247,9 @@ def notes(trials: MapTrials) -> list[str]:
         )
     if trials.shortcuts is not None and not trials.shortcuts.layers:
         found.append(
-            "This model cannot be started in the middle (hooks of yours, several devices, or an "
-            "architecture of its own): every patched run was computed from its tokens up."
+            "This model cannot be started in the middle (hooks of yours, interventions, several "
+            "devices, or an architecture of its own): every patched run was computed from its "
+            "tokens up."
         )
     return found
 

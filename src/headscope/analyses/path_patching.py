@@ -20,7 +20,8 @@ over the set, and the 95 % interval is a bootstrap over its pairs.
 With heads held nothing passes between positions: a sender that is replaced at `positions` reaches
 its receivers at these positions and no others. All of a receiver's values are put in, at every
 position: of two receivers the upper one hears nothing of what the lower one changes. Where query
-heads share key-value heads, receivers of keys and values are the shared ones.
+heads share key-value heads, receivers of keys and values are the shared ones. Interventions act in
+all of these runs; what is held or put in comes after them.
 
 Sources: Wang et al. 2022, "Interpretability in the Wild", appendix B; Goldowsky-Dill et al. 2023,
 "Localizing Model Behavior with Path Patching".

@@ -8,6 +8,7 @@ from typing import Union
 
 from headscope.analyses.contrast import Contrast, Experiment
 from headscope.analyses.experiments import DIRECTIONS, Direction, experiment
+from headscope.analyses.intervened import moves_layers, refuse
 from headscope.analyses.map_trials import NOT_APPLICABLE, MapTrials, paced
 from headscope.analyses.metrics import MetricName
 from headscope.analyses.path_map import PathMap, named, path_map
@@ -89,6 +90,12 @@ class PathStudy(MapTrials):
 
     def __init__(self, model: LiveModel, request: PathPatchingRequest) -> None:
         self.request = request.resolved()
+        refuse(
+            model.acting,
+            moves_layers,
+            "paths need every layer once, in its own place",
+            "Switch it off here, or use ActivationPatching, which takes it.",
+        )
         super().__init__(
             model,
             self.request.pairs,

@@ -11,7 +11,8 @@ position, s the final norm's divisor, and primes for the run in which head h is 
 
 Everything is a change of the logit (difference) by the ablation. Where `direct` is negative the
 head pushed the answer, and positive repairs are self-repair; the norm repairs too, by dividing by
-less. `share` is what of the direct effect is restored: -(total - direct) / direct.
+less. `share` is what of the direct effect is restored: -(total - direct) / direct. Interventions
+act in both runs: heads are ablated on top of them.
 
 Sources: Rushing & Nanda 2024, "Explorations of Self-Repair in Language Models"; McGrath et al.
 2023, "The Hydra Effect".
@@ -28,6 +29,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from headscope.analyses.intervened import breaks_stream, moves_layers, refuse
 from headscope.components import Component, parse_components
 from headscope.errors import ModelError, RequestError
 from headscope.interventions import Interventions
@@ -90,8 +92,15 @@ def run(model: LiveModel, request: SelfRepairRequest) -> Steps[Grid]:
     Raises:
         ModelError: What the model's layers write does not add up to its stream.
         PromptError: The prompt cannot be run, or an answer is not one token.
-        RequestError: There is no such head or position.
+        RequestError: There is no such head or position; or interventions act under which parts do
+            not add up.
     """
+    refuse(
+        model.acting,
+        lambda item: moves_layers(item) or breaks_stream(item, model.layout),
+        "self-repair needs layers in their places, and a stream that is the sum of what they write",
+        "Switch it off here.",
+    )
     prompt = model.tokenize(request.prompt)
     n = len(prompt.token_ids)
     if not -n <= request.position < n:

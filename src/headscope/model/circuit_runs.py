@@ -5,6 +5,8 @@ what the writer wrote in this very run less what it is ablated to. Queries, keys
 and what neurons read are computed of these views and put in the place of the model's own; attention
 and MLPs are the model's. So nothing is approximated, heads that share keys and values included.
 
+Interventions act on what was computed of the views, as they act on the model's own.
+
 With all edges kept it is the plain run; with none, every component does as on ablated inputs; with
 all but one, it is the exact patch of that edge, everything else running on.
 """
@@ -19,7 +21,12 @@ import torch
 from headscope.components import INPUTS, Input
 from headscope.model.edges import Wiring, Written
 from headscope.model.neuron_runs import NeuronCircuits, neuron_bytes
-from headscope.model.recorded import RecordedRuns, leaving_no_trace, unread_hooks
+from headscope.model.recorded import (
+    RecordedRuns,
+    hooked_first,
+    leaving_no_trace,
+    unread_hooks,
+)
 
 _BYTES = 256 * 2**20
 
@@ -29,7 +36,7 @@ class CircuitRuns:
 
     Args:
         wiring: The model's writers and readers.
-        runs: The plain runs, with the activations of `paths.outputs`.
+        runs: The plain runs, with the activations of `Wiring.places`.
         ablated: What each writer is ablated to, shaped like what was written in `runs`.
         read: Positions whose final stream is wanted.
     """
@@ -54,7 +61,8 @@ class CircuitRuns:
                 heads = wiring.heads(layer, change.shares[layer].flatten(0, 1)).sum(0)
                 total = total + heads.unflatten(0, total.shape[:2])
                 if layout.mlps:
-                    own_heads = runs.streams[:, layer + 1] - runs.activations["mlp_out", layer]
+                    behind = runs.activations["resid_post", layer]  # which may be steered then
+                    own_heads = behind - runs.activations["mlp_out", layer]
                     sees = before if layout.parallel else own_heads + total
                     self._mlp_views.append(sees.flatten(0, 1))
                     total = total + change.mlps[layer]
@@ -153,19 +161,19 @@ class CircuitRuns:
 
             return hook_function
 
-        hooks = unread_hooks(bridge)
+        hooks, first = unread_hooks(bridge), list[tuple[str, Any]]()
         for layer in range(layout.n_layers):
             at = f"blocks.{layer}."
-            hooks += [(f"{at}attn.hook_{letter}", put(layer, letter)) for letter in INPUTS]
+            first += [(f"{at}attn.hook_{letter}", put(layer, letter)) for letter in INPUTS]
             hooks.append((f"{at}attn.hook_z", keep(layer)))
             if layer in wiring.neurons:
                 own = wiring.neurons[layer]
-                hooks += [(name, put_factor(layer, i)) for i, name in enumerate(own.factors)]
+                first += [(name, put_factor(layer, i)) for i, name in enumerate(own.factors)]
                 hooks.append((own.post, keep_neurons(layer)))
             elif layout.mlps:
-                hooks.append((f"{at}mlp.hook_in", put_mlp(layer)))
+                first.append((f"{at}mlp.hook_in", put_mlp(layer)))
                 hooks.append((f"{at}hook_mlp_out", keep_mlp(layer)))
-        with leaving_no_trace(bridge):
+        with leaving_no_trace(bridge), hooked_first(bridge, first):
             bridge.run_with_hooks(self._ids.repeat(n_circuits, 1), fwd_hooks=hooks)
         every = slice(len(edges.readers) - 1, len(edges.readers))
         last = view(len(edges.writers), every, self._last)[0]

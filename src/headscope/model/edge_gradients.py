@@ -3,6 +3,7 @@
 The gradient at a head's queries, keys or values is pulled back through its projection and through
 the norm, each reader with the whole norm to itself, as if every reader had a copy of the stream.
 That is what TransformerLens's split inputs give, with no flag touched and grouped keys included.
+What interventions do to what was read is part of what is differentiated.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import torch
 from headscope.components import INPUTS, Input
 from headscope.model.edges import Wiring, Written
 from headscope.model.neuron_products import NeuronProducts, Part
-from headscope.model.recorded import Place, leaving_no_trace, unread_hooks
+from headscope.model.recorded import Place, hooked_first, leaving_no_trace, unread_hooks
 from headscope.model.sites import hook_name
 
 _BLOCK_BYTES = 64 * 2**20
@@ -98,16 +99,17 @@ def reader_gradients(
         (hook_name(bridge, *place), lambda x, hook, moved=moved: x + moved.to(x))
         for place, moved in (shift or {}).items()
     ]
+    first: list[tuple[str, Any]] = []
     for layer in layers:
         at = f"blocks.{layer}."
         hooks.append((at + "hook_resid_pre", keeper(streams)))
-        hooks += [(f"{at}attn.hook_{letter}", reader((letter, layer))) for letter in INPUTS]
+        first += [(f"{at}attn.hook_{letter}", reader((letter, layer))) for letter in INPUTS]
         if layout.mlps:
-            hooks.append((at + "mlp.hook_in", leaf(("mlp", layer))))
+            first.append((at + "mlp.hook_in", leaf(("mlp", layer))))
             if not layout.parallel:
                 hooks.append((at + "hook_resid_mid", keeper(middles)))
     factors = [(name, layer) for layer, own in wiring.neurons.items() for name in own.factors]
-    hooks += [(name, reader((name, layer))) for name, layer in factors]
+    first += [(name, reader((name, layer))) for name, layer in factors]
     last = hook_name(bridge, "resid_post", layout.n_layers - 1)
     hooks.append((last, lambda x, hook: final.append(x)))
     hooks += unread_hooks(bridge)
@@ -116,7 +118,8 @@ def reader_gradients(
     with torch.inference_mode(False), torch.enable_grad(), leaving_no_trace(bridge):
         # Copies, since what was made in inference mode cannot be saved for a backward pass.
         shift = {place: moved.clone() for place, moved in (shift or {}).items()}
-        bridge.run_with_hooks(token_ids.clone(), fwd_hooks=hooks)
+        with hooked_first(bridge, first):
+            bridge.run_with_hooks(token_ids.clone(), fwd_hooks=hooks)
         total = score(final[0][:, list(read)]).sum()
         *found, logits = torch.autograd.grad(
             total, [*(zeros[key] for key in keys), final[0]],

@@ -24,7 +24,14 @@ from headscope.errors import ModelError
 from headscope.model.capabilities import name_of
 from headscope.model.neuron_edges import NeuronLayer
 from headscope.model.norms import Norm
-from headscope.model.recorded import RecordedRuns, leaving_no_trace, unread_hooks
+from headscope.model.paths import outputs
+from headscope.model.recorded import (
+    Place,
+    RecordedRuns,
+    hooked_first,
+    leaving_no_trace,
+    unread_hooks,
+)
 from headscope.model.resumed import TOLERANCE
 from headscope.model.sites import hook_name
 
@@ -178,6 +185,17 @@ class Wiring:
         self.whole = EdgeMap(layout, neurons=widths) if neurons else self.map
         self.alike = self.whole.shared(self.map), self.map.shared(self.whole)
 
+    @property
+    def places(self) -> list[Place]:
+        """What is recorded of a run: what is written, and the stream behind each block."""
+        n_layers = self.map.layout.n_layers
+        behind: list[Place] = [("resid_post", layer) for layer in range(n_layers)]
+        return [
+            *outputs(self.map.layout),
+            *(("mlp_post", layer) for layer in self.neurons),
+            *behind,
+        ]
+
     def shares(self, layer: int, z: torch.Tensor) -> torch.Tensor:
         """Heads' outputs `[..., head, d_head]`, divided by the scale of the norm behind them."""
         if not self._after[layer].normalises:
@@ -265,17 +283,19 @@ class Wiring:
                 not the sum of what was written.
         """
         layout = self.map.layout
-        letters = {f"blocks.{layer}.attn.hook_{letter}"
-                   for layer in range(layout.n_layers) for letter in (*INPUTS, "z")}  # fmt: skip
-        names = letters | {
+        layers = range(layout.n_layers)
+        # What is read counts as it was before interventions act on it, what is written as after.
+        read = {f"blocks.{layer}.attn.hook_{letter}" for layer in layers for letter in INPUTS}
+        read.update(*(own.factors for own in self.neurons.values()))
+        written = {
             hook_name(self.bridge, site, layer)
-            for site in ("resid_pre", "resid_post", "attn_out")
-            for layer in range(layout.n_layers)
+            for site in ("resid_pre", "resid_post", "attn_out", "z")
+            for layer in layers
         }
+        written |= {own.post for own in self.neurons.values()}
         if layout.mlps:
-            names |= {f"blocks.{layer}.mlp.hook_in" for layer in range(layout.n_layers)}
-            names |= {f"blocks.{layer}.hook_mlp_out" for layer in range(layout.n_layers)}
-        names.update(*(own.hooks for own in self.neurons.values()))
+            read |= {f"blocks.{layer}.mlp.hook_in" for layer in layers}
+            written |= {f"blocks.{layer}.hook_mlp_out" for layer in layers}
         kept: dict[str, torch.Tensor] = {}
 
         def keeper(name: str) -> Any:
@@ -284,10 +304,11 @@ class Wiring:
 
             return keep
 
-        hooks = [(name, keeper(name)) for name in names] + unread_hooks(self.bridge)
-        with torch.no_grad(), leaving_no_trace(self.bridge):
+        hooks = [(name, keeper(name)) for name in written] + unread_hooks(self.bridge)
+        first = hooked_first(self.bridge, [(name, keeper(name)) for name in read])
+        with torch.no_grad(), leaving_no_trace(self.bridge), first:
             self.bridge.run_with_hooks(ids, fwd_hooks=hooks)
-            for layer in range(layout.n_layers):
+            for layer in layers:
                 self._check_block(layer, f"blocks.{layer}.", kept)
 
     def _check_block(self, layer: int, at: str, kept: dict[str, torch.Tensor]) -> None:

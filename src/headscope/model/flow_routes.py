@@ -8,7 +8,9 @@ of
 
 The terms are what the stream was before, the MLP's output, and of every head what it brings from
 each source position: pattern times value times W_O (divided by the norm behind it, where there is
-one). What biases add is in y but is no term. Where no term is near y, all of it is the stream's.
+one), and times what interventions scale it by. What biases add is in y but is no term. Where no
+term is near y, all of it is the stream's. What is steered between two blocks is in none of their
+sums, and flows on with the stream.
 
 A reader's flow is followed down the stream: at each sum the terms take their shares, and what the
 stream keeps goes on below. So an edge's flow is the product of importances on its way, and the
@@ -24,8 +26,11 @@ from typing import Any
 
 import torch
 
+from headscope.errors import ModelError
 from headscope.model.edges import Wiring
 from headscope.model.recorded import RecordedRuns, leaving_no_trace, unread_hooks
+from headscope.model.resumed import TOLERANCE
+from headscope.model.runs import is_hooked
 
 _NUMBERS = 2**23
 """Of head terms spelt out at a time."""
@@ -38,7 +43,7 @@ def flow_routes(
 
     Args:
         wiring: The model's writers and readers.
-        runs: Recorded, with the activations of `paths.outputs`.
+        runs: Recorded, with the activations of `Wiring.places`.
         read: Positions where the logits are read; each counts the same.
 
     Cost: one forward pass, and `n_layers * n_heads * n_positions^2 * d_model` per run.
@@ -52,7 +57,7 @@ def flow_routes(
     left = torch.zeros(len(edges.readers), n_runs, length, dtype=torch.float64)
     left[-1][:, list(read)] = 1 / len(read)
     for layer in reversed(range(layout.n_layers)):
-        before, after = runs.streams[:, layer], runs.streams[:, layer + 1]
+        before, after = runs.streams[:, layer], runs.activations["resid_post", layer]
         mlp = runs.activations["mlp_out", layer] if layout.mlps else None
         first = edges.written_before(layer)
         if mlp is not None and not layout.parallel:
@@ -117,12 +122,15 @@ def _heads(
     layout = wiring.map.layout
     n_runs, length, width = total.shape
     near = torch.zeros(n_runs, layout.n_heads, length, length, dtype=torch.float64)
-    scale = wiring.scale_after(layer, runs.activations["z", layer])
+    z = runs.activations["z", layer]
+    scale = wiring.scale_after(layer, z)
+    scaled = _scaled(wiring, layer, pattern, value, z) if is_hooked(wiring.bridge) else None
     size = max(1, _NUMBERS // (layout.n_heads * length * width))
     for run in range(n_runs):
         shared = value[run].repeat_interleave(layout.group, 1)
         written = wiring.heads(layer, shared)  # `[head, src, d_model]`
         weight = pattern[run] / scale[run]
+        weight = weight if scaled is None else weight * scaled[run]
         for first in range(0, length, size):
             part = slice(first, min(first + size, length))
             y = total[run, part]
@@ -132,6 +140,28 @@ def _heads(
             near[run, :, part, : part.stop] = (whole - rest).clamp(min=0).cpu()
             yield (n_layers - 1 - layer + (run + part.stop / length) / n_runs) / n_layers
     return near
+
+
+def _scaled(
+    wiring: Wiring, layer: int, pattern: torch.Tensor, value: torch.Tensor, z: torch.Tensor
+) -> torch.Tensor:
+    """By what hooks have multiplied heads' outputs, `[run, head, dest, 1]`.
+
+    Raises:
+        ModelError: They have put something else in their place.
+    """
+    shared = value.repeat_interleave(wiring.map.layout.group, 2)
+    brought, z = torch.einsum("rhds,rshe->rhde", pattern, shared), z.transpose(1, 2)
+    size = brought.pow(2).sum(-1, keepdim=True)
+    factor = torch.where(size > 0, (z * brought).sum(-1, keepdim=True) / size, 1)
+    bound = TOLERANCE[z.dtype] * max(float(z.abs().max()), float(brought.abs().max()))
+    if not (z - factor * brought).abs().max() <= bound:
+        raise ModelError(
+            f"In block {layer} heads put out what they did not bring from any token, which flow "
+            "routes cannot follow.",
+            "Choose a method with gradients, such as 'eap_ig_inputs'.",
+        )
+    return factor
 
 
 def _attention(

@@ -17,6 +17,7 @@ from headscope._version import __version__
 from headscope.arguments import short
 from headscope.components import Layout
 from headscope.errors import ModelError, ResultError
+from headscope.interventions import Interventions
 from headscope.model.capabilities import Capabilities, capabilities, name_of
 from headscope.model.expected import Expected
 from headscope.model.inventory import Inventory, S, T
@@ -37,6 +38,10 @@ _version = cache(version)
 
 class Acting(Protocol):
     """Interventions as they act on a model; see `headscope.model.intervening.Plan`."""
+
+    @property
+    def interventions(self) -> Interventions:
+        """Those that are on."""
 
     @property
     def described(self) -> tuple[str, ...]:
@@ -377,6 +382,11 @@ class LiveModel:
     def interventions(self) -> tuple[str, ...]:
         """Those that act now, each as JSON."""
         return () if self._acting is None else self._acting.described
+
+    @property
+    def acting(self) -> Interventions:
+        """Those that act now."""
+        return Interventions() if self._acting is None else self._acting.interventions
 
     @property
     def left_out(self) -> frozenset[int]:

@@ -192,6 +192,21 @@ def _watching_first_block(bridge: Any) -> Iterator[list[Any]]:
 
 
 @contextmanager
+def hooked_first(bridge: Any, hooks: Iterable[tuple[str, Any]]) -> Iterator[None]:
+    """Hooks that act before those that are on a bridge: what they put in, interventions change."""
+    added = []
+    try:
+        for name, function in hooks:
+            point = bridge.hook_dict[name]
+            added.append((point, point.add_hook(function, prepend=True)))
+        yield
+    finally:
+        for point, handle in added:
+            handle.hook.remove()
+            point.fwd_hooks.remove(handle)
+
+
+@contextmanager
 def forwards_replaced(forwards: Mapping[Any, Any]) -> Iterator[None]:
     """Modules compute something else meanwhile; a `forward` of the instance's own comes back.
 

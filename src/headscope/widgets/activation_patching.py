@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar, cast
 
 import traitlets as t
@@ -15,7 +14,6 @@ from headscope.analyses.experiments import Direction
 from headscope.analyses.metrics import MetricName
 from headscope.analyses.patch_map import WINDOWED, Over
 from headscope.analyses.patch_outcome import joint
-from headscope.analyses.rerun import request_of
 from headscope.arguments import checked
 from headscope.errors import RequestError
 from headscope.jobs import Steps
@@ -235,15 +233,6 @@ class ActivationPatching(StudyWidget[Study]):
             alignment=self._aligned,
             pinned=self._pinned,
             **self._options,
-        )
-
-    def _as_it_ran(
-        self, request: ActivationPatchingRequest, result: Grid
-    ) -> ActivationPatchingRequest:
-        ran = request_of(result.provenance).pairs
-        pairs = zip(request.pairs, ran, strict=True)
-        return replace(
-            request, pairs=tuple(replace(p, answer=r.answer, wrong=r.wrong) for p, r in pairs)
         )
 
     def _studies(self, request: ActivationPatchingRequest) -> Study:

@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
-from headscope.errors import Cancelled, ModelError, ResultError
+import traitlets as t
+
+from headscope.errors import Cancelled, ModelError, RequestError, ResultError
 from headscope.export.slices import Slices, slices_of
 from headscope.interventions import Interventions
 from headscope.jobs import Job, JobRunner, Step, Steps
@@ -80,6 +82,8 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
     _options: Mapping[str, Any] = {}
     #: Whether its analysis is run with interventions and without; not one that compares by itself.
     has_effects: ClassVar[bool] = True
+    #: Whether what it shows with interventions and without has a difference.
+    has_difference: ClassVar[bool] = True
     #: Whether the page offers a pause: the computation may take longer than a few seconds.
     pausable: ClassVar[bool] = False
 
@@ -358,6 +362,15 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
     def _edited(self, _change: Any) -> None:
         self._edits += 1
         self._home.bring(self._refresh_soon)
+
+    @t.validate("effect")
+    def _valid_effect(self, proposal: Any) -> Effect:
+        effect = cast("Effect", proposal["value"])
+        if effect == "difference" and not self.has_difference:
+            raise RequestError(
+                f"{type(self).__name__} shows no difference.", "Choose 'with' or 'without'."
+            )
+        return effect
 
     def _effect_chosen(self, _change: Any) -> None:
         self._home.bring(self._show_effect)

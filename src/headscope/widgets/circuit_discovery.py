@@ -33,6 +33,7 @@ from headscope.analyses.edge_scores import (
     EdgeMethod,
     EdgeMetric,
 )
+from headscope.analyses.intervened import under
 from headscope.analyses.metrics import TITLES
 from headscope.arguments import checked
 from headscope.errors import RequestError
@@ -45,15 +46,14 @@ from headscope.widgets.asks import Answer, Answering, Params
 from headscope.widgets.graph import GraphWidget
 from headscope.widgets.page import synced
 from headscope.widgets.pairs import PROMPT_FIELDS, PromptPairs, field
-from headscope.wire import encode
-from headscope.wire.messages import FieldSpec
+from headscope.wire.messages import Effect, FieldSpec
 
 T = TypeVar("T")
 Ranking = Literal["rule", "magnitude", "score"]
 
-_KEPT: WeakKeyDictionary[CircuitDiscovery, CircuitStudy] = WeakKeyDictionary()
-"""The study of the widget that was computed or asked last: never more than one, since a study holds
-recorded runs, which the pool of cached runs does not count."""
+_KEPT: WeakKeyDictionary[CircuitDiscovery, tuple[Any, CircuitStudy]] = WeakKeyDictionary()
+"""The study of the widget that was computed or asked last, and what it is of: never more than one,
+since a study holds recorded runs, which the pool of cached runs does not count."""
 
 _ABLATIONS: Mapping[Ablation, str] = {
     "patch": "the corrupted prompt's", "zero": "zero", "mean": "its mean over positions",
@@ -73,6 +73,11 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
     (of a key-value head `L9KV3`, where heads share them). A positive score means that the metric of
     the clean run is higher for that edge. Faithfulness is measured by running the circuit with
     everything else ablated: 1, it does what the model does; 0, no more than the ablated model.
+
+    With interventions the circuit is that of the model as they change it: what they act on is a
+    part of its component, and what is steered into the stream is nobody's edge. Those that move
+    layers, replace the stream itself or clamp features are refused. `effects` has both circuits; of
+    two there is no difference.
 
     Costs the gradients of the method, and a forward pass for each circuit that is run. Definitions
     and sources: `headscope.analyses.edge_scores` and `headscope.analyses.circuit_run`.
@@ -110,6 +115,8 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
             the metric.
         signed: Whether edges are ranked by score; otherwise by its magnitude.
         n_exact: Of how many edges of the circuit the exact value is computed at once.
+        interventions: Changes of the model's computation, in all runs: `hs.Interventions()`, or a
+            list of their JSON. Which circuit is shown is `effect`'s choice: `with` or `without`.
         selection: What is pinned at first.
 
     Raises:
@@ -122,6 +129,8 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         >>> widget.exact_edge("L1H2", "L3H1", "q")  # this edge alone ablated
     """
 
+    takes_interventions = True
+    has_difference = False
     fields: ClassVar[tuple[FieldSpec, ...]] = (
         *PROMPT_FIELDS,
         field("method", "Scores", "choice", "How edges are scored.",
@@ -177,15 +186,15 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         least: float = 0.0,
         signed: bool = False,
         n_exact: int = 0,
+        interventions: Any = None,
         selection: Mapping[str, int | str | None] | None = None,
     ) -> None:
         self._options: dict[str, Any] = {"position": position, "n_exact": n_exact}
-        self._asked: CircuitDiscoveryRequest  # whose circuit is shown
         super().__init__(
-            model, clean, corrupted, answer=answer, wrong=wrong, selection=selection,
-            method=method, ig_steps=ig_steps, ablation=ablation, metric=metric, positions=positions,
-            neurons=neurons,
-            rule=rule, n_edges=n_edges, least=least, signed=signed,
+            model, clean, corrupted, answer=answer, wrong=wrong, interventions=interventions,
+            selection=selection, method=method, ig_steps=ig_steps, ablation=ablation,
+            metric=metric, positions=positions, neurons=neurons, rule=rule,
+            n_edges=n_edges, least=least, signed=signed,
         )  # fmt: skip
 
     @checked
@@ -203,15 +212,18 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
             RequestError: There is no such edge.
             ResultError: There is no result yet, or the model has changed since.
         """
-        graph = self._unchanged(self._shown())
-        edge = _find(graph, source, target, input)
-        study = self._studied()
-        where = tuple(int(index[edge]) for index in places(study.edges, graph))
-        (lost,) = drained(_on(study, study.runner.exact([where])))
-        self._keep_measured(
-            self._valued_at, lambda graph: with_exact(graph, study, edge, float(lost))
-        )
-        return float(lost)
+
+        def question(graph: CircuitGraph) -> float:
+            edge = _find(graph, source, target, input)
+            study = self._studied()
+            where = tuple(int(index[edge]) for index in places(study.edges, graph))
+            (lost,) = drained(_on(study, study.runner.exact([where])))
+            self._keep_measured(
+                self._measured_now, lambda graph: with_exact(graph, study, edge, float(lost))
+            )
+            return float(lost)
+
+        return self._ask(question)
 
     @checked
     def circuit(self, threshold: Mapping[str, float] | None = None) -> CircuitOutcome:
@@ -232,8 +244,10 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
             RequestError: There is no such threshold.
             ResultError: There is no result yet, or the model has changed since.
         """
-        asked = self._asked_for(threshold)
-        chosen, study, graph = self._chosen(asked), self._studied(), self._shown()
+        return self._ask(lambda graph: self._outcome(graph, self._asked_for(threshold)))
+
+    def _outcome(self, graph: CircuitGraph, asked: Mapping[str, float]) -> CircuitOutcome:
+        chosen, study = self._chosen(asked), self._studied()
         outcome = drained(_on(study, study.outcome(chosen)))
         by: Ranking = "score" if graph.pruning.signed else "magnitude"
         if not asked:
@@ -241,7 +255,7 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
             own = [point.requested for point in graph.faithfulness if point.by == by]
             outcome = replace(outcome, requested=own[0]) if own else outcome
         point = FaithfulnessPoint(**asdict(outcome), by=by)
-        self._keep_measured(self._valued_at, lambda graph: with_points(graph, [point]))
+        self._keep_measured(self._measured_now, lambda graph: with_points(graph, [point]))
         return outcome
 
     def curve(self) -> tuple[Curve, Curve]:
@@ -253,7 +267,7 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         Returns:
             The two curves; `points` hold a circuit's edges, metric and faithfulness.
         """
-        return drained(self._curves())
+        return drained(self._steps_of(self._curves()))
 
     @checked
     def minimality(
@@ -269,7 +283,7 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         Returns:
             By source, target and input of the edge, largest loss first.
         """
-        return drained(self._losses(threshold))
+        return drained(self._steps_of(self._losses(threshold)))
 
     def suggest_groups(self) -> tuple[Group, ...]:
         """As `GraphWidget.suggest_groups`, of the circuit at the threshold that is set."""
@@ -284,7 +298,7 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         _KEPT.pop(self, None)
 
     def _request(self, prompt: str | tuple[int, ...]) -> CircuitDiscoveryRequest:
-        return CircuitDiscoveryRequest(
+        request = CircuitDiscoveryRequest(
             self._pairs(prompt),
             method=cast("EdgeMethod", self.method),
             ig_steps=self.ig_steps,
@@ -298,31 +312,36 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
             signed=self.signed,
             **self._options,
         )
+        request.fits(self.interventions, self._model.layout)
+        return request
 
     def _analyse(self, request: CircuitDiscoveryRequest) -> Steps[CircuitGraph]:
         _KEPT.pop(self, None)
-        study = CircuitStudy(self._model, request)
+        of, study = (request, self._model.interventions), CircuitStudy(self._model, request)
         try:
             return (yield from circuit_discovery.steps(study))
         finally:
             if study.ready:
-                self._asked = request
-                self._keep(study)
+                self._keep(of, study)
 
-    def _keep(self, study: CircuitStudy) -> None:
+    def _keep(self, of: Any, study: CircuitStudy) -> None:
         _KEPT.clear()
-        _KEPT[self] = study
+        _KEPT[self] = of, study
 
     def _studied(self) -> CircuitStudy:
-        """The study behind what is shown; its prompts are run again where another's was kept."""
-        self._unchanged(self._shown())
-        if self in _KEPT:
-            return _KEPT[self]
-        study = CircuitStudy(self._model, self._asked)
+        """The study behind what is shown; its prompts are run again where another's was kept.
+
+        See `_ask`.
+        """
+        acting = self._model.interventions
+        of = self._effects.requests[bool(acting)], acting
+        if self in _KEPT and _KEPT[self][0] == of:
+            return _KEPT[self][1]
+        study = CircuitStudy(self._model, of[0])
         for part in (study.prepare, study.record):
             for _ in study.on_one_model(part()):
                 pass
-        self._keep(study)
+        self._keep(of, study)
         return study
 
     def _edge_map(self) -> EdgeMap:
@@ -359,12 +378,18 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         best = top_n(edges, sent, int(asked["edges"]), signed=True)
         return cast("Kept", best & np.isfinite(sent))
 
-    def _keep_measured(self, at: int, more: Callable[[CircuitGraph], CircuitGraph]) -> None:
-        """Put what was measured into the result, if it is still that of the edit `at`."""
-        graph = more(self._shown())
-        if at == self._valued_at and graph is not self._value:
-            self._value = graph
-            self._give(encode(graph))
+    @property
+    def _measured_now(self) -> tuple[int, Effect]:
+        """Which result is measured now: of which edit, and on which side."""
+        return self._valued_at, self._side
+
+    def _keep_measured(
+        self, at: tuple[int, Effect], more: Callable[[CircuitGraph], CircuitGraph]
+    ) -> None:
+        """Put what was measured into the result that it is of, if there is no newer one."""
+        if at[0] == self._valued_at:
+            self._effects.improve(at[1], more)
+            self._show_effect()
 
     def _questions(self) -> dict[str, Callable[[Params], Answering]]:
         return super()._questions() | {
@@ -374,8 +399,14 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
             "minimality": self._answer_minimality,
         }
 
+    def _steps_of(self, work: Generator[float, None, T]) -> Generator[float, None, T]:
+        """Each step of a question is about the model as it is shown; see `_ask`."""
+        self._unchanged(self._shown())
+        plan = self._effects.plan if self._side == "with" else None
+        return (yield from work if plan is None else under(plan, work))
+
     def _curves(self) -> Generator[float, None, tuple[Curve, Curve]]:
-        study, scores, at = self._studied(), self._scores(), self._valued_at
+        study, scores, at = self._studied(), self._scores(), self._measured_now
         by_size = yield from _on(study, study.runner.curve(scores, signed=False))
         by_score = yield from _on(study, study.runner.curve(scores, signed=True))
         self._keep_measured(at, lambda graph: with_curves(graph, by_size, by_score))
@@ -385,7 +416,7 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         self, threshold: Mapping[str, float] | None
     ) -> Generator[float, None, dict[tuple[str, str, str], float]]:
         chosen = self._chosen(self._asked_for(threshold))
-        study, graph, at = self._studied(), self._shown(), self._valued_at
+        study, graph, at = self._studied(), self._shown(), self._measured_now
         losses = yield from _on(study, study.losses(pruned(study.edges, chosen)))
         self._keep_measured(at, lambda graph: with_losses(graph, study, losses))
         found = losses[places(study.edges, graph)]
@@ -404,7 +435,7 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         return Answer(asdict(self.circuit(params["threshold"])))
 
     def _answer_curve(self, _params: Params) -> Generator[float, None, Answer]:
-        by_size, by_score = yield from self._curves()
+        by_size, by_score = yield from self._steps_of(self._curves())
         points = [
             {"fraction": fraction, **asdict(point)}
             for fraction, point in zip(by_size.fractions, by_size.points, strict=True)
@@ -412,7 +443,7 @@ class CircuitDiscovery(GraphWidget, PromptPairs[CircuitGraph]):
         return Answer({"points": points, "cpr": by_score.cpr, "cmd": by_size.cmd})
 
     def _answer_minimality(self, params: Params) -> Generator[float, None, Answer]:
-        losses = yield from self._losses(params["threshold"])
+        losses = yield from self._steps_of(self._losses(params["threshold"]))
         edges = [
             {"source": source, "target": target, "input": letter, "loss": loss}
             for (source, target, letter), loss in losses.items()

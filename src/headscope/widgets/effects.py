@@ -80,6 +80,15 @@ class Effects(Mapping[Effect, R]):
         """What a widget shows whose `effect` this is; None: it is not there yet."""
         return self.get(effect)
 
+    def improve(self, effect: Effect, more: Callable[[R], R]) -> None:
+        """Put more into a result of which something was measured since, if it is still there."""
+        known = self._found.get(effect)
+        if known is not None:
+            made = more(known)
+            self._found = {
+                name: made if result is known else result for name, result in self._found.items()
+            }
+
     def ask(
         self,
         effect: Effect,

@@ -67,7 +67,7 @@ class Explorer(Workspace):
         "next_token": View("Next token", Intervene, takes=("corrupted", "transcoders")),
         "lens": View("Lens", LogitLens, takes=("transcoders",)),
         "attribution": View("Attribution", LogitAttribution, takes=("transcoders",)),
-        "repair": View("Self-repair", SelfRepair),
+        "repair": View("Self-repair", SelfRepair, takes=("transcoders",)),
         "patching": View("Patching", ActivationPatching, "corrupted", takes=("transcoders",)),
         "circuit": View("Circuit", CircuitDiscovery, "corrupted"),
         "features": View("Features", AttributionGraph, "transcoders"),
@@ -116,7 +116,7 @@ class Explorer(Workspace):
 
     @property
     def repair(self) -> SelfRepair:
-        """What later layers restore of what a head did, when it is ablated; of the plain model."""
+        """What later layers restore of what a head did, when it is ablated."""
         return cast("SelfRepair", self._current("repair"))
 
     @property

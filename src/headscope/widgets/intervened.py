@@ -37,8 +37,9 @@ def refusal(widget: str) -> RequestError:
     """The error of a widget that takes no interventions."""
     return RequestError(
         f"{widget} takes no interventions.",
-        "AttentionPatterns, LogitLens, LogitAttribution, ActivationPatching, Intervene, Generation "
-        "and Explorer do; within `with interventions.applied(model):` every analysis has them.",
+        "AttentionPatterns, LogitLens, LogitAttribution, SelfRepair, ActivationPatching, "
+        "PathPatching, CircuitDiscovery, Intervene, Generation and Explorer do; within `with "
+        "interventions.applied(model):` every analysis has them.",
     )
 
 

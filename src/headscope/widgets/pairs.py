@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, cast
 
 import traitlets as t
@@ -10,6 +11,7 @@ import traitlets as t
 from headscope.analyses.metrics import METRICS, TITLES
 from headscope.analyses.prompt_pairs import Answer as AnswerText
 from headscope.analyses.prompt_pairs import Pair, pairs_of
+from headscope.analyses.rerun import request_of
 from headscope.model import LiveModel
 from headscope.results import Grid
 from headscope.widgets.asks import Answer, Answering, Params
@@ -103,6 +105,13 @@ class PromptPairs(TwoPrompts[R]):
         if len(pairs) > 1:
             found["pairs"] = [[p.clean, p.corrupted, p.answer, p.wrong] for p in pairs]
         return found
+
+    def _as_it_ran(self, request: Any, result: R) -> Any:
+        ran = request_of(result.provenance).pairs
+        pairs = zip(request.pairs, ran, strict=True)
+        return replace(
+            request, pairs=tuple(replace(p, answer=r.answer, wrong=r.wrong) for p, r in pairs)
+        )
 
     def _pairs(self, prompt: str | tuple[int, ...]) -> tuple[Pair, ...]:
         """The pairs to run: the set that was given, until its first pair is edited."""

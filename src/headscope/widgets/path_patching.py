@@ -28,8 +28,8 @@ class PathPatching(StudyWidget[PathStudy]):
     (of all heads), `L9KV3.v` (where heads share keys and values), `MLP5`, `embed`, `logits`.
 
     `result["effect"]` is that of the path alone: 0 for the run patched into, 1 for the run patched
-    from. Costs two forward passes, then a part of one for each path. Definition and sources:
-    `headscope.analyses.path_patching`.
+    from. Costs two forward passes, then a part of one for each path, or a whole one where
+    interventions act. Definition and sources: `headscope.analyses.path_patching`.
 
     Args:
         model: A `TransformerBridge` (from `hs.load` or your own).
@@ -52,6 +52,10 @@ class PathPatching(StudyWidget[PathStudy]):
         alignment: For each token of the prompt patched into, the index of the token of the other
             prompt that it meets, -1 for none; by default found.
         seed: Of the bootstrap over a set.
+        interventions: Changes of the model's computation, in all runs: `hs.Interventions()`, or a
+            list of their JSON; none that moves layers. What is shown with them is `effect`'s
+            choice.
+        transcoders: Whose features are clamped; see `hs.load_transcoders`.
         selection: What is pinned at first.
 
     Raises:
@@ -63,6 +67,7 @@ class PathPatching(StudyWidget[PathStudy]):
         >>> widget.result["effect"]  # float32 [layer, sender]: 0 corrupted, 1 clean
     """
 
+    takes_interventions = True
     fields: ClassVar[tuple[FieldSpec, ...]] = (
         *PROMPT_FIELDS,
         field("receivers", "Receivers", "line",
@@ -99,13 +104,15 @@ class PathPatching(StudyWidget[PathStudy]):
         position: int = -1,
         alignment: Sequence[int] | None = None,
         seed: int = 0,
+        interventions: Any = None,
+        transcoders: Any = None,
         selection: Mapping[str, int | str | None] | None = None,
     ) -> None:
         self._options: dict[str, Any] = {"position": position, "seed": seed}
         super().__init__(
             model, clean, corrupted, answer=answer, wrong=wrong, alignment=alignment,
-            selection=selection, receivers=receivers, sender=sender,
-            freeze_mlps=freeze_mlps, positions=positions,
+            interventions=interventions, transcoders=transcoders, selection=selection,
+            receivers=receivers, sender=sender, freeze_mlps=freeze_mlps, positions=positions,
             direction=direction, metric=metric,
         )  # fmt: skip
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar, cast
 
 import traitlets as t
 
@@ -36,6 +37,10 @@ class SelfRepair(TwoPrompts[Grid]):
         corrupted: A prompt whose run's head output takes the head's place (resample ablation);
             by default the head's output is zero.
         position: Where the prediction is made; negative counts from the end.
+        interventions: Changes of the model's computation, on top of which heads are ablated:
+            `hs.Interventions()`, or a list of their JSON. What is shown with them is `effect`'s
+            choice.
+        transcoders: Whose features are clamped; see `hs.load_transcoders`.
         selection: What is pinned at first.
 
     Raises:
@@ -47,6 +52,7 @@ class SelfRepair(TwoPrompts[Grid]):
         >>> widget.result["change"]  # float32 [ablated, part], logits
     """
 
+    takes_interventions = True
     fields: ClassVar[tuple[FieldSpec, ...]] = (
         field("corrupted", "Corrupted", "text",
               "Whose run takes the head's place; empty: the head's output is zero."),
@@ -74,12 +80,15 @@ class SelfRepair(TwoPrompts[Grid]):
         heads: str | Iterable[str] = "",
         corrupted: Any = None,
         position: int = -1,
+        interventions: Any = None,
+        transcoders: Any = None,
         selection: Mapping[str, int | str | None] | None = None,
     ) -> None:
         super().__init__(
-            model, prompt, selection=selection,
-            answer="" if answer is None else answer, wrong="" if wrong is None else wrong,
-            heads=heads, corrupted=corrupted, position=position,
+            model, prompt, interventions=interventions, transcoders=transcoders,
+            selection=selection, answer="" if answer is None else answer,
+            wrong="" if wrong is None else wrong, heads=heads, corrupted=corrupted,
+            position=position,
         )  # fmt: skip
 
     def _request(self, prompt: str | tuple[int, ...]) -> SelfRepairRequest:
@@ -91,6 +100,9 @@ class SelfRepair(TwoPrompts[Grid]):
             corrupted=self._other(),
             position=self.position,
         )
+
+    def _as_it_ran(self, request: SelfRepairRequest, result: Grid) -> SelfRepairRequest:
+        return replace(request, answer=cast("int", result.provenance.parameters["answer_id"]))
 
     def _analyse(self, request: SelfRepairRequest) -> Steps[Grid]:
         return self_repair.run(self._model, request)

@@ -30,7 +30,7 @@ from headscope.widgets.prompt import PromptSource
 from headscope.widgets.prompted import Closed, PromptedPage
 from headscope.widgets.selection import within
 from headscope.widgets.turns import Turns
-from headscope.wire.messages import Common, FieldSpec
+from headscope.wire.messages import Common, Effect, FieldSpec
 
 _ENDED = ("done", "cancelled", "error")
 _WAYS = {
@@ -153,11 +153,23 @@ class Workspace(PanesPage, PromptedPage):
         self._fields = list(self.fields) if self.corrupted else []
 
     def _title(self, name: str) -> str:
-        """What a pane is called: it says so where interventions do not reach its view."""
+        """What a pane is called: it says so where its view shows something else than is chosen."""
         view = self.views[name]
-        acting = bool(self.interventions and self.interventions.active)
-        reached = view.widget.takes_interventions or not acting
-        return view.title if reached else f"{view.title}, without interventions"
+        if not (self.interventions and self.interventions.active):
+            return view.title
+        if not view.widget.takes_interventions:
+            return f"{view.title}, without interventions"
+        if self._effect_of(view.widget) != self.effect:
+            return f"{view.title}, with interventions"
+        return view.title
+
+    def _effect_of(self, view: HeadscopeWidget[Any] | type[HeadscopeWidget[Any]]) -> Effect:
+        """What a view shows: with interventions, where it has no difference."""
+        lacking = self.effect == "difference" and not view.has_difference
+        return "with" if lacking else self.effect
+
+    def _name_panes(self) -> None:
+        self._panes = [{**one, "title": self._title(one["name"])} for one in self._panes]
 
     def _open(self) -> list[str]:
         return [name for name in self._offered() if not self._is_collapsed(name)]
@@ -200,7 +212,7 @@ class Workspace(PanesPage, PromptedPage):
         if self.views[name].has("corrupted"):
             traits += ["corrupted"]
         if view.takes_interventions:
-            view.effect = self.effect
+            view.effect = self._effect_of(view)
             traits += ["interventions", "effect"]
         self._made[name] = view
         self._children = list(self._made.values())
@@ -396,7 +408,7 @@ class Workspace(PanesPage, PromptedPage):
         if name == "corrupted":
             self._offer()
         if name == "interventions":
-            self._panes = [{**one, "title": self._title(one["name"])} for one in self._panes]
+            self._name_panes()
         if name == "prompt" or not any(_has_shifts(self.views[one].widget) for one in self._open()):
             self._shifts = []
         self._home.bring(self._look)
@@ -405,7 +417,8 @@ class Workspace(PanesPage, PromptedPage):
         with self._silently():
             for view in self._made.values():
                 if view.takes_interventions:
-                    view.effect = self.effect
+                    view.effect = self._effect_of(view)
+        self._name_panes()
 
     def _run_again(self) -> None:
         for name in self._open():
