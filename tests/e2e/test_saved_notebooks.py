@@ -65,7 +65,7 @@ def test_a_page_answers_from_file_with_no_network(
         publish(executed, made)
     with offline(browser) as (page, asked):
         page.goto(made.as_uri())
-        check_every_kind(page.locator(".hs-root"))
+        check_every_kind(page)
         expect(page.locator(".headscope-picture:visible")).to_have_count(0)
         expect(page.get_by_text("Saved page, no kernel")).to_have_count(len(WIDGETS) - len(STILL))
     own = OF_NBCONVERT if command == "nbconvert" else re.compile("nothing")
@@ -104,8 +104,7 @@ def test_a_saved_notebook_with_no_state_and_no_kernel_answers(
     name = lab.write("kept.ipynb", SETUP, *CELLS)
     notebook = lab.open(browser, name, own_kernel=True)
     page = notebook.page
-    roots = page.locator(".hs-root")
-    check_every_kind(roots)
+    check_every_kind(page)
     expect(page.locator(".headscope-output")).to_have_count(len(WIDGETS))
     expect(page.locator(".headscope-output:visible")).to_have_count(0)
     page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
@@ -117,7 +116,7 @@ def test_a_saved_notebook_with_no_state_and_no_kernel_answers(
     page = browser.new_page()
     page.route("**/api/sessions**", _no_kernel)
     page.goto(f"{lab.url}/lab/tree/{name}?reset")
-    check_every_kind(page.locator(".hs-root"))
+    check_every_kind(page)
     for words in ("Error displaying widget", "Loading widget"):
         expect(page.get_by_text(words).locator("visible=true")).to_have_count(0)
     page.close()
