@@ -48,9 +48,7 @@ def test_axe_finds_nothing_in_a_saved_page_of_the_other_kinds(
     exec(SETUP + EXPLORER, names)
     widgets = [eval(WIDGETS[name], names) for name in BESIDES]
     page = browser.new_page()
-    page.emulate_media(
-        reduced_motion="reduce"
-    )  # no colour is on its way
+    page.emulate_media(reduced_motion="reduce")  # no colour is on its way
     page.goto(hs.save_page([names["explorer"], *widgets], tmp_path / "page").as_uri())
     expect(roots_in(page)).to_have_count(1 + len(BESIDES))
     for root in page.locator(".hs-root").all():
