@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Page, expect
 
 SETUP = """
 import headscope as hs, torch
@@ -37,10 +37,15 @@ WIDGETS = {
     "SelfRepair": "hs.SelfRepair(model, pair.clean, pair.answer, pair.wrong)",
     "Generation": "hs.Generation(model, capital, hs.Interventions().zero('L1H2'), n_tokens=8)",
     "InferenceStages": "hs.InferenceStages(model, [capital, pair.clean])",
+    "Explorer": "hs.Explorer(model, pair.clean)",
+    "Compare": "hs.Compare(*(hs.LogitLens(model, text) for text in (pair.clean, pair.corrupted)))",
 }
 
 #: Those with no model behind them.
 STILL = {"GraphView", "ResultView"}
+
+#: Those that hold others, and how many of these are open.
+PANES = {"Explorer": 4, "Compare": 3}
 
 #: One cell each, which leaves its widget under the name of its class.
 CELLS = [f"{name} = {call}\n{name}" for name, call in WIDGETS.items()]
@@ -54,15 +59,29 @@ IS_DRAWN = """(root) => [...root.querySelectorAll("canvas")].some((canvas) => {
 })"""
 
 
-def check_every_kind(roots: Locator) -> None:
+def roots_in(page: Page) -> Locator:
+    """The widgets of a page, without those in panes of others."""
+    return page.locator(".hs-root:not(.hs-embedded)")
+
+
+def root_of(page: Page, name: str) -> Locator:
+    """The widget of one kind."""
+    return roots_in(page).nth(list(WIDGETS).index(name))
+
+
+def check_every_kind(page: Page) -> None:
     """Every widget of the notebook, in the order of its cells, is drawn and answers."""
-    expect(roots).to_have_count(len(WIDGETS), timeout=90_000)
-    for i, name in enumerate(WIDGETS):
-        root = roots.nth(i)
+    expect(roots_in(page)).to_have_count(len(WIDGETS), timeout=90_000)
+    for name in WIDGETS:
+        root = root_of(page, name)
         root.scroll_into_view_if_needed()
-        expect(root.locator(".hs-stage")).to_have_attribute("aria-busy", "false")
-        expect(root.locator("canvas").first).to_be_visible()
-        assert root.evaluate(IS_DRAWN), f"{name} is blank"
+        drawn = root.locator(".hs-embedded") if name in PANES else root
+        expect(drawn).to_have_count(PANES.get(name, 1))
+        for one in drawn.all():
+            one.scroll_into_view_if_needed()
+            expect(one.locator(".hs-stage")).to_have_attribute("aria-busy", "false")
+            expect(one.locator("canvas").first).to_be_visible()
+            assert one.evaluate(IS_DRAWN), f"{name} is blank"
         _ANSWERS.get(name, _grid_answers)(root)
 
 
@@ -122,8 +141,27 @@ def _bars_answer(root: Locator) -> None:
     expect(root.get_by_role("img", name="Logit: ")).to_be_visible()
 
 
-#: Widgets that are text, on no canvas but their scale's.
-TEXTS = ("Generation",)
+def _panes_answer(root: Locator) -> None:
+    """A token that is pinned in one view is pinned in another."""
+    lens, attention = (
+        root.get_by_role("region", name=name, exact=True) for name in ("Lens", "Attention")
+    )
+    expect(attention.locator(".hs-att-sources")).to_have_count(0)
+    grid = lens.locator(".hs-heatmap-scroller")
+    grid.focus()
+    for key in ("ArrowRight", "ArrowDown", "Enter"):
+        grid.press(key)
+    expect(lens.get_by_role("status").last).to_contain_text("position 1")
+    expect(attention.locator(".hs-att-sources caption")).to_contain_text("what dest 1")
+
+
+def _sides_answer(root: Locator) -> None:
+    """What is chosen in one of three is chosen in all."""
+    tables = root.locator(".hs-heatmap-table")
+    expect(tables).to_have_count(0)
+    root.get_by_role("button", name="Table", exact=True).first.click()
+    expect(tables).to_have_count(3)
+
 
 _ANSWERS: dict[str, Callable[[Locator], None]] = {
     "AttentionPatterns": _heads_answer,
@@ -135,14 +173,18 @@ _ANSWERS: dict[str, Callable[[Locator], None]] = {
     "ResultView": partial(_grid_answers, says="Δ Probability"),  # where both agree it is plain 0
     "InferenceStages": _curves_answer,
     "Intervene": _bars_answer,
+    "Explorer": _panes_answer,
+    "Compare": _sides_answer,
 }
 
 
-def edit(root: Locator) -> None:
-    """A prompt that is typed is computed by the kernel."""
-    box = root.get_by_label("Prompt", exact=True)
-    box.fill("Monday Tuesday Wednesday")
-    box.press("Enter")
-    expect(root.locator(".hs-next-token").first).to_be_enabled()
-    expect(root.locator(".hs-tokens")).to_contain_text("Wednesday")
-    expect(root.locator(".hs-previous")).to_have_count(0)
+def edit(page: Page) -> None:
+    """A prompt that is typed is computed by the kernel, for one view and for several."""
+    for name in ("LogitLens", "Explorer"):
+        root = root_of(page, name)
+        box = root.get_by_label("Prompt", exact=True)
+        box.fill("Monday Tuesday Wednesday")
+        box.press("Enter")
+        expect(root.locator(".hs-next-token").first).to_be_enabled()
+        expect(root.locator(".hs-tokens").first).to_contain_text("Wednesday")
+        expect(root.locator(".hs-previous")).to_have_count(0)

@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import BrowserContext, Locator, expect
 
-from tests.e2e.lab import Lab
+from tests.e2e.lab import Lab, Notebook
 
 SETUP = """
 import headscope as hs, torch
@@ -54,6 +54,8 @@ def test_three_panes_are_on_one_scale_and_follow_each_other(
     assert low == "0"
     assert f"−{high} nats to {high}" in shared[2]
 
+    _stays_as_it_is(notebook, root)
+
     box = left.get_by_label("Prompt", exact=True)
     box.fill("Monday Tuesday Wednesday")
     box.press("Enter")
@@ -73,3 +75,25 @@ def test_three_panes_are_on_one_scale_and_follow_each_other(
     page.get_by_role("combobox", name="Colour").last.select_option("probability")
     assert scales(page.locator(".hs-panes-root"))[0] == "Colour scale of Probability: 0 to 1"
     page.close()
+
+
+def _stays_as_it_is(notebook: Notebook, root: Locator) -> None:
+    """What is unfolded in a pane stays so in another theme, and with panes below each other."""
+    folds = root.locator("[data-pane=left] .hs-foot details")
+    folds.locator("summary").click()
+    expect(folds).to_have_attribute("open", "")
+    notebook.theme("JupyterLab Dark")
+    expect(root).to_have_attribute("data-theme", "dark")
+    expect(folds).to_have_attribute("open", "")
+    notebook.theme("JupyterLab Light")
+    size = notebook.page.viewport_size
+    assert size is not None
+    one, other = (root.locator(f"[data-pane={name}]") for name in ("left", "difference"))
+    for width, stacked in ((600, True), (size["width"], False)):
+        notebook.page.set_viewport_size({**size, "width": width})
+        expect(root.locator(".hs-panes-stacked")).to_have_count(int(stacked))
+        first, last = one.bounding_box(), other.bounding_box()
+        assert first is not None
+        assert last is not None
+        assert (first["x"] == last["x"], first["y"] == last["y"]) == (stacked, not stacked)
+        expect(folds).to_have_attribute("open", "")

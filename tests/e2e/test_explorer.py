@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from playwright.sync_api import BrowserContext, Locator, Page, expect
@@ -67,6 +68,8 @@ def test_name_movers_are_found_ablated_undone_and_saved(
     page.keyboard.press("Control+Shift+z")
     expect(root.locator(".hs-iv-words")).to_have_count(4)
 
+    _repair_agrees(notebook, "L3H5")
+
     # A pane is closed, opened, and made narrower by key.
     title = page.get_by_role("button", name="Attribution", exact=True)
     title.click()
@@ -90,6 +93,29 @@ def test_name_movers_are_found_ablated_undone_and_saved(
         browser.set_offline(False)
 
 
+def _repair_agrees(notebook: Notebook, head: str) -> None:
+    """What later parts restore of an ablated head is seen in the page, as Python has it."""
+    title = "Self-repair, without interventions"
+    notebook.page.get_by_role("button", name=title, exact=True).click()
+    repair = pane(notebook.page, title)
+    expect(repair.locator(".hs-title")).to_contain_text("logit(' Mary') when a head is ablated")
+    repair.locator(".hs-stage").scroll_into_view_if_needed()
+    row = int(notebook.python(f"print(explorer.repair.result.axes[0].labels.index({head!r}))"))
+    grid = repair.locator(".hs-heatmap-scroller")
+    grid.focus()
+    for key in ("Control+Home", *["ArrowDown"] * row):
+        grid.press(key)
+    tip = repair.locator(".hs-tooltip")
+    expect(tip).to_contain_text(f"{head}total")
+    change, share = (
+        float(notebook.python(f"print(explorer.repair.result[{name!r}][{row}, 0])"))
+        for name in ("change", "share")
+    )
+    assert change < 0 < share < 1  # without it less is left of the answer, but not as much less
+    expect(tip).to_contain_text(f"Change{change:.4g} logits".replace("-", "−"))
+    expect(tip).to_contain_text(f"Share restored{share:.4g}")
+
+
 def _reopen(browser: BrowserContext, saved: Path) -> None:
     page = browser.new_page()
     page.goto(saved.as_uri())
@@ -100,7 +126,34 @@ def _reopen(browser: BrowserContext, saved: Path) -> None:
     for key in ("Home", "ArrowRight", "Enter"):
         overview.press(key)
     expect(attention.locator("figcaption strong").first).to_have_text("L3H1")
+    _steps_of_the_selection(page)
     page.locator(".hs-interventions > summary").first.click()
-    expect(page.locator(".hs-iv-words").filter(has_text=NAME_MOVERS[0])).to_be_visible()
-    expect(page.get_by_role("button", name="Undo").first).to_be_disabled()
+    rows = page.locator(".hs-iv-words")
+    expect(rows).to_have_count(4)
+    expect(rows.filter(has_text=NAME_MOVERS[0])).to_be_visible()
+    clear = page.get_by_role("button", name="Clear all")
+    expect(clear).to_be_disabled()
+    expect(clear).to_have_attribute("title", "Needs a live kernel")
     page.close()
+
+
+def _steps_of_the_selection(page: Page) -> None:
+    """What was chosen in the page is taken back, and chosen again, in every pane."""
+    undo, redo = (page.get_by_role("button", name=name).first for name in ("Undo", "Redo"))
+    head = pane(page, "Attention").locator("figcaption strong").first
+    grid = pane(page, "Patching").locator(".hs-heatmap-scroller")
+    grid.focus()
+    for key in ("Control+Home", "ArrowRight", "Enter"):
+        grid.press(key)
+    expect(head).to_have_text("L0H1")
+    undo.click()
+    expect(head).to_have_text("L3H1")
+    undo.click()
+    expect(head).to_have_text("L3H5")
+    expect(undo).to_be_disabled()
+    grid.press("Control+Shift+z")
+    expect(head).to_have_text("L3H1")
+    redo.click()
+    expect(head).to_have_text("L0H1")
+    expect(redo).to_be_disabled()
+    expect(undo).to_have_attribute("title", re.compile("interventions need a live kernel"))

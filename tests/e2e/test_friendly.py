@@ -11,10 +11,9 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 import headscope as hs
 from headscope.export.glyphs import visible
+from tests.e2e.axe import violations
 from tests.e2e.zoo import every_widget
 from tests.hostile import TRAP, poison
-
-AXE = Path(__file__).parents[2] / "js/node_modules/axe-core/axe.min.js"
 
 #: Every text that a page holds, with its attributes: what is typed in stays as it is.
 TEXTS = """() => {
@@ -113,18 +112,6 @@ def open_tables(page: Page) -> None:
     """Every view as a table, where it can be one."""
     for button in page.get_by_role("button", name="Table", exact=True).all():
         button.click()
-
-
-def violations(page: Page) -> list[str]:
-    """What axe-core finds, in words. All of its rules run but those still in trial."""
-    if not page.evaluate("() => 'axe' in window"):
-        page.add_script_tag(content=AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("() => axe.run(document, { resultTypes: ['violations'] })")
-    return [
-        f"{rule['id']}: {node['html'][:200]} {node['failureSummary']}"
-        for rule in found["violations"]
-        for node in rule["nodes"]
-    ]
 
 
 def test_axe_finds_nothing_in_any_view_nor_in_its_table(plain: Path, tab: Page) -> None:

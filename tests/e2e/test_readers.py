@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import nbformat
-from playwright.sync_api import BrowserContext, Locator
+from playwright.sync_api import BrowserContext
 
 from tests.e2e.kinds import CELLS, SETUP, WIDGETS, check_every_kind, edit
 from tests.e2e.lab import Lab
@@ -33,9 +33,8 @@ def _(both, capital, hs, mo, model, pair, transcoders{more}):
 def test_notebook_7(lab: Lab, browser: BrowserContext) -> None:
     name = lab.write("every-kind.ipynb", SETUP, *CELLS)
     notebook = lab.open(browser, name, app="notebooks")
-    roots = notebook.page.locator(".hs-root")
-    check_every_kind(roots)
-    edit(lens(roots))
+    check_every_kind(notebook.page)
+    edit(notebook.page)
     assert notebook.python("print(LogitLens.prompt)") == "Monday Tuesday Wednesday"
     notebook.page.close()
 
@@ -52,9 +51,8 @@ def test_voila(browser: BrowserContext) -> None:
         nbformat.write(notebook, root / "app.ipynb")
         page = browser.new_page()
         page.goto(f"{url}/voila/render/app.ipynb", wait_until="commit")
-        roots = page.locator(".hs-root")
-        check_every_kind(roots)
-        edit(lens(roots))
+        check_every_kind(page)
+        edit(page)
         page.close()
 
 
@@ -66,14 +64,9 @@ def test_marimo(browser: BrowserContext) -> None:
     with serving(command, "/health", files={"app.py": marimo_app()}) as (url, _):
         page = browser.new_page()
         page.goto(url)
-        roots = page.locator(".hs-root")
-        check_every_kind(roots)
-        edit(lens(roots))
+        check_every_kind(page)
+        edit(page)
         page.close()
-
-
-def lens(roots: Locator) -> Locator:
-    return roots.nth(list(WIDGETS).index("LogitLens"))
 
 
 def marimo_app() -> str:

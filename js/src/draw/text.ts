@@ -7,6 +7,9 @@ export const MONO = 'ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans
 /** Advance of one character, in font sizes. The sans figure is a mean over running text. */
 const ADVANCE = { mono: 0.602, sans: 0.54 };
 
+/** A reader's font may be so many times as wide as the one that widths are reckoned by. */
+export const WIDER = 1.1;
+
 /** East Asian wide characters and emoji take two columns of a fixed-width font. */
 const WIDE =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;

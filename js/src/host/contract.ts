@@ -84,6 +84,8 @@ export interface HostState {
   missing: readonly Choice[];
 }
 
+export type StepName = "undo" | "redo";
+
 export interface Host {
   /** Whether there is a kernel to ask. A live page can lose it, and find it again. */
   readonly live: boolean;
@@ -97,6 +99,8 @@ export interface Host {
   setSelection(patch: Partial<Selection>): void;
   setView(patch: Record<string, unknown>): void;
   setMark(name: string, value: unknown): void;
+  /** One step back or forth, if there is one. Without a kernel steps are of the selection alone. */
+  step(name: StepName): void;
   /** One question to the kernel. Rejects with `NeedsKernel` where none answers, with the kernel's
    * one-line error, or with an AbortError once `signal` aborts. */
   ask(what: string, params: Record<string, unknown>, signal?: AbortSignal): Promise<Answer>;

@@ -1,4 +1,5 @@
 // A saved page as a host: everything is in the page, nothing can be computed.
+import { advance, begin, type History, redo, undo } from "../state/history";
 import { merge, NOTHING, selected } from "../state/selection";
 import { createStore } from "../state/store";
 import { type Bytes, decodeResult } from "../wire/decode";
@@ -59,6 +60,8 @@ const differing = (before: Selection, after: Selection): Partial<Selection> =>
 export function frozenHost(widget: FrozenWidget, group = ""): Host {
   const { payload, others, panes = [], common = null, ...saved } = widget;
   const result = payload && decodeResult(payload);
+  let history = begin(selected(NOTHING, saved.selection));
+  const steps = () => common && { undo: history.past.length, redo: history.future.length };
   const payloads = new Map(others.map(({ effect, payload }) => [effect, payload]));
   if (payload) payloads.set(saved.effect, payload);
   const store = createStore<HostState>({
@@ -68,29 +71,38 @@ export function frozenHost(widget: FrozenWidget, group = ""): Host {
     effects: [...payloads.keys()],
     panes,
     ran: common ? (common.ran as Ran | null) : result,
-    steps: common,
+    steps: steps(),
     result,
     resultId: 1,
-    selection: selected(NOTHING, saved.selection),
+    selection: history.now,
   });
   const patch = (change: Partial<HostState>): void => store.set(merge(store.get(), change));
   const refuse = (): never => {
     throw new NeedsKernel();
   };
-  const take = (change: Partial<Selection>): void =>
-    patch({ selection: selected(store.get().selection, change) });
+  const go = (next: History<Selection>): void => {
+    history = next;
+    patch({ selection: history.now, steps: steps() });
+  };
+  const take = (change: Partial<Selection>): void => {
+    const next = selected(history.now, change);
+    if (next !== history.now) go(advance(history, next));
+  };
   const share = join(group, { ran: () => store.get().ran, take });
+  /** Does what changes the selection, and tells the others. */
+  const sharing = (change: () => void): void => {
+    const before = history.now;
+    change();
+    if (history.now !== before) share(differing(before, history.now));
+  };
   return {
     live: false,
     get state() {
       return store.get();
     },
     subscribe: store.subscribe,
-    setSelection(change) {
-      const before = store.get().selection;
-      take(change);
-      share(differing(before, store.get().selection));
-    },
+    setSelection: (change) => sharing(() => take(change)),
+    step: (name) => sharing(() => go((name === "undo" ? undo : redo)(history))),
     setMark: (name, value) => patch({ marks: merge(store.get().marks, { [name]: value }) }),
     setView: (change) => patch({ view: merge(store.get().view, change) }),
     ask: () => Promise.reject(new NeedsKernel()),

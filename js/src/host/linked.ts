@@ -7,20 +7,29 @@ interface Member {
   take(patch: Partial<Selection>): void;
 }
 
-const groups = new Map<string, Set<Member>>();
+interface Group {
+  members: Set<Member>;
+  /** All that was selected so far, and of what: who is drawn later takes it too. */
+  told: { patch: Partial<Selection>; of: Ran | null }[];
+}
+
+const groups = new Map<string, Group>();
 
 /** Joins `group`, an empty one of which has no members. Returns what tells the others of a selection. */
 export function join(group: string, member: Member): (patch: Partial<Selection>) => void {
-  const members = groups.get(group) ?? new Set();
-  if (group) groups.set(group, members.add(member));
+  const { members, told } = groups.get(group) ?? { members: new Set(), told: [] };
+  if (group) groups.set(group, { members: members.add(member), told });
+  for (const { patch, of } of told) pass(patch, of, member);
   return (patch) => {
-    for (const other of members) if (other !== member) pass(patch, member, other);
+    const of = member.ran();
+    told.push({ patch, of });
+    for (const other of members) if (other !== member) pass(patch, of, other);
   };
 }
 
-function pass(patch: Partial<Selection>, from: Member, to: Member): void {
+function pass(patch: Partial<Selection>, of: Ran | null, to: Member): void {
   const { dest, src, token, ...shared } = patch;
-  to.take(samePrompt(from.ran(), to.ran()) ? patch : shared);
+  to.take(samePrompt(of, to.ran()) ? patch : shared);
 }
 
 function samePrompt(one: Ran | null, other: Ran | null): boolean {

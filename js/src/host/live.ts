@@ -231,6 +231,7 @@ export function liveHost(model: WidgetModel): LiveHost {
     },
     setMark: write,
     setView: (patch) => write("view", merge(model.get("view"), patch)),
+    step: (name) => void line.ask(name, {}).catch(() => {}),
     ask: line.ask,
     cancel: () => order({ type: "cancel_job" }),
     rerun: () => order({ type: "run_job" }),

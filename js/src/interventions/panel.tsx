@@ -32,7 +32,7 @@ export function Interventions({ host, state }: PanelProps): JSX.Element | null {
   const [said, say] = useState("");
   const [lifted, lift] = useState<number | null>(null);
   const [over, setOver] = useState<number | null>(null);
-  const root = useRef<HTMLElement>(null);
+  const root = useRef<HTMLFieldSetElement>(null);
   const focus = useRef<Focus | null>(null);
   useLayoutEffect(() => {
     if (!focus.current) return;
@@ -75,7 +75,7 @@ export function Interventions({ host, state }: PanelProps): JSX.Element | null {
   };
 
   return (
-    <section ref={root} class="hs-iv" aria-label="Interventions" tabIndex={-1} onKeyDown={keyDown}>
+    <fieldset ref={root} class="hs-iv" aria-label="Interventions" tabIndex={-1} onKeyDown={keyDown}>
       <div class="hs-row">
         {!state.steps && (
           <>
@@ -143,6 +143,6 @@ export function Interventions({ host, state }: PanelProps): JSX.Element | null {
       <div class="hs-hidden" role="status" aria-live="polite">
         {said}
       </div>
-    </section>
+    </fieldset>
   );
 }

@@ -71,7 +71,7 @@ export function App({ host, islands, embedded = false, lend }: AppProps) {
       <header class="hs-row hs-head">
         <Title state={state} brief={!whole} />
         {result && superseded ? <Previous result={result} /> : <span class="hs-spacer" />}
-        {hasPrompt && (host.live || !embedded) && <Status host={host} state={state} />}
+        {hasPrompt && (host.live || whole) && <Status host={host} state={state} />}
       </header>
       {prompted && (
         <PromptInput

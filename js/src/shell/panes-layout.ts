@@ -42,13 +42,6 @@ export function layoutOf(options: Record<string, unknown>, panes: readonly PaneS
   };
 }
 
-/** All in one column, where there is no room for more. */
-export const stacked = (layout: Layout): Layout => ({
-  ...layout,
-  columns: [layout.columns.flat()],
-  shares: [1],
-});
-
 /** With the divider behind column `at` moved by a part of the width. */
 export function widened(
   shares: readonly number[],

@@ -18,7 +18,6 @@ import {
   layoutOf,
   moved,
   placed,
-  stacked,
   toggled,
   widened,
 } from "./panes-layout";
@@ -34,7 +33,7 @@ export function PanesFrame({ host, draw, lend }: FrameProps): JSX.Element {
   const state = useHost(host);
   const theme = useTheme();
   const root = useRef<HTMLDivElement>(null);
-  const width = useWidth(root);
+  const width = useKept(useWidth(root));
   const { columns } = layoutOf(state.view, state.panes);
   useSight(root, host, state.steps && width > 0 ? columns.join(";") : "");
   const compares = state.widget === COMPARE;
@@ -68,6 +67,13 @@ export function PanesFrame({ host, draw, lend }: FrameProps): JSX.Element {
   );
 }
 
+/** The width that there was last: the page may lose its layout for a moment, or be hidden. */
+function useKept(width: number): number {
+  const last = useRef(width);
+  if (width > 0) last.current = width;
+  return last.current;
+}
+
 interface PanesProps {
   panes: readonly PaneSpec[];
   options: Record<string, unknown>;
@@ -78,9 +84,9 @@ interface PanesProps {
 }
 
 export function Panes({ panes, options, setOptions, width, draw, empty }: PanesProps): JSX.Element {
-  const chosen = layoutOf(options, panes);
-  const narrow = width < Math.max(LEAST_PAGE, LEAST_WIDTH * chosen.columns.length);
-  const layout = narrow ? stacked(chosen) : chosen;
+  const layout = layoutOf(options, panes);
+  // Columns stay what they are: panes that were moved would be drawn anew, with all that is folded in.
+  const narrow = width < Math.max(LEAST_PAGE, LEAST_WIDTH * layout.columns.length);
   /** Shares while a divider is dragged; the kernel hears of the last ones only. */
   const [dragged, setDragged] = useState<readonly number[] | null>(null);
   const shares = dragged ?? layout.shares;
@@ -118,9 +124,9 @@ export function Panes({ panes, options, setOptions, width, draw, empty }: PanesP
   };
 
   return (
-    <div class="hs-panes">
+    <div class={narrow ? "hs-panes hs-panes-stacked" : "hs-panes"}>
       {layout.columns.map((names, at) => [
-        at > 0 && (
+        at > 0 && !narrow && (
           <Divider
             key={`before ${names[0]}`}
             label={`Width of ${titles(layout.columns[at - 1], panes)}`}
@@ -140,7 +146,7 @@ export function Panes({ panes, options, setOptions, width, draw, empty }: PanesP
           key={names[0]}
           class="hs-panes-column"
           style={
-            names.every((name) => layout.collapsed.includes(name)) && !narrow
+            narrow || names.every((name) => layout.collapsed.includes(name))
               ? { flex: "0 0 auto" }
               : { flex: `${shares[at]} ${shares[at]} 0` }
           }

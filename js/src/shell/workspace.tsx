@@ -1,7 +1,7 @@
 // What stands above several views of one prompt: the prompt, what comes next, steps back and forth.
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import type { Host, HostState } from "../host/contract";
+import type { Host, HostState, StepName } from "../host/contract";
 import { visible } from "../state/tokens";
 import type { Lend } from "../views/island";
 import { EffectChoice } from "./effect";
@@ -65,8 +65,6 @@ export function WorkspaceHead({ host, state, lend }: HeadProps): JSX.Element {
   );
 }
 
-type StepName = "undo" | "redo";
-
 const SIGNS = { undo: "↶", redo: "↷" };
 const WORDS = { undo: "Undo", redo: "Redo" };
 
@@ -78,21 +76,24 @@ interface StepProps {
 }
 
 function Step({ host, name, count, keys }: StepProps): JSX.Element {
+  // A kernel that is gone has its steps still: none can be taken, and none are kept here.
+  const gone = !host.live && host.state.kernel !== "none";
+  const what = host.live
+    ? "a selection or an intervention"
+    : "a selection; interventions need a live kernel";
   return (
     <button
       type="button"
       class="hs-button"
       aria-label={WORDS[name]}
-      title={liveTitle(host.live, `${WORDS[name]} a selection or an intervention (${keys})`)}
-      disabled={!host.live || count === 0}
-      onClick={() => take(host, name)}
+      title={liveTitle(!gone, `${WORDS[name]} ${what} (${keys})`)}
+      disabled={gone || count === 0}
+      onClick={() => host.step(name)}
     >
       {SIGNS[name]}
     </button>
   );
 }
-
-const take = (host: Host, name: StepName): void => void host.ask(name, {}).catch(() => {});
 
 const TYPED =
   "input:not([type=radio], [type=checkbox], [type=range]), textarea, select, [contenteditable]";
@@ -104,5 +105,5 @@ export function stepByKey(host: Host, event: KeyboardEvent): void {
   if (event.defaultPrevented || (target instanceof Element && target.matches(TYPED))) return;
   event.preventDefault();
   event.stopPropagation();
-  if (host.live) take(host, event.shiftKey ? "redo" : "undo");
+  host.step(event.shiftKey ? "redo" : "undo");
 }

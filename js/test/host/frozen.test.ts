@@ -92,3 +92,36 @@ test("a packed widget is a line of JSON and the buffers that its header describe
   const newer = new TextEncoder().encode('{"version":5}\n');
   expect(() => readWidget(newer)).toThrow("version 4");
 });
+
+test("who is drawn later has what was selected before", () => {
+  const early = frozenHost(saved(), "b");
+  early.setSelection({ layer: 2, head: 1 });
+  early.setSelection({ token: 3 });
+  expect(frozenHost(saved(), "b").state.selection).toMatchObject({ layer: 2, head: 1, token: 3 });
+});
+
+test("steps of the selection go back and forth where they are counted, for the whole group", () => {
+  const common = { undo: 7, redo: 2, ran: decodeResult(golden("grid")) as never };
+  const holder = frozenHost({ ...saved(), common, payload: null }, "c");
+  const view = frozenHost(saved(), "c");
+  expect(holder.state.steps).toEqual({ undo: 0, redo: 0 }); // the kernel's went with it
+  view.setSelection({ layer: 2, head: 1 });
+  view.setSelection({ token: 3 });
+  view.setSelection({ token: 3 });
+  expect(holder.state.steps).toEqual({ undo: 2, redo: 0 });
+  holder.step("undo");
+  holder.step("undo");
+  holder.step("undo");
+  expect(view.state.selection).toEqual(holder.state.selection);
+  expect(view.state.selection).toMatchObject({
+    layer: 1,
+    head: null,
+    component: null,
+    token: null,
+  });
+  expect(holder.state.steps).toEqual({ undo: 0, redo: 2 });
+  holder.step("redo");
+  expect(view.state.selection).toMatchObject({ head: 1, component: "L2H1", token: null });
+  view.setSelection({ token: 1 });
+  expect(holder.state.steps).toEqual({ undo: 2, redo: 0 });
+});

@@ -71,6 +71,7 @@ export function played(interventions: InterventionData[], live = true): Played {
     setField: refuse,
     setView: refuse,
     setMark: refuse,
+    step: refuse,
     ask: refuse,
     cancel: refuse,
     rerun: refuse,

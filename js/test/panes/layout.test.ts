@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { layoutOf, moved, placed, stacked, toggled, widened } from "../../src/shell/panes-layout";
+import { layoutOf, moved, placed, toggled, widened } from "../../src/shell/panes-layout";
 
 const panes = (...names: string[]) =>
   names.map((name) => ({ name, title: name, widget: null, error: null }));
@@ -30,12 +30,6 @@ describe("a layout", () => {
     expect(layout.collapsed).toEqual(["b"]);
     expect(layout.heights).toEqual({ a: 100 });
     expect(layoutOf({ shares: [3, 1] }, panes("a", "b")).shares).toEqual([0.75, 0.25]);
-  });
-
-  test("is one column where there is little room, in the same order", () => {
-    expect(
-      stacked(layoutOf({ columns: [["b"], ["a", "c"]] }, panes("a", "b", "c"))).columns,
-    ).toEqual([["b", "a", "c"]]);
   });
 });
 

@@ -2,7 +2,7 @@
 import { makeRamp, type Theme } from "../../draw/colour";
 import { palette } from "../../draw/palette";
 import type { Mark, Scene } from "../../draw/scene";
-import { fitText, textWidth } from "../../draw/text";
+import { fitText, textWidth, WIDER } from "../../draw/text";
 import { amount, changeAmount, leastChange, type Row } from "./rows";
 
 const SIZE = 12;
@@ -18,9 +18,6 @@ const CHANGES = 0.4;
 const SLACK = 10;
 /** Of the longest bar of a change. */
 const LEAST = 12;
-
-/** A reader's font may be so many times as wide as the one that widths are reckoned by. */
-const WIDER = 1.1;
 
 /** Room for the widest of these beside its bar. */
 const roomFor = (texts: readonly string[]): number =>

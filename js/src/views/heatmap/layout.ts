@@ -2,7 +2,7 @@
 // space there is.
 import type { CellGrid } from "../../draw/hit";
 import { labelEvery } from "../../draw/layout";
-import { textWidth } from "../../draw/text";
+import { textWidth, WIDER } from "../../draw/text";
 import type { Zoom } from "./options";
 import type { Slice } from "./slice";
 
@@ -103,7 +103,7 @@ export function layoutOf(slice: Slice, zoom: Zoom, available: number, strip = 0)
   const names = [`${slice.columnAxis.name} →`, `${slice.rowAxis.name} ↓`];
   const gutter = Math.max(
     longest(rows, slice.rowLabel),
-    ...names.map((name) => textWidth(name, NAME_SIZE, false)),
+    ...names.map((name) => WIDER * textWidth(name, NAME_SIZE, false)),
   );
   const left = Math.ceil(Math.min(gutter, MAX_GUTTER, available * 0.3) + GUTTER_PAD);
   const labelWidth = longest(columns, slice.columnLabel);
