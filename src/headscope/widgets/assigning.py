@@ -10,6 +10,7 @@ import traitlets as t
 
 from headscope.arguments import fit, meant, short
 from headscope.errors import RequestError
+from headscope.widgets.closed import Closed
 from headscope.wire.messages import Effect, FieldSpec
 
 _LINE = Union[str, int, float, Sequence[Union[str, int]], None]
@@ -39,12 +40,24 @@ class Assigned(anywidget.AnyWidget):
             return
         if not self.has_trait(name):
             raise self._not_assigned(name)
+        if self._closed and name != "selection":  # one that is linked to it goes on
+            raise Closed.error()
         try:
             super().__setattr__(name, self._fitted(name, value))
         except t.TraitError:
             kind = cast("str", self.traits()[name].info())  # such as "a unicode string or an int"
             words = kind.replace("unicode string", "text").replace("an int", "a whole number")
             raise RequestError(f"{name} cannot be {short(value)}.", f"Give {words}.") from None
+
+    @property
+    def _closed(self) -> bool:
+        """Whether there is nothing left behind what the page shows."""
+        raise NotImplementedError
+
+    def _assigned(self) -> set[str]:
+        """The names of what may be assigned."""
+        public = {name for name in self.trait_names() if not name.startswith("_")}
+        return public - {*anywidget.AnyWidget.class_trait_names()}
 
     def _fitted(self, name: str, value: Any) -> Any:
         if name == "prompt" and value is not None:
@@ -62,10 +75,7 @@ class Assigned(anywidget.AnyWidget):
 
     def _not_assigned(self, name: str) -> RequestError:
         others = () if self.takes_interventions else ("interventions", "effect")
-        known = sorted(
-            {trait for trait in self.trait_names() if not trait.startswith("_")}
-            - {*anywidget.AnyWidget.class_trait_names(), *others}
-        )
+        known = sorted(self._assigned() - {*others})
         kind, hint = type(self).__name__, f"Assigned are {', '.join(known)}."
         if hasattr(type(self), name):
             return RequestError(f"{name} of {kind} is only read.", hint)

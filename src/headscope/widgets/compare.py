@@ -15,6 +15,7 @@ from headscope.results.difference import difference, on_one_scale
 from headscope.results.difference.naming import names_of
 from headscope.results.patterns import WEIGHTINGS
 from headscope.widgets.base import HeadscopeWidget
+from headscope.widgets.closed import Closed
 from headscope.widgets.code import lines_of, literal, text_of
 from headscope.widgets.difference_view import DifferenceView
 from headscope.widgets.linking import group_of, link, unlink
@@ -147,7 +148,7 @@ class Compare(Panes):
 
     def _checked_open(self) -> None:
         if self._gone:
-            raise ResultError("This widget is closed.", "Make a new one.")
+            raise Closed.error()
 
     def _pack(
         self, freeze: Callable[[NotebookOutput], Frozen], *, collapsed: bool = False

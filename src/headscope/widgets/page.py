@@ -91,11 +91,6 @@ class PageWidget(LateWidget, Assigned):
             **traits,
         )
 
-    @property
-    def _closed(self) -> bool:
-        """Whether there is nothing left behind what the page shows."""
-        raise NotImplementedError
-
     def cancel(self) -> None:
         """Stop the running computation."""
         raise NotImplementedError
