@@ -55,7 +55,8 @@ def checked_target(name: str) -> str:
     if found.kind == "logits":
         raise RequestError(
             f"There is no component {name!r} to act on.",
-            f"{meant(text, checked_target)}Write L9H6, L9H6.q, L9.k, MLP5, L3N17, L3.resid_pre or embed.",
+            f"{meant(text, checked_target)}"
+            "Write L9H6, L9H6.q, L9.k, MLP5, L3N17, L3.resid_pre or embed.",
         )
     return text
 

@@ -32,12 +32,12 @@ export const weightingIndex = (weighting: Weighting): number =>
 
 /** How a weighting is called in a result: in a difference every quantity is one. */
 export function weightingInfo(
-  { signed }: Patterns,
+  { signed, provenance }: Patterns,
   weighting: Weighting,
 ): { label: string; definition: string } {
   const { label, definition } = WEIGHTINGS[weightingIndex(weighting)] ?? WEIGHTINGS[0];
   return signed
-    ? { label: `Δ ${label}`, definition: `other less one, of each the ${definition}` }
+    ? { label: `Δ ${label}`, definition: `difference of the ${definition}. ${provenance.sign}` }
     : { label, definition };
 }
 
