@@ -35,6 +35,13 @@ export function rowsOf({ axes }: Grid, { values }: Measure, sort: Sort): Row[] {
   return rows.sort((p, q) => Math.abs(q.change) - Math.abs(p.change));
 }
 
+/** The measure to look at where no change of `measure` is large enough to be drawn; null: none is. */
+export function moreTelling(grid: Grid, measure: Measure): Measure | null {
+  const isSeen = (one: Measure): boolean =>
+    rowsOf(grid, one, "size").some(({ change }) => Math.abs(change) >= leastChange(one.unit));
+  return isSeen(measure) ? null : (grid.measures.find(isSeen) ?? null);
+}
+
 /** A value as it is written beside its bar; probabilities as percentages. */
 export const amount = (value: number, unit: string): string =>
   unit === "probability" ? percent(value) : formatNumber(value);
