@@ -54,6 +54,18 @@ class Assigned(anywidget.AnyWidget):
         """Whether there is nothing left behind what the page shows."""
         raise NotImplementedError
 
+    def _view_options(self) -> tuple[str, ...]:
+        """The names of the style options that its view reads."""
+        raise NotImplementedError
+
+    def _with_known(self, view: Mapping[str, Any]) -> Mapping[str, Any]:
+        known = self._view_options()
+        strange = next((name for name in view if name not in known), None)
+        if strange is not None:
+            hint = f"{meant(str(strange), known)}There are {', '.join(known)}."
+            raise RequestError(f"The view has no option {short(strange)}.", hint)
+        return view
+
     def _assigned(self) -> set[str]:
         """The names of what may be assigned."""
         public = {name for name in self.trait_names() if not name.startswith("_")}
@@ -64,6 +76,8 @@ class Assigned(anywidget.AnyWidget):
             return fit(name, value, str)
         if name == "effect":
             return fit(name, value, Effect)
+        if name == "view" and isinstance(value, Mapping):
+            return self._with_known(value)
         spec = next((field for field in self.fields if field["name"] == name), None)
         if spec is None:
             return value

@@ -18,6 +18,7 @@ from headscope.widgets.intervened import InterventionsTrait, taken
 from headscope.widgets.late_comm import LateWidget
 from headscope.widgets.selection import NOTHING, Limits, consistent, normalise, within
 from headscope.widgets.superseded import displayed
+from headscope.widgets.view_options import options_of
 from headscope.wire import Payload
 from headscope.wire.messages import Effect, ErrorInfo, FieldSpec, JobStatus, Selection, TokenShift
 
@@ -90,6 +91,9 @@ class PageWidget(LateWidget, Assigned):
             selection=NOTHING if selection is None else selection,
             **traits,
         )
+
+    def _view_options(self) -> tuple[str, ...]:
+        return options_of(cast("Bundle", self._view_bundle))
 
     def cancel(self) -> None:
         """Stop the running computation."""

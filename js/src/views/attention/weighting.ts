@@ -1,5 +1,5 @@
 // What a cell shows: the attention weight alone, or times how much the source has to give.
-import type { Patterns } from "../../wire/types";
+import type { Patterns, ViewOptions } from "../../wire/types";
 import { readScales, type Scales } from "../scales";
 import { type HeadRef, headIndex } from "./heads";
 
@@ -66,7 +66,7 @@ interface Scaled extends Patterns {
 }
 
 /** `result` on the scales that the style options give, if they give any. */
-export const scaled = (result: Patterns, options: Record<string, unknown>): Scaled => ({
+export const scaled = (result: Patterns, options: ViewOptions): Scaled => ({
   ...result,
   scales: readScales(options),
 });

@@ -1,7 +1,7 @@
 // What is drawn of a grid `[token, run]` as bars: a pair for each token, and the change beside it.
 import { formatNumber } from "../../draw/text";
 import { tokenGlyphs } from "../../state/tokens";
-import type { Grid, Measure } from "../../wire/types";
+import type { Grid, Measure, ViewOptions } from "../../wire/types";
 
 export interface Row {
   label: string;
@@ -17,7 +17,7 @@ export const SORTS = [
   { value: "change", title: "largest change", help: "Of either sign" },
 ] as const satisfies readonly { value: Sort; title: string; help: string }[];
 
-export const sortOf = (view: Record<string, unknown>): Sort =>
+export const sortOf = (view: ViewOptions): Sort =>
   view.bars_sort === "change" ? "change" : "size";
 
 const LONG = 48;
