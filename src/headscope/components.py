@@ -14,7 +14,7 @@ logits              what is unembedded: the stream after the last block
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal, Union
 
@@ -28,6 +28,19 @@ _HEAD = re.compile(r"L(?P<layer>\d+)(?:(?P<kind>H|KV)(?P<index>\d+))?(?:\.(?P<in
 _MLP = re.compile(r"MLP(?P<layer>\d+)")
 _HOOK = re.compile(r"blocks\.(?P<layer>\d+)\.(?:attn\.hook_(?P<letter>[qkvz])|hook_mlp_out)")
 _EMBED, _LOGITS = "blocks.0.hook_resid_pre", "ln_final.hook_in"
+
+
+def meant(name: str, read: Callable[[str], object]) -> str:
+    """`Did you mean L9H6.q? ` of `l9h6.Q`, where `read` takes that; empty where it does not."""
+    part, dot, of = name.lower().partition(".")
+    other = (part if part in ("embed", "logits") else part.upper()) + dot + of
+    if other == name:
+        return ""
+    try:
+        read(other)
+    except RequestError:
+        return ""
+    return f"Did you mean {other}? "
 
 
 @dataclass(frozen=True)
@@ -66,7 +79,7 @@ class Component:
         if not match or (match["kind"] == "KV" and match["input"] == "q"):
             raise RequestError(
                 f"There is no component {name!r}.",
-                "Write L9H6, L9H6.q, L9.k, MLP5, embed or logits.",
+                f"{meant(name, cls.parse)}Write L9H6, L9H6.q, L9.k, MLP5, embed or logits.",
             )
         index = None if match["index"] is None else int(match["index"])
         head, kv_head = (None, index) if match["kind"] == "KV" else (index, None)

@@ -61,7 +61,9 @@ def test_one_plus_difference_is_other(
     assert "has model tiny-gpt2; the other has tuned" in " ".join(less.provenance.notes)
     for measure in getattr(less, "measures", ()):
         assert measure.scale.kind == "diverging"
-        assert measure.definition.startswith("Other less one. ")
+        assert measure.definition.startswith("Difference. ")
+    told = "Shown is tuned less tiny-gpt2: positive where there is more in the former."
+    assert less.provenance.sign == told
 
 
 def test_a_difference_is_nonzero_only_from_the_changed_layer_on(gpt2: Any, tuned: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -27,10 +28,12 @@ def robustness(bridge: Any, *texts: Any) -> Any:
     return job.result
 
 
-def by_hand(bridge: Any, edit: str, layer: int) -> tuple[float, float, float]:
+def by_hand(
+    bridge: Any, edit: str, layer: int, texts: Sequence[str] = TEXTS
+) -> tuple[float, float, float]:
     """Loss, mean KL and share of kept answers, with hooks alone."""
     losses, kls, kept = [], [], []
-    for text in TEXTS:
+    for text in texts:
         ids = bridge.to_tokens(text)
         with torch.no_grad():
             plain = bridge(ids)[0].log_softmax(-1)
@@ -49,12 +52,29 @@ def by_hand(bridge: Any, edit: str, layer: int) -> tuple[float, float, float]:
 @pytest.mark.parametrize("edit", ["without block", "without attention", "without MLP"])
 def test_an_edit_is_what_hooks_do(every_bridge: Any, edit: str) -> None:
     grid = robustness(every_bridge, *TEXTS)
-    row = grid.axes[0].labels.index(edit)
+    row = grid.axes[1].labels.index(edit)
     plain = grid.baselines[0].value
     for layer in range(3):
         loss, kl, kept = by_hand(every_bridge, edit, layer)
-        found = [grid[name][row, layer] for name in ("loss_change", "kl", "answers_kept")]
+        found = [grid[name][0, row, layer] for name in ("loss_change", "kl", "answers_kept")]
         np.testing.assert_allclose(found, [loss - plain, kl, kept], atol=1e-4)
+
+
+def test_of_several_prompts_each_can_be_chosen(gpt2: Any) -> None:
+    grid = robustness(gpt2, *TEXTS)
+    assert [axis.name for axis in grid.axes] == ["prompt", "edit", "layer"]
+    assert grid.axes[0].labels == ("mean", *(f"{i}: {text}" for i, text in enumerate(TEXTS, 1)))
+    for i, text in enumerate(TEXTS, 1):
+        alone = robustness(gpt2, text)
+        _, kl, kept = by_hand(gpt2, "without block", 1, (text,))
+        for measure in alone.measures:
+            np.testing.assert_allclose(grid[measure.name][i], measure.values, atol=1e-5)
+        np.testing.assert_allclose(
+            [grid[name][i, 0, 1] for name in ("kl", "answers_kept")], [kl, kept], atol=1e-4
+        )
+    short = robustness(gpt2, TEXTS[0], (5,))
+    assert np.isnan(short["loss_change"][2]).all()
+    np.testing.assert_allclose(short["loss_change"][0], short["loss_change"][1])
 
 
 def test_a_swap_is_the_run_with_it(gpt2: Any) -> None:

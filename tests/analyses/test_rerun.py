@@ -104,11 +104,15 @@ def assert_equal(one: Any, other: Any) -> None:
     for entry, *buffers in both:
         first, second = (np.frombuffer(buffer, entry["dtype"]) for buffer in buffers)
         np.testing.assert_allclose(first, second, rtol=1e-4, atol=1e-5)
-    for made in (here, there):
-        made["header"]["data"]["provenance"].pop("notes")
-        for prompt in made["header"]["data"]["provenance"]["prompts"]:
-            prompt.pop("text")
-    assert here["header"]["data"]["provenance"] == there["header"]["data"]["provenance"]
+    assert bare(here["header"]["data"]["provenance"]) == bare(there["header"]["data"]["provenance"])
+
+
+def bare(record: dict[str, Any]) -> dict[str, Any]:
+    """A record without notes, and of its prompts the tokens only."""
+    prompts = [prompt["token_ids"] for prompt in record["prompts"]]
+    sources = [bare(source) for source in record["sources"]]
+    kept = {name: of for name, of in record.items() if name != "notes"}
+    return kept | {"prompts": prompts, "sources": sources}
 
 
 def test_every_analysis_is_here() -> None:
@@ -185,3 +189,24 @@ def test_what_another_tool_made_is_refused(gpt2: Any) -> None:
     foreign = dataclasses.replace(first.provenance, analysis="circuit-tracer")
     with pytest.raises(ResultError, match="not computed by an analysis of Headscope: 'circuit-t"):
         hs.rerun(foreign, gpt2)
+
+
+@pytest.mark.parametrize("kind", [hs.LogitLens, hs.AttentionPatterns, hs.LogitAttribution])
+def test_a_difference_is_computed_again_with_and_without_interventions(
+    kind: Any, gpt2: Any, tmp_path: Path
+) -> None:
+    widget = kind(gpt2, IDS, interventions=hs.Interventions().zero("L1H2"))
+    widget.run()
+    less = widget.effects["difference"]
+    widget.close()
+    again = hs.rerun(hs.load_result(less.save(tmp_path / "less")), gpt2)
+    assert_equal(again, less)
+    said = "Shown is with zero less without interventions: positive where there is more in the"
+    assert said in again.provenance.sign
+
+
+def test_a_difference_of_two_models_is_left_to_the_user(gpt2: Any, tokenizer: Any) -> None:
+    other = bridge(hf_gpt2(seed=1), tokenizer, name="tuned")
+    one, two = (run("logit_lens", {"prompt": IDS}, model) for model in (gpt2, other))
+    with pytest.raises(ResultError, match=r"of two models, tiny-gpt2 and tuned\. Run each of"):
+        hs.rerun(hs.difference(one, two), gpt2)

@@ -140,8 +140,10 @@ def test_what_is_asked_of_a_closed_widget_is_answered_in_one_line(gpt2: Any) -> 
     for ask in (widget.run, lambda: widget.result, lambda: widget.head(0, 0), widget.freeze):
         with pytest.raises(hs.ResultError, match=r"^This widget is closed\. Make a new one\.$"):
             ask()
+    with pytest.raises(hs.ResultError, match=r"^This widget is closed\. Make a new one\.$"):
+        widget.prompt = "the dog"
+    assert widget.prompt == PROMPT
     widget.selection |= {"layer": 1}  # as a widget linked to it does
-    widget.prompt = "the dog"
     widget.cancel()
     widget.close()
 

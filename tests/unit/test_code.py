@@ -46,7 +46,10 @@ def made(name: str, model: Any) -> Any:
             return hs.AttentionPatterns(model, IDS, selection={"layer": 2, "head": 1})
         case "lens":
             widget: Any = hs.LogitLens(model, 'a "\n\\ 日本\u202e', read_out="all")
-            widget.view = {"measure": "rank", "zoom": 0.5, "table": True, "cell": None}
+            widget.view = {
+                "heatmap_measure": "rank", "heatmap_zoom": 0.5, "heatmap_table": True,
+                "heatmap_cell": None,
+            }  # fmt: skip
             return widget
         case "attribution":
             return hs.LogitAttribution(model, CAT, answer=281, by="source", position=-2)

@@ -9,6 +9,7 @@ import pytest
 
 from headscope.components import INPUTS, Component, Kind, Layout, parse_components
 from headscope.errors import RequestError
+from headscope.interventions.targets import checked_target
 
 PLAIN = Layout(n_layers=3, n_heads=4, n_kv_heads=4, parallel=False, mlps=True)
 GROUPED = Layout(n_layers=3, n_heads=4, n_kv_heads=2, parallel=False, mlps=True)
@@ -41,6 +42,19 @@ def test_what_is_no_component_is_refused_with_examples(text: str) -> None:
     with pytest.raises(RequestError, match="There is no component") as refusal:
         Component.parse(text)
     assert "L9H6.q" in refusal.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [("l9h6", "L9H6"), ("L9h6.Q", "L9H6.q"), ("mlp2", "MLP2"), ("Embed", "embed"),
+     ("l3n17", "L3N17"), ("l3.Resid_pre", "L3.resid_pre")],
+)  # fmt: skip
+def test_other_capitals_are_refused_with_the_name_that_was_meant(text: str, known: str) -> None:
+    with pytest.raises(RequestError, match=f"Did you mean {known}\\? Write"):
+        checked_target(text)
+    for strange in ("l9h6.z", "mlp", "l9.6"):
+        with pytest.raises(RequestError, match=r"\. Write"):
+            checked_target(strange)
 
 
 def test_several_are_separated_by_commas_or_spaces_and_counted_once() -> None:

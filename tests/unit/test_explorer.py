@@ -206,6 +206,97 @@ def test_a_failure_stays_in_its_pane(gpt2: Any, monkeypatch: pytest.MonkeyPatch)
     assert explorer._error is None
 
 
+def test_a_run_goes_on_where_a_view_fails_and_says_which(
+    gpt2: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("broken")
+        yield
+
+    explorer = hs.Explorer(gpt2, PROMPT)
+    monkeypatch.setattr(attention, "run", broken)
+    explorer.prompt = "the dog"
+    with pytest.raises(hs.ResultError, match=r"^Attention: broken The traceback: explorer.last"):
+        explorer.run()
+    assert isinstance(explorer.last_error, RuntimeError)
+    views = of(explorer)
+    assert views["attention"]._error["message"] == "broken"
+    for name in ("next_token", "lens", "attribution"):
+        assert views[name].result.provenance.prompts[0].text == "the dog"
+    monkeypatch.undo()
+    assert set(explorer.run()) == {"attention", "next_token", "lens", "attribution"}
+    explorer.prompt = "the cat " * 100
+    with pytest.raises(hs.PromptError, match=r"^The prompt"):
+        explorer.run()
+
+
+def test_a_view_that_is_closed_leaves_the_others_and_is_made_anew(gpt2: Any) -> None:
+    explorer = hs.Explorer(gpt2, PROMPT)
+    explorer.attention.close()
+    assert of(explorer)["attention"] is None
+    explorer.prompt = "the dog"
+    explorer.selection |= {"layer": 1}
+    assert set(explorer.run()) == {"next_token", "lens", "attribution"}
+    page = Page(explorer)
+    page.write(view={"collapsed": ["repair"]})
+    anew = of(explorer)["attention"]
+    assert anew.result.provenance.prompts[0].text == "the dog"
+    anew.close()
+    assert explorer.attention is not anew, "asked for by name it is made too"
+    assert explorer.attention.selection["layer"] == 1
+
+
+def test_a_view_that_is_closed_while_it_computes_gives_its_turn_to_the_next(
+    gpt2: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headscope.widgets.workspace.FIRST_BUDGET_S", 0.0)
+    monkeypatch.setattr("headscope.widgets.workspace.CHUNK_S", 0.0)
+
+    async def main() -> None:
+        explorer = hs.Explorer(gpt2, PROMPT)
+        of(explorer)["attention"].close()
+        await until(lambda: done(explorer))
+        assert explorer.lens.status["state"] == "done"
+
+    asyncio.run(main())
+
+
+def test_an_answer_is_given_once_and_a_view_may_have_its_own(gpt2: Any) -> None:
+    explorer = hs.Explorer(gpt2, PROMPT, "the dog sat on the mat", answer=" cat", wrong=281)
+    page = Page(explorer)
+    assert [spec["name"] for spec in explorer._fields] == ["corrupted", "answer", "wrong"]
+
+    def asked(name: str) -> dict[str, Any]:
+        result: Any = getattr(explorer, name).result
+        return {key: result.provenance.parameters.get(key) for key in ("answer", "wrong_id")}
+
+    assert asked("attribution") == {"answer": " cat", "wrong_id": 281}
+    assert asked("next_token")["answer"] == " cat"
+    assert explorer.patching.answer == " cat"
+    explorer.attribution.answer = " dog"
+    explorer.prompt = "the mat sat on the mat"
+    assert asked("attribution")["answer"] == " dog"
+    assert asked("next_token")["answer"] == " cat"
+    page.write(answer=" mat")
+    assert {asked(name)["answer"] for name in ("attribution", "next_token")} == {" mat"}
+    assert explorer.repair.answer == " mat", "made later"
+    page.write(answer="")
+    top = explorer.next_token.result.next_tokens[0].text
+    assert asked("attribution")["answer"] == asked("next_token")["answer"] == top
+    with pytest.raises(hs.RequestError, match="answer cannot be"):
+        explorer.answer = 1.5  # type: ignore[assignment]
+
+
+def test_an_answer_reaches_a_closed_pane_when_it_is_opened(gpt2: Any) -> None:
+    explorer = hs.Explorer(gpt2, PROMPT)
+    page = Page(explorer)
+    page.write(view={"collapsed": ["attribution", "repair"]})
+    explorer.answer = " dog"
+    assert of(explorer)["attribution"].answer in ("", None)
+    page.write(view={"collapsed": ["repair"]})
+    assert of(explorer)["attribution"].answer == " dog"
+
+
 def test_a_view_that_cannot_be_made_says_so_in_its_pane(
     gpt2: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -307,6 +398,28 @@ def test_its_code_makes_it_again(gpt2: Any) -> None:
     assert again.to_code() == explorer.to_code()
     assert again.lens.result.provenance.prompts[0].token_ids == tuple(ids)
     assert (again.selection, again.interventions) == (explorer.selection, explorer.interventions)
+
+
+def test_its_code_has_what_its_views_were_given(gpt2: Any) -> None:
+    explorer = hs.Explorer(gpt2, PROMPT, "the dog sat on the mat", answer=" mat")
+    explorer.effect = "difference"
+    explorer.attribution.answer, explorer.attribution.by = 281, "head"
+    explorer.patching.metric, explorer.patching.direction = "log_prob", "noising"
+    explorer.patching.alignment = [0, 1, 2, 3, -1, 5]
+    explorer.repair.heads = ["L0H1", "L1H2"]
+    explorer.lens.view = {"heatmap_measure": "rank"}
+    explorer.circuit.method = "eap"
+    names: dict[str, Any] = {"model": gpt2}
+    exec(explorer.to_code(), names)
+    again = names["widget"]
+    assert again.to_code() == explorer.to_code()
+    assert (again.effect, again.answer) == ("difference", " mat")
+    assert again.lens.view == explorer.lens.view
+    for name, view in of(explorer).items():
+        copy = getattr(again, name)
+        prompts = (one._prompts.source(one.prompt) for one in (copy, view))
+        asked = [one._request(prompt) for one, prompt in zip((copy, view), prompts, strict=True)]
+        assert asked[0] == asked[1], name
 
 
 def test_one_run_of_the_prompt_serves_every_view(

@@ -375,7 +375,7 @@ def test_style_never_computes(make: Any) -> None:
         page = Page(widget)
         Scripted.computed.clear()
         page.write(view={"palette": "grey"})
-        widget.view = {"palette": "blue"}
+        widget.view = {"heatmap_table": True}
         widget.selection = {"layer": 1}
         await asyncio.sleep(0.05)
         assert not Scripted.computed
@@ -709,7 +709,6 @@ def test_close_stops_the_job_and_frees_the_result(make: Any) -> None:
         assert widget._result == {}
         assert widget._value is None
         widget.close()
-        widget.prompt = "the dog"
         Scripted.computed.clear()
         await asyncio.sleep(0.1)
         assert not Scripted.computed

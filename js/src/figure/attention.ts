@@ -90,7 +90,7 @@ export function attentionFigure(own: Patterns, shown: Shown, theme: Theme, width
   const scope = perHead ? `${headLabel(primary)}; each head has its own scale` : "all heads";
   return {
     title: result.title,
-    caption: `${capital(info.definition)}. Rows attend (dest), columns are attended to (src).`,
+    caption: `${capital(info.definition).replace(/\.?$/, ".")} Rows attend (dest), columns are attended to (src).`,
     drawings: [
       flow([line(`${info.label}, ${scope}`, theme), bar], width),
       all,

@@ -23,12 +23,9 @@ export const recordOf = (provenance: Provenance): string =>
 
 /** `draw`: into a width. */
 /** Says which interventions acted; empty: none. */
-export function ranWith({ interventions, sources }: Provenance): string {
-  const [plain, acting] = sources;
-  const count = interventions.length || (acting?.interventions.length ?? 0);
-  const what = count === 1 ? "an intervention" : `${count} interventions`;
-  if (interventions.length) return `Run with ${what}.`;
-  return count && !plain?.interventions.length ? `With ${what}, less without.` : "";
+export function ranWith({ interventions: { length } }: Provenance): string {
+  if (length === 0) return "";
+  return `Run with ${length === 1 ? "an intervention" : `${length} interventions`}.`;
 }
 
 export function figureSvg(

@@ -11,6 +11,7 @@ import type {
   Result,
   Selection,
   TokenShift,
+  ViewOptions,
   WidgetState,
 } from "../wire/types";
 
@@ -65,7 +66,7 @@ export interface HostState {
   shifts: readonly TokenShift[];
   selection: Selection;
   /** Style options. They never cause a computation. */
-  view: Record<string, unknown>;
+  view: ViewOptions;
   /** What users marked in the result, by name. Neither do these. */
   marks: Record<string, unknown>;
   /** What was passed to the widget in Python and is neither prompt nor field. */
@@ -97,7 +98,7 @@ export interface Host {
   setEffect(effect: Effect): void;
   setField(name: string, value: unknown): void;
   setSelection(patch: Partial<Selection>): void;
-  setView(patch: Record<string, unknown>): void;
+  setView(patch: ViewOptions): void;
   setMark(name: string, value: unknown): void;
   /** One step back or forth, if there is one. Without a kernel steps are of the selection alone. */
   step(name: StepName): void;
@@ -111,9 +112,9 @@ export interface Host {
 /** What the widgets in the panes of another have in common. */
 export interface Share {
   /** Options that take the place of a widget's own; the same object until they change. */
-  options(): Record<string, unknown>;
+  options(): ViewOptions;
   /** Takes what is shared of a change; returns the rest. */
-  take(patch: Record<string, unknown>): Record<string, unknown>;
+  take(patch: ViewOptions): ViewOptions;
   /** Calls `listener` after any change of the options; returns the unsubscriber. */
   subscribe(listener: () => void): () => void;
 }

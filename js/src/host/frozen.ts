@@ -14,6 +14,7 @@ import type {
   PaneSpec,
   Selection,
   TokenShift,
+  ViewOptions,
 } from "../wire/types";
 import { type Effect, type Host, type HostState, NeedsKernel, type Ran } from "./contract";
 import { join } from "./linked";
@@ -30,7 +31,7 @@ export interface FrozenWidget {
   effect: Effect;
   shifts: TokenShift[];
   selection: Partial<Selection>;
-  view: Record<string, unknown>;
+  view: ViewOptions;
   marks: Record<string, unknown>;
   arguments: Record<string, unknown>;
   /** Lines on what the page lacks. */

@@ -2,6 +2,7 @@
 import type { JSX } from "preact";
 import type { Host, Share } from "../host/contract";
 import { Toggle } from "../views/parts/controls";
+import type { ViewOptions } from "../wire/types";
 
 export const COMPARE = "Compare";
 
@@ -12,13 +13,13 @@ const OWN_SCALE = "own_scale";
 /** What is chosen once for all panes; a pinned cell or a tracked token is a widget's own. */
 const SHARED = /^(scales$|attention_|heatmap_(measure|chosen|upward|zoom|table)$)/;
 
-const pick = (from: Record<string, unknown>, shared: boolean): Record<string, unknown> =>
+const pick = (from: ViewOptions, shared: boolean): ViewOptions =>
   Object.fromEntries(Object.entries(from).filter(([name]) => SHARED.test(name) === shared));
 
 /** What the widget in a pane shares with the others, by way of the host that holds them. */
 export function shareOf(host: Host, pane: string): Share {
-  let view: Record<string, unknown> | null = null;
-  let options: Record<string, unknown> = {};
+  let view: ViewOptions | null = null;
+  let options: ViewOptions = {};
   return {
     options() {
       if (view !== host.state.view) {
@@ -57,4 +58,4 @@ export function CompareHead({ host, own }: { host: Host; own: boolean }): JSX.El
   );
 }
 
-export const isOwn = (view: Record<string, unknown>): boolean => view[OWN_SCALE] === true;
+export const isOwn = (view: ViewOptions): boolean => view[OWN_SCALE] === true;

@@ -1,6 +1,6 @@
 // How panes are laid out: which column each is in, how wide columns are, which panes are open. Pure;
 // a layout is kept among a widget's style options.
-import type { PaneSpec } from "../wire/types";
+import type { PaneSpec, ViewOptions } from "../wire/types";
 
 export interface Layout {
   /** Names of panes, from top to bottom; every pane is in one column. */
@@ -23,7 +23,7 @@ const LEAST_HEIGHT = 80;
 const SIDE_BY_SIDE = 3;
 
 /** The layout in `options`, made to fit these panes: unknown ones are left out, new ones added. */
-export function layoutOf(options: Record<string, unknown>, panes: readonly PaneSpec[]): Layout {
+export function layoutOf(options: ViewOptions, panes: readonly PaneSpec[]): Layout {
   const names = panes.map((pane) => pane.name);
   const left = new Set(names);
   const take = (name: unknown): name is string => left.delete(name as string);

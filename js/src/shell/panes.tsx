@@ -2,7 +2,7 @@
 // where there is little room. What is collapsed is not drawn.
 import type { JSX } from "preact";
 import { useMemo, useRef, useState } from "preact/hooks";
-import type { PaneSpec } from "../wire/types";
+import type { PaneSpec, ViewOptions } from "../wire/types";
 import { COMPARE, CompareHead, isOwn, shareOf } from "./compare";
 import { Divider } from "./divider";
 import type { FrameProps } from "./frame";
@@ -76,8 +76,8 @@ function useKept(width: number): number {
 
 interface PanesProps {
   panes: readonly PaneSpec[];
-  options: Record<string, unknown>;
-  setOptions(patch: Record<string, unknown>): void;
+  options: ViewOptions;
+  setOptions(patch: ViewOptions): void;
   width: number;
   draw: DrawPane;
   empty: string;

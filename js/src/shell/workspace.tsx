@@ -6,6 +6,7 @@ import { visible } from "../state/tokens";
 import type { Lend } from "../views/island";
 import { EffectChoice } from "./effect";
 import { ErrorBox } from "./error-box";
+import { Fields } from "./fields";
 import { InterventionsSection } from "./interventions";
 import { NextTokens } from "./next-tokens";
 import { liveTitle } from "./notes";
@@ -45,6 +46,7 @@ export function WorkspaceHead({ host, state, lend }: HeadProps): JSX.Element {
       </header>
       <PromptInput host={host} state={state} label={second && "Clean"} onEditing={setEditing} />
       {second && <PromptInput host={host} state={state} field={second} label={second.title} />}
+      <Fields host={host} state={state} />
       {ran && (
         <NextTokens
           host={host}

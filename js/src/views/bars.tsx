@@ -4,7 +4,7 @@ import { useMemo } from "preact/hooks";
 import { formatNumber } from "../draw/text";
 import { visible } from "../state/tokens";
 import type { Grid } from "../wire/types";
-import { amount, type Row, rowsOf, SORTS, sortOf } from "./bars/rows";
+import { amount, leastChange, moreTelling, type Row, rowsOf, SORTS, sortOf } from "./bars/rows";
 import { barsScene } from "./bars/scene";
 import type { ViewProps } from "./contract";
 import { readOptions } from "./heatmap/options";
@@ -27,6 +27,7 @@ export function BarsView(props: ViewProps<Grid>): JSX.Element {
   );
   const { measure } = slice;
   const rows = useMemo(() => rowsOf(grid, measure, sort), [grid, measure, sort]);
+  const other = useMemo(() => moreTelling(grid, measure), [grid, measure]);
   const scene = useMemo(
     () => barsScene(rows, measure.unit, theme, Math.min(width, MAX_WIDTH)),
     [rows, measure, theme, width],
@@ -52,6 +53,12 @@ export function BarsView(props: ViewProps<Grid>): JSX.Element {
         />
         <Toggle label="Table" checked={table} onChange={(on) => setOption("heatmap_table", on)} />
       </div>
+      {other && (
+        <p class="hs-note">
+          No change of {amount(leastChange(measure.unit), measure.unit)} or more in{" "}
+          {measure.title.toLowerCase()}: look at {other.title}.
+        </p>
+      )}
       {table ? (
         <Table slice={slice} />
       ) : (

@@ -1,7 +1,7 @@
 // What every view gets: plain data and callbacks. A view never sees a widget model or a payload.
 import type { Theme } from "../draw/colour";
 import type { Answer } from "../host/contract";
-import type { Choice, Result, Selection } from "../wire/types";
+import type { Choice, Result, Selection, ViewOptions } from "../wire/types";
 
 export interface ViewProps<R extends Result = Result> {
   result: R;
@@ -13,8 +13,8 @@ export interface ViewProps<R extends Result = Result> {
   selection: Selection;
   select(patch: Partial<Selection>): void;
   /** Style options, synced but never causing a computation. */
-  options: Record<string, unknown>;
-  setOption(name: string, value: unknown): void;
+  options: ViewOptions;
+  setOption(name: keyof ViewOptions, value: unknown): void;
   /** What users marked in the result, by name: synced and saved, never causing a computation. */
   marks: Record<string, unknown>;
   setMark(name: string, value: unknown): void;

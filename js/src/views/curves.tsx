@@ -6,7 +6,7 @@ import type { Grid } from "../wire/types";
 import type { ViewProps } from "./contract";
 import { chartsOf, placesOf, readingAt } from "./curves/charts";
 import { extentOf, stretchScene } from "./curves/stretches";
-import { readOptions } from "./heatmap/options";
+import { type HeatmapOption, optionName, readOptions } from "./heatmap/options";
 import { indexAt } from "./heatmap/selection";
 import { sliceOf } from "./heatmap/slice";
 import { Table } from "./heatmap/table";
@@ -31,7 +31,7 @@ export function chartWidth(width: number): number {
 export function CurvesView(props: ViewProps<Grid>): JSX.Element {
   const { result: grid, selection, select, theme, width, announce } = props;
   const options = readOptions(props.options, grid);
-  const set = (name: string, value: unknown): void => props.setOption(`heatmap_${name}`, value);
+  const set = (key: HeatmapOption, value: unknown): void => props.setOption(optionName(key), value);
   const axis = grid.axes[1];
   const selected = axis?.selects ? selection[axis.selects] : null;
   const pinned = selected !== null && selected < placesOf(grid).length ? selected : null;

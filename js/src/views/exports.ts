@@ -2,7 +2,7 @@
 import type { Theme } from "../draw/colour";
 import type { Scene } from "../draw/scene";
 import type { Answer } from "../host/contract";
-import type { Result, Selection } from "../wire/types";
+import type { Result, Selection, ViewOptions } from "../wire/types";
 
 export interface Drawing {
   title: string;
@@ -13,7 +13,7 @@ export interface Drawing {
 
 /** What, beside the result, decides how it is shown. */
 export interface Shown {
-  view: Record<string, unknown>;
+  view: ViewOptions;
   marks: Record<string, unknown>;
   selection: Selection;
 }

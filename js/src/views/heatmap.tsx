@@ -8,7 +8,7 @@ import { CellSums, IdentityBar } from "./attribution";
 import type { ViewProps } from "./contract";
 import { layoutOf, type Target } from "./heatmap/layout";
 import { Legend } from "./heatmap/legend";
-import { type HeatmapOptions, optionName, readOptions, type Zoom } from "./heatmap/options";
+import { type HeatmapOption, optionName, readOptions, type Zoom } from "./heatmap/options";
 import { cleared, linkedOf, selectionOf } from "./heatmap/selection";
 import { sliceOf } from "./heatmap/slice";
 import { Table } from "./heatmap/table";
@@ -51,8 +51,7 @@ export function HeatmapView(props: ViewProps<Grid>): JSX.Element {
   const { result: grid, selection, select, setOption, theme, width, announce } = props;
   const help = useId();
   const options = useMemo(() => readOptions(props.options, grid), [props.options, grid]);
-  const set = <K extends keyof HeatmapOptions>(key: K, value: unknown): void =>
-    setOption(optionName(key), value);
+  const set = (key: HeatmapOption, value: unknown): void => setOption(optionName(key), value);
   const [zoom, setZoom] = useZoom(options.zoom, (value) => set("zoom", value));
 
   const { measure, upward, scales } = options;

@@ -1,5 +1,5 @@
 // Colour scales that are given from outside, so that several results can be compared by their colours.
-import type { Scale } from "../wire/types";
+import type { Scale, ViewOptions } from "../wire/types";
 
 /** The least and the largest value, by the name of a measure or a weighting. */
 export type Scales = Readonly<Record<string, readonly [number, number]>>;
@@ -7,7 +7,7 @@ export type Scales = Readonly<Record<string, readonly [number, number]>>;
 const NONE: Scales = {};
 
 /** Those among the style options; what is malformed is left out with all the others. */
-export function readScales({ scales }: Record<string, unknown>): Scales {
+export function readScales({ scales }: ViewOptions): Scales {
   const fit = (pair: unknown): boolean =>
     Array.isArray(pair) && pair.length === 2 && pair.every(Number.isFinite) && pair[0] < pair[1];
   const named = typeof scales === "object" && scales !== null;

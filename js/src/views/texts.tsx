@@ -8,7 +8,7 @@ import type { Grid } from "../wire/types";
 import type { ViewProps } from "./contract";
 import { CellCard } from "./heatmap/card";
 import { Legend } from "./heatmap/legend";
-import { readOptions } from "./heatmap/options";
+import { type HeatmapOption, optionName, readOptions } from "./heatmap/options";
 import { type Slice, sliceOf } from "./heatmap/slice";
 import { Table } from "./heatmap/table";
 import { copyText } from "./parts/clipboard";
@@ -26,7 +26,7 @@ const LEGEND_WIDTH = 220;
 export function TextsView(props: ViewProps<Grid>): JSX.Element {
   const { result: grid, theme, width, announce } = props;
   const options = readOptions(props.options, grid);
-  const set = (name: string, value: unknown): void => props.setOption(`heatmap_${name}`, value);
+  const set = (key: HeatmapOption, value: unknown): void => props.setOption(optionName(key), value);
   const [hover, setHover] = useState<{ piece: Piece; anchor: Anchor } | null>(null);
   const slice = useMemo(
     () => sliceOf(grid, { measure: options.measure, chosen: [], upward: false }),

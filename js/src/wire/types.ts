@@ -344,6 +344,39 @@ export interface PaneSpec {
   error: ErrorInfo | null;
 }
 
+/** Every style option there is. None computes anything, and a view checks the values it reads. */
+export interface ViewOptions {
+  heatmap_measure?: unknown;
+  heatmap_chosen?: unknown;
+  heatmap_zoom?: unknown;
+  heatmap_upward?: unknown;
+  heatmap_cell?: unknown;
+  heatmap_group?: unknown;
+  heatmap_table?: unknown;
+  heatmap_track?: unknown;
+  heatmap_tracked?: unknown;
+  heatmap_track_log?: unknown;
+  bars_sort?: unknown;
+  attention_mode?: unknown;
+  attention_weighting?: unknown;
+  attention_sort?: unknown;
+  attention_filter?: unknown;
+  attention_per_head?: unknown;
+  attention_heads?: unknown;
+  attention_direction?: unknown;
+  attention_mix?: unknown;
+  attention_threshold?: unknown;
+  graph_only_pinned?: unknown;
+  graph_table?: unknown;
+  graph_examples?: unknown;
+  scales?: unknown;
+  columns?: unknown;
+  shares?: unknown;
+  collapsed?: unknown;
+  heights?: unknown;
+  own_scale?: unknown;
+}
+
 /** What several views of one prompt have in common, for the page that holds them. */
 export interface Common {
   undo: number;
@@ -367,7 +400,7 @@ export interface WidgetState {
   interventions: Record<string, unknown>[] | null;
   effect: "with" | "without" | "difference";
   selection: Selection;
-  view: Record<string, unknown>;
+  view: ViewOptions;
 }
 
 /** Page to kernel: answer one question. Exactly one `Reply` with the same id follows. */

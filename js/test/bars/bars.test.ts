@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { toSvg } from "../../src/draw/svg";
 import { barsFigure } from "../../src/figure/bars";
 import { NOTHING } from "../../src/state/selection";
-import { amount, changeAmount, rowsOf } from "../../src/views/bars/rows";
+import { amount, changeAmount, moreTelling, rowsOf } from "../../src/views/bars/rows";
 import { barsScene } from "../../src/views/bars/scene";
 import type { Grid, Measure, Scale } from "../../src/wire/types";
 import { axis, lensGrid } from "../heatmap/grids";
@@ -56,6 +56,21 @@ test("amounts have their unit, changes their sign", () => {
   expect(changeAmount(-1e-7, "probability")).toBe("≈ 0");
   expect(changeAmount(0, "logits")).toBe("0");
   expect(changeAmount(2.5, "logits")).toBe("+2.5");
+});
+
+test("where no change is drawn, the measure that shows some is named", () => {
+  const chances = measure(
+    "probability",
+    "probability",
+    [0.997, 0.995, -0.002, 0.003, 0.005, 0.002],
+  );
+  const of = (second: Measure): Grid => ({ ...grid, measures: [chances, second] });
+  const moved = measure("logit", "logits", [9, 8, -1, 3, 3, 0]);
+  const still = measure("logit", "logits", [9, 9, 0.001, 3, 3, 0]);
+  expect(moreTelling(of(moved), chances)).toBe(moved);
+  expect(moreTelling(of(still), chances)).toBeNull();
+  expect(moreTelling(of(moved), moved)).toBeNull();
+  expect(moreTelling(grid, first)).toBeNull();
 });
 
 test.each(["light", "dark"] as const)("the picture, %s", async (theme) => {

@@ -18,7 +18,7 @@ const saved = (): FrozenWidget => ({
   others: [],
   prompt: "the cat",
   selection: { layer: 1 },
-  view: { measure: "rank" },
+  view: { heatmap_measure: "rank" },
   marks: {},
   notes: [],
   missing: [],
@@ -39,7 +39,7 @@ test("holds what was saved", () => {
     component: null,
     feature: null,
   });
-  expect(host.state.view).toEqual({ measure: "rank" });
+  expect(host.state.view).toEqual({ heatmap_measure: "rank" });
 });
 
 test("selection and view options change in the page", () => {
@@ -47,11 +47,11 @@ test("selection and view options change in the page", () => {
   const listener = vi.fn();
   host.subscribe(listener);
   host.setSelection({ token: 2 });
-  host.setView({ measure: "entropy" });
+  host.setView({ heatmap_measure: "entropy" });
   host.setSelection({ token: 2 });
   expect(host.state.selection.token).toBe(2);
   expect(host.state.selection.layer).toBe(1);
-  expect(host.state.view).toEqual({ measure: "entropy" });
+  expect(host.state.view).toEqual({ heatmap_measure: "entropy" });
   expect(listener).toHaveBeenCalledTimes(2);
 });
 

@@ -78,7 +78,7 @@ describe("writes", () => {
     host.setField("by", "source");
     host.setSelection({ layer: 1 });
     host.setSelection({ head: 4 });
-    host.setView({ measure: "rank" });
+    host.setView({ heatmap_measure: "rank" });
     expect(host.state.prompt).toBe("a dog");
     expect(fake.saves).toHaveLength(0);
     await Promise.resolve();
@@ -87,7 +87,7 @@ describe("writes", () => {
       prompt: "a dog",
       by: "source",
       selection: { layer: 1, head: 4, dest: null },
-      view: { measure: "rank" },
+      view: { heatmap_measure: "rank" },
     });
   });
 

@@ -45,7 +45,7 @@ class EffectGrid:
         self.several = len(trials.experiments) > 1
         self.axes: tuple[Axis, ...] = (rows, columns)
         if self.several:
-            names = (_name(i, e.clean) for i, e in enumerate(trials.experiments, 1))
+            names = (numbered(i, e.clean) for i, e in enumerate(trials.experiments, 1))
             self.axes = (Axis(chooser, (MEAN, *names)), rows, columns)
         self._shape = tuple(map(len, self.axes))
 
@@ -166,6 +166,13 @@ def bootstrap(trials: MapTrials, change: npt.NDArray[np.float64]) -> npt.NDArray
     return found
 
 
+def numbered(number: int, prompt: Prompt) -> str:
+    """One prompt of several, as an axis names it."""
+    text = prompt.text or "".join(prompt.tokens)
+    cut = text[: _SHOWN_CHARACTERS - 1] + "…"
+    return f"{number}: {text if len(text) <= _SHOWN_CHARACTERS else cut}"
+
+
 def into_and_from(direction: Direction) -> tuple[str, str]:
     """What the run patched into and the run patched from are called."""
     return ("corrupted", "clean") if direction == "denoising" else ("clean", "corrupted")
@@ -275,9 +282,3 @@ def _least_known(states: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     least = ranked.min(0)
     found: npt.NDArray[np.uint8] = np.where(least > EXACT, NOT_APPLICABLE, least).astype(np.uint8)
     return found
-
-
-def _name(number: int, prompt: Prompt) -> str:
-    text = prompt.text or "".join(prompt.tokens)
-    cut = text[: _SHOWN_CHARACTERS - 1] + "…"
-    return f"{number}: {text if len(text) <= _SHOWN_CHARACTERS else cut}"

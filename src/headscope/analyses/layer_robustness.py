@@ -7,8 +7,9 @@ blocks l and l + 1 in each other's place. Over all tokens of all prompts,
     KL           = mean of KL(p || p')                                            nats
     answers kept = share of positions whose most probable next token is the same
 
-with p the model's distribution and p' the changed one's. A positive loss change is a loss: the
-layer helped. Beginning and end of a model usually matter most, and the middle hardly.
+with p the model's distribution and p' the changed one's; of several prompts also over the tokens of
+each. A positive loss change is a loss: the layer helped. Beginning and end of a model usually
+matter most, and the middle hardly.
 
 Sources: He et al. 2024, "What Matters in Transformers? Not All Attention is Needed"; Lad et al.
 2024, "The Remarkable Robustness of LLMs: Stages of Inference?".
@@ -23,8 +24,10 @@ from dataclasses import dataclass
 from typing import Union
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
+from headscope.analyses.effects import numbered
 from headscope.errors import PromptError
 from headscope.interventions import Interventions
 from headscope.jobs.steps import Step, Steps
@@ -33,7 +36,7 @@ from headscope.model.intervening.layers import same_type
 from headscope.model.intervening.running import Baseline
 from headscope.model.live import LiveModel
 from headscope.model.memory import FLOAT32, recorded_bytes, refuse_if_too_large
-from headscope.results import Axis, Grid, Measure, Prompt, Scale, Term
+from headscope.results import MEAN, Axis, Grid, Measure, Prompt, Scale, Term
 
 Text = Union[str, tuple[int, ...]]
 
@@ -60,20 +63,21 @@ class LayerRobustnessRequest:
 
 
 class _Sums:
-    """Of loss, KL and kept answers, `[edit, layer]`, and what is known of them."""
+    """Of loss, KL and kept answers, `[prompt, edit, layer]`, and what is known of them."""
 
-    def __init__(self, shape: tuple[int, int]) -> None:
-        self.loss, self.kl, self.kept = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    def __init__(self, prompts: Sequence[Prompt], shape: tuple[int, int]) -> None:
+        self.loss, self.kl, self.kept = np.zeros((3, len(prompts), *shape))
         self.states = np.full(shape, _WAITING, np.uint8)
-        self.plain_loss = 0.0
-        self.predicted = self.positions = 0
+        self.plain_loss = np.zeros(len(prompts))
+        self.positions = np.array([len(prompt.token_ids) for prompt in prompts])
 
 
 def run(model: LiveModel, request: LayerRobustnessRequest) -> Steps[Grid]:
     """Run the model with every edit of every layer.
 
     Returns:
-        A grid `[edit, layer]`. What is cancelled keeps the layers that are done.
+        A grid `[edit, layer]`; of several prompts `[prompt, edit, layer]`, their mean first. What
+        is cancelled keeps the layers that are done.
 
     Raises:
         PromptError: A prompt cannot be run, or none has two tokens.
@@ -91,28 +95,26 @@ def run(model: LiveModel, request: LayerRobustnessRequest) -> Steps[Grid]:
     yield Step(0.0, "Running the model")
     user_hooks = model.user_hooks()
     shape = (len(_EDITS), model.n_layers)
-    sums = _Sums(shape)
+    sums = _Sums(prompts, shape)
     nothing = plan(model, Interventions())
     baselines, plain = [], []
-    for prompt in prompts:
+    for i, prompt in enumerate(prompts):
         baselines.append(Baseline(model, prompt.token_ids))
         every = range(len(prompt.token_ids))
         plain.append(baselines[-1].run(nothing, every).logits.log_softmax(-1).cpu())
-        sums.plain_loss += _loss(plain[-1], prompt)
-        sums.predicted += len(prompt.token_ids) - 1
-        sums.positions += len(prompt.token_ids)
+        sums.plain_loss[i] = _loss(plain[-1], prompt)
         yield Step(0.05 * len(plain) / len(prompts), "Running the model")
     done, total = 0, len(_EDITS) * model.n_layers * len(prompts)
     for layer in range(model.n_layers):
         for row, (name, edit) in enumerate(_EDITS.items()):
             changed = _planned(model, edit(layer), layer, name)
             sums.states[row, layer] = _NOT_APPLICABLE if changed is None else _EXACT
-            for prompt, baseline, before in zip(prompts, baselines, plain, strict=True):
+            for i, (prompt, baseline) in enumerate(zip(prompts, baselines, strict=True)):
                 done += 1
                 if changed is None:
                     continue
                 after = baseline.run(changed, range(len(prompt.token_ids))).logits
-                _count(sums, (row, layer), before, after.log_softmax(-1).cpu(), prompt)
+                _count(sums, (i, row, layer), plain[i], after.log_softmax(-1).cpu(), prompt)
                 yield Step(0.05 + 0.95 * done / total, f"Layer {layer}, {name}")
         yield Step(
             0.05 + 0.95 * done / total,
@@ -132,11 +134,24 @@ def _planned(model: LiveModel, edit: Interventions, layer: int, name: str) -> Pl
 
 
 def _count(
-    sums: _Sums, at: tuple[int, int], before: torch.Tensor, after: torch.Tensor, prompt: Prompt
+    sums: _Sums,
+    at: tuple[int, int, int],
+    before: torch.Tensor,
+    after: torch.Tensor,
+    prompt: Prompt,
 ) -> None:
-    sums.loss[at] += _loss(after, prompt)
-    sums.kl[at] += float((before.exp() * (before - after)).sum())
-    sums.kept[at] += int((before.argmax(-1) == after.argmax(-1)).sum())
+    sums.loss[at] = _loss(after, prompt)
+    sums.kl[at] = float((before.exp() * (before - after)).sum())
+    sums.kept[at] = int((before.argmax(-1) == after.argmax(-1)).sum())
+
+
+def _means(sums: npt.NDArray[np.float64], counts: npt.NDArray[np.int_]) -> npt.NDArray[np.float64]:
+    """Over the tokens of each prompt; where there are several, over all tokens first."""
+    if len(counts) > 1:
+        sums, counts = np.r_[sums.sum(0)[None], sums], np.r_[counts.sum(), counts]
+    counted = np.where(counts > 0, counts, np.nan)  # a prompt of one token has no loss
+    means = sums / counted.reshape(-1, *[1] * (sums.ndim - 1))
+    return means if len(counts) > 1 else means[0]
 
 
 def _loss(log_probs: torch.Tensor, prompt: Prompt) -> float:
@@ -153,15 +168,19 @@ def _grid(
     plain: torch.Tensor,
 ) -> Grid:
     known = np.where(sums.states == _EXACT, 1.0, np.nan)
-    plain_loss = sums.plain_loss / sums.predicted
-    change = ((sums.loss / sums.predicted - plain_loss) * known).astype(np.float32)
-    divergence = (sums.kl / sums.positions * known).astype(np.float32)
-    kept = (sums.kept / sums.positions * known).astype(np.float32)
-    many = "" if len(prompts) == 1 else f" over {len(prompts)} prompts"
+    predicted = sums.positions - 1
+    change = _means(sums.loss - sums.plain_loss[:, None, None], predicted) * known
+    divergence = _means(sums.kl, sums.positions) * known
+    kept = _means(sums.kept, sums.positions) * known
+    several = len(prompts) > 1
+    names = (numbered(i, prompt) for i, prompt in enumerate(prompts, 1))
+    chooser = (Axis("prompt", (MEAN, *names)),) if several else ()
+    many = f" over {len(prompts)} prompts" if several else ""
     layers = tuple(f"L{layer}" for layer in range(model.n_layers))
     return Grid(
         title=f"Layer robustness{many}",
         axes=(
+            *chooser,
             Axis("edit", tuple(_EDITS), components=(None, None, "MLP{layer}", None)),
             Axis("layer", layers, selects="layer"),
         ),
@@ -169,18 +188,18 @@ def _grid(
             Measure(
                 "loss_change", "Loss change", "nats",
                 "Mean loss of the next tokens with the edit, less the model's own.",
-                change, Scale.diverging(change),
+                change.astype(np.float32), Scale.diverging(change),
             ),
             Measure(
                 "kl", "KL divergence", "nats",
                 "Mean KL divergence of the changed model's next-token distribution from the "
                 "model's own, over all positions.",
-                divergence, Scale.sequential(divergence),
+                divergence.astype(np.float32), Scale.sequential(divergence),
             ),
             Measure(
                 "answers_kept", "Answers kept", "",
                 "Share of positions at which the most probable next token stays the same.",
-                kept, Scale("sequential", 0.0, 1.0, reverse=True),
+                kept.astype(np.float32), Scale("sequential", 0.0, 1.0, reverse=True),
             ),
         ),
         provenance=model.provenance(
@@ -191,7 +210,7 @@ def _grid(
             normalisation="Means over tokens: of all prompts, every token counts the same.",
             user_hooks=user_hooks,
         ),
-        states=sums.states.copy(),
-        baselines=(Term("loss", plain_loss),),
+        states=np.broadcast_to(sums.states, change.shape).copy(),
+        baselines=(Term("loss", float(sums.plain_loss.sum() / predicted.sum())),),
         next_tokens=model.next_tokens(plain[-1]),
     )  # fmt: skip

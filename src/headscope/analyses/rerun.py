@@ -19,14 +19,15 @@ from headscope.interventions.coding import direction_from_json
 from headscope.jobs.steps import drained
 from headscope.model.intervening import plan
 from headscope.model.live import LiveModel
-from headscope.results import Provenance, Result
+from headscope.results import Grid, Patterns, Provenance, Result
+from headscope.results.difference import difference
 
 
 @checked
 def rerun(given: Any, model: Any, transcoders: Any = None) -> Result:
     """Compute what a result holds once more: the same tokens, answers, parameters and seed.
 
-    The interventions that acted act again.
+    The interventions that acted act again. A difference is that of both its results anew.
 
     On the same model the numbers are the same, but for rounding on another device. Where the model
     or the transcoders are not those of the record, one warning says what differs; it is in the
@@ -54,10 +55,7 @@ def rerun(given: Any, model: Any, transcoders: Any = None) -> Result:
             f"A {type(given).__name__} has no provenance.", "Pass a result, or its provenance."
         )
     if record.sources:
-        raise ResultError(
-            f"This is a {record.analysis} of results.",
-            "Run each of result.provenance.sources again, and take hs.difference of them.",
-        )
+        return _less_again(record, model, transcoders)
     if record.analysis not in REGISTRY:
         raise ResultError(
             f"This was not computed by an analysis of Headscope: {record.analysis!r}.",
@@ -66,18 +64,18 @@ def rerun(given: Any, model: Any, transcoders: Any = None) -> Result:
     live = LiveModel.of(model)
     live.ready()
     request = request_of(record, transcoders)
-    difference = _difference(record, live, transcoders)
-    if difference:
-        warnings.warn(difference, stacklevel=2)
+    changed = _changed(record, live, transcoders)
+    if changed:
+        warnings.warn(changed, stacklevel=2)
     steps = REGISTRY[record.analysis].run(live, request)
     if record.interventions:
         acting = Interventions(json.loads(item) for item in record.interventions)
         steps = under(plan(live, acting, transcoders), steps)
     result = drained(steps)
-    if not difference:
+    if not changed:
         return result
     now = result.provenance
-    noted = dataclasses.replace(now, notes=(*now.notes, difference))
+    noted = dataclasses.replace(now, notes=(*now.notes, changed))
     return dataclasses.replace(result, provenance=noted)
 
 
@@ -148,7 +146,24 @@ def _needed(name: Any, transcoders: Any) -> Any:
     return None if name is None else transcoders
 
 
-def _difference(record: Provenance, live: LiveModel, transcoders: Any) -> str:
+def _less_again(record: Provenance, model: Any, transcoders: Any) -> Grid | Patterns:
+    """The difference of two results, each computed again.
+
+    Raises:
+        ResultError: They are of two models.
+    """
+    one, other = record.sources
+    if (one.model, one.fingerprint) != (other.model, other.fingerprint):
+        raise ResultError(
+            f"This is a difference of two models, {one.model} and {other.model}.",
+            "Run each of result.provenance.sources again on its own, and take hs.difference.",
+        )
+    less: Any = difference
+    again: Grid | Patterns = less(*(rerun(each, model, transcoders) for each in (one, other)))
+    return again
+
+
+def _changed(record: Provenance, live: LiveModel, transcoders: Any) -> str:
     """What differs from the record, in one line; empty if nothing does."""
     now = {"dtype": live.dtype, "processed weights": live.capabilities.processed_weights}
     then: dict[str, Any] = {"dtype": record.dtype, "processed weights": record.processed_weights}

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from headscope.components import Component, Layout
+from headscope.components import Component, Layout, meant
 from headscope.errors import RequestError
 
 STREAMS = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
@@ -55,6 +55,7 @@ def checked_target(name: str) -> str:
     if found.kind == "logits":
         raise RequestError(
             f"There is no component {name!r} to act on.",
+            f"{meant(text, checked_target)}"
             "Write L9H6, L9H6.q, L9.k, MLP5, L3N17, L3.resid_pre or embed.",
         )
     return text

@@ -10,6 +10,7 @@ import traitlets as t
 
 from headscope.arguments import fit, meant, short
 from headscope.errors import RequestError
+from headscope.widgets.closed import Closed
 from headscope.wire.messages import Effect, FieldSpec
 
 _LINE = Union[str, int, float, Sequence[Union[str, int]], None]
@@ -39,6 +40,8 @@ class Assigned(anywidget.AnyWidget):
             return
         if not self.has_trait(name):
             raise self._not_assigned(name)
+        if self._closed and name != "selection":  # one that is linked to it goes on
+            raise Closed.error()
         try:
             super().__setattr__(name, self._fitted(name, value))
         except t.TraitError:
@@ -46,11 +49,35 @@ class Assigned(anywidget.AnyWidget):
             words = kind.replace("unicode string", "text").replace("an int", "a whole number")
             raise RequestError(f"{name} cannot be {short(value)}.", f"Give {words}.") from None
 
+    @property
+    def _closed(self) -> bool:
+        """Whether there is nothing left behind what the page shows."""
+        raise NotImplementedError
+
+    def _view_options(self) -> tuple[str, ...]:
+        """The names of the style options that its view reads."""
+        raise NotImplementedError
+
+    def _with_known(self, view: Mapping[str, Any]) -> Mapping[str, Any]:
+        known = self._view_options()
+        strange = next((name for name in view if name not in known), None)
+        if strange is not None:
+            hint = f"{meant(str(strange), known)}There are {', '.join(known)}."
+            raise RequestError(f"The view has no option {short(strange)}.", hint)
+        return view
+
+    def _assigned(self) -> set[str]:
+        """The names of what may be assigned."""
+        public = {name for name in self.trait_names() if not name.startswith("_")}
+        return public - {*anywidget.AnyWidget.class_trait_names()}
+
     def _fitted(self, name: str, value: Any) -> Any:
         if name == "prompt" and value is not None:
             return fit(name, value, str)
         if name == "effect":
             return fit(name, value, Effect)
+        if name == "view" and isinstance(value, Mapping):
+            return self._with_known(value)
         spec = next((field for field in self.fields if field["name"] == name), None)
         if spec is None:
             return value
@@ -62,10 +89,7 @@ class Assigned(anywidget.AnyWidget):
 
     def _not_assigned(self, name: str) -> RequestError:
         others = () if self.takes_interventions else ("interventions", "effect")
-        known = sorted(
-            {trait for trait in self.trait_names() if not trait.startswith("_")}
-            - {*anywidget.AnyWidget.class_trait_names(), *others}
-        )
+        known = sorted(self._assigned() - {*others})
         kind, hint = type(self).__name__, f"Assigned are {', '.join(known)}."
         if hasattr(type(self), name):
             return RequestError(f"{name} of {kind} is only read.", hint)

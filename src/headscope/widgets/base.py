@@ -20,12 +20,13 @@ from headscope.model import LiveModel
 from headscope.model.runs import Site
 from headscope.results import CircuitGraph, Grid, Patterns, Prompt
 from headscope.widgets.asks import Answer, Answering, Params
+from headscope.widgets.closed import Closed
 from headscope.widgets.effects import Effects, Sides, T
 from headscope.widgets.failure import describe
 from headscope.widgets.late import at_next_cell
 from headscope.widgets.living import register
 from headscope.widgets.opened import opened
-from headscope.widgets.prompted import Closed, PromptedPage
+from headscope.widgets.prompted import PromptedPage
 from headscope.widgets.published import PublishedPage
 from headscope.widgets.selection import within
 from headscope.wire import Payload, encode

@@ -15,6 +15,7 @@ from headscope.results.difference import difference, on_one_scale
 from headscope.results.difference.naming import names_of
 from headscope.results.patterns import WEIGHTINGS
 from headscope.widgets.base import HeadscopeWidget
+from headscope.widgets.closed import Closed
 from headscope.widgets.code import lines_of, literal, text_of
 from headscope.widgets.difference_view import DifferenceView
 from headscope.widgets.linking import group_of, link, unlink
@@ -22,15 +23,14 @@ from headscope.widgets.panes import Panes
 from headscope.widgets.panes_page import pane
 from headscope.widgets.published import NotebookOutput
 from headscope.widgets.result_view import ResultView
+from headscope.widgets.view_options import LAYOUT, SCALES, options_of
 
 _SIDES = ("left", "right")
 _WATCHED = ["_result", "_status"]
 _COLUMNS = [["left"], ["right"], ["difference"]]
 #: View options of its own: where the panes are, and whether the difference has its own scale.
 _OWN_SCALE = "own_scale"
-_OWN = frozenset({"columns", "shares", "collapsed", "heights", _OWN_SCALE})
-#: The one that holds the common scales.
-_SCALES = "scales"
+_OWN = frozenset({*LAYOUT, _OWN_SCALE})
 
 
 class Compare(Panes):
@@ -74,6 +74,10 @@ class Compare(Panes):
             side.observe(self._moved, self._watched)
             side.observe(self._followed, self._common)
         self._refresh()
+
+    def _view_options(self) -> tuple[str, ...]:
+        shared = dict.fromkeys((*options_of("attention"), *options_of("widget")))
+        return (*LAYOUT, _OWN_SCALE, *shared)
 
     @property
     def left(self) -> Any:
@@ -121,7 +125,7 @@ class Compare(Panes):
         for name, side in zip(_SIDES, (self._left, self._right), strict=True):
             of = noun if shared else f"{name}_{noun}"
             lines += lines_of(side._snapshot(), side.result, name, of)
-        plain = {_SCALES: self.view.get(_SCALES), "columns": _COLUMNS}
+        plain = {SCALES: self.view.get(SCALES), "columns": _COLUMNS}
         view = {name: value for name, value in self.view.items() if value != plain.get(name)}
         lines.append("widget = hs.Compare(left, right)")
         return text_of([*lines, *([f"widget.view = {literal(view)}"] if view else [])])
@@ -147,7 +151,7 @@ class Compare(Panes):
 
     def _checked_open(self) -> None:
         if self._gone:
-            raise ResultError("This widget is closed.", "Make a new one.")
+            raise Closed.error()
 
     def _pack(
         self, freeze: Callable[[NotebookOutput], Frozen], *, collapsed: bool = False
@@ -155,7 +159,7 @@ class Compare(Panes):
         def as_here(widget: NotebookOutput) -> Frozen:
             shared = {name: value for name, value in self.view.items() if name not in _OWN}
             if widget is self._less and self.view.get(_OWN_SCALE):
-                shared.pop(_SCALES, None)
+                shared.pop(SCALES, None)
             with widget.lend(shared):
                 return freeze(widget)
 
@@ -197,7 +201,7 @@ class Compare(Panes):
             self._less.fail(error)
             return
         self._less.show(less)
-        self._scaled = {_SCALES: _scales(one, other, less)}
+        self._scaled = {SCALES: _scales(one, other, less)}
         self.view = dict(self.view)
 
     @t.validate("view")

@@ -6,12 +6,15 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, cast
 
 from headscope.arguments import checked
+from headscope.errors import Cancelled, HeadscopeError, ResultError
 from headscope.results import Result
 from headscope.widgets.activation_patching import ActivationPatching
 from headscope.widgets.asks import Answer, Answering, Params
 from headscope.widgets.attention import AttentionPatterns
 from headscope.widgets.attribution_graph import AttributionGraph
 from headscope.widgets.circuit_discovery import CircuitDiscovery
+from headscope.widgets.closed import Closed
+from headscope.widgets.failure import describe
 from headscope.widgets.history import History, Moment
 from headscope.widgets.intervene import Intervene
 from headscope.widgets.logit_attribution import LogitAttribution
@@ -50,6 +53,9 @@ class Explorer(Workspace):
         transcoders: For features: from `hs.load_transcoders`.
         interventions: Changes of the model's computation: `hs.Interventions()`, or a list of their
             JSON.
+        answer: The answer in every view that has one, text or id. A view that is given its own
+            keeps it until this one is changed. By default each view's own, the top prediction.
+        wrong: Likewise what the answer is set against, where a view has that.
         selection: What is pinned at first.
 
     Raises:
@@ -82,13 +88,17 @@ class Explorer(Workspace):
         transcoders: Any = None,
         *,
         interventions: Any = None,
+        answer: str | int | None = None,
+        wrong: str | int | None = None,
         selection: Mapping[str, int | str | None] | None = None,
     ) -> None:
         layout = {
             "columns": [list(column) for column in _COLUMNS],
             "collapsed": list(_COLLAPSED),
         }
-        super().__init__(model, prompt, corrupted, transcoders, interventions, selection, layout)
+        super().__init__(
+            model, prompt, corrupted, transcoders, interventions, answer, wrong, selection, layout
+        )
         self._history = History(self._moment())
         self.observe(self._stepped, ["selection", "interventions"])
 
@@ -139,10 +149,29 @@ class Explorer(Workspace):
     def run(self) -> dict[str, Result]:
         """Compute what every open view still has to; their results by name.
 
+        A view that fails shows its error in its pane, and the others go on.
+
         Raises:
-            HeadscopeError: What was wrong with the prompt or with a view.
+            HeadscopeError: What was wrong with the prompt, or with the first view that failed.
         """
-        return {name: self._current(name).result for name in self._open()}
+        refusal = Closed.error() if self._closed else self._refused()
+        if refusal is not None:
+            raise refusal
+        found: dict[str, Result] = {}
+        failed: dict[str, Exception] = {}
+        for name in self._open():
+            try:
+                view = self._current(name)
+                again = view.status["state"] in ("cancelled", "error")
+                found[name] = view.run() if again else view.result
+            except Cancelled:  # noqa: PERF203  # each is tried
+                raise
+            except Exception as error:
+                failed[name] = error
+        if failed:
+            name, self._last_error = next(iter(failed.items()))
+            raise _of_view(self.views[name].title, self._last_error) from self._last_error
+        return found
 
     def undo(self) -> None:
         """Take the last change of selection or interventions back; without one, do nothing."""
@@ -199,3 +228,11 @@ class Explorer(Workspace):
     def _answer_sight(self, params: Params) -> Answer:
         self._in_sight = tuple(map(str, params["names"]))
         return Answer()
+
+
+def _of_view(title: str, error: Exception) -> HeadscopeError:
+    """A view's error, which says whose it is."""
+    message = f"{title}: {describe(error)['message']}"
+    if isinstance(error, HeadscopeError):
+        return type(error)(message, error.hint)
+    return ResultError(message, "The traceback: explorer.last_error.")

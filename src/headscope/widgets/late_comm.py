@@ -33,8 +33,8 @@ class LateWidget(anywidget.AnyWidget):
     def model_id(self) -> Any:
         """Its id on the page; asking for it opens the comm."""
         if self._is_late:
+            self.comm = None  # while it is late: it is not closed
             self._is_late = False
-            self.comm = None
             super().open()  # under the id that it has
         return super().model_id
 

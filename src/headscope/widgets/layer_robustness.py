@@ -17,8 +17,9 @@ class LayerRobustness(PromptSet):
     """What each layer is good for, live: the model without it, without its parts, out of order.
 
     `result` is a `Grid` `[edit, layer]`: the block left out, its attention, its MLP, and the block
-    swapped with the next. Measures are `loss_change` (nats per token; positive: the layer helped),
-    `kl` and `answers_kept`, over all tokens of all prompts. Costs four runs per layer and prompt,
+    swapped with the next. Of several prompts it is `[prompt, edit, layer]`: the mean over all their
+    tokens, and each of them. Measures are `loss_change` (nats per token; positive: the layer
+    helped), `kl` and `answers_kept`. Costs four runs per layer and prompt,
     each from the changed layer on. Definitions and sources: `headscope.analyses.layer_robustness`.
 
     Args:
@@ -32,7 +33,7 @@ class LayerRobustness(PromptSet):
     Example:
         >>> prompts = ["The capital of Texas is", "Mary and John"]
         >>> widget = hs.LayerRobustness(hs.load_demo(), prompts)
-        >>> widget.result["loss_change"]  # float32 [edit, layer]
+        >>> widget.result["loss_change"]  # float32 [prompt, edit, layer], the mean first
     """
 
     @checked

@@ -18,7 +18,8 @@ def close_all() -> None:
     A widget lives until it is closed, and with it its model: call this where memory runs short. See
     `HeadscopeWidget.close`.
     """
-    for widget in list(_LIVING):
+    # What holds others first: it need not go on without them.
+    for widget in sorted(_LIVING, key=lambda widget: not hasattr(widget, "_children")):
         widget.close()
     # Where no model was imported there are no runs, and results are shown without torch.
     if (runs := sys.modules.get("headscope.model.runs")) is not None:

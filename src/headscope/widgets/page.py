@@ -18,6 +18,7 @@ from headscope.widgets.intervened import InterventionsTrait, taken
 from headscope.widgets.late_comm import LateWidget
 from headscope.widgets.selection import NOTHING, Limits, consistent, normalise, within
 from headscope.widgets.superseded import displayed
+from headscope.widgets.view_options import options_of
 from headscope.wire import Payload
 from headscope.wire.messages import Effect, ErrorInfo, FieldSpec, JobStatus, Selection, TokenShift
 
@@ -91,10 +92,8 @@ class PageWidget(LateWidget, Assigned):
             **traits,
         )
 
-    @property
-    def _closed(self) -> bool:
-        """Whether there is nothing left behind what the page shows."""
-        raise NotImplementedError
+    def _view_options(self) -> tuple[str, ...]:
+        return options_of(cast("Bundle", self._view_bundle))
 
     def cancel(self) -> None:
         """Stop the running computation."""

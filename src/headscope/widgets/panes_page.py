@@ -34,7 +34,9 @@ def _refs(panes: list[dict[str, Any]], owner: PageWidget) -> list[PaneSpec]:
     """Panes as the page sees them. A widget's id is asked for only if there is a page."""
 
     def ref(widget: PageWidget | None) -> str | None:
-        return None if widget is None or owner._is_late else f"{_REF}{widget.model_id}"
+        if widget is None or widget.comm is None or owner._is_late:
+            return None
+        return f"{_REF}{widget.model_id}"
 
     return [cast("PaneSpec", {**pane, "widget": ref(pane["widget"])}) for pane in panes]
 

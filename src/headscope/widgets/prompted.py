@@ -7,25 +7,14 @@ from typing import Any, cast
 
 import traitlets as t
 
-from headscope.errors import HeadscopeError, RequestError, ResultError
+from headscope.errors import HeadscopeError, RequestError
 from headscope.model import LiveModel
 from headscope.widgets.asks import Answer, Answering, Params
+from headscope.widgets.closed import Closed
 from headscope.widgets.failure import describe
 from headscope.widgets.page import PageWidget, synced
 from headscope.widgets.prompt import PromptSource, Source
 from headscope.widgets.selection import Limits
-
-
-class Closed:
-    """In the place of a closed widget's model, which is thus let go."""
-
-    @staticmethod
-    def error() -> ResultError:
-        """What is said to whoever still asks."""
-        return ResultError("This widget is closed.", "Make a new one.")
-
-    def __getattr__(self, _name: str) -> Any:
-        raise self.error()
 
 
 class PromptedPage(PageWidget):

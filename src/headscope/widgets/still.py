@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from headscope.errors import ResultError
 from headscope.results import CircuitGraph, Grid, Patterns
+from headscope.widgets.closed import Closed
 from headscope.widgets.living import register
 from headscope.widgets.published import PublishedPage
 from headscope.widgets.selection import ANY, Limits
@@ -38,7 +39,7 @@ class StillPage(PublishedPage, Generic[R]):
             ResultError: The widget is closed.
         """
         if self._gone:
-            raise ResultError("This widget is closed.", "Make a new one.")
+            raise Closed.error()
         if self._value is None:
             raise self._no_result()
         return self._value

@@ -18,21 +18,27 @@ from headscope.model import LiveModel
 from headscope.model.intervening import plan
 from headscope.model.runs import Site
 from headscope.widgets.base import FIRST_BUDGET_S, HeadscopeWidget, first_budget
-from headscope.widgets.code import code_of
+from headscope.widgets.closed import Closed
+from headscope.widgets.code import code_of, literal
 from headscope.widgets.failure import describe
 from headscope.widgets.linking import link, unlink
 from headscope.widgets.living import register
 from headscope.widgets.opened import opened
 from headscope.widgets.page import synced
-from headscope.widgets.pairs import PROMPT_FIELDS
+from headscope.widgets.pairs import PROMPT_FIELDS, field
 from headscope.widgets.panes_page import PanesPage, pane
 from headscope.widgets.prompt import PromptSource
-from headscope.widgets.prompted import Closed, PromptedPage
+from headscope.widgets.prompted import PromptedPage
 from headscope.widgets.selection import within
 from headscope.widgets.turns import Turns
 from headscope.wire.messages import Common, Effect, FieldSpec
 
 _ENDED = ("done", "cancelled", "error")
+#: What views call the answers that are given once for all of them.
+_ANSWERS: Mapping[str, tuple[str, ...]] = {"answer": ("answer", "target"), "wrong": ("wrong",)}
+#: What a view has in common with the others.
+_COMMON = frozenset({"prompt", "corrupted", "interventions", "effect", "selection"})
+_EMPTY = ("", None)
 _WAYS = {
     "corrupted": 'Set explorer.corrupted = "...".',
     "transcoders": "Pass them: hs.Explorer(model, prompt, transcoders=...).",
@@ -69,16 +75,24 @@ class Workspace(PanesPage, PromptedPage):
         corrupted: What it is set against, for views that need it.
         transcoders: For views that need them.
         interventions: Changes of the model's computation.
+        answer: The answer that views are told, each until it is given its own.
+        wrong: Likewise what the answer is set against.
         selection: What is pinned at first.
         view: The layout.
     """
 
     takes_interventions = True
-    fields: ClassVar[tuple[FieldSpec, ...]] = (PROMPT_FIELDS[0],)
+    fields: ClassVar[tuple[FieldSpec, ...]] = (
+        PROMPT_FIELDS[0],
+        field("answer", "Answer", "token", "In every view that has one; empty: each view's own."),
+        field("wrong", "Wrong", "token", "Likewise, what the answer is set against."),
+    )
     #: The views by name, in the order of their making.
     views: ClassVar[Mapping[str, View]] = {}
 
     corrupted: str = synced(t.Unicode(""))
+    answer: str | int | None = synced(t.Union([t.Unicode(), t.Int()], allow_none=True))
+    wrong: str | int | None = synced(t.Union([t.Unicode(), t.Int()], allow_none=True))
     _workspace: Common = synced(t.Dict())
 
     def __init__(
@@ -88,6 +102,8 @@ class Workspace(PanesPage, PromptedPage):
         corrupted: Any,
         transcoders: Any,
         interventions: Any,
+        answer: str | int | None,
+        wrong: str | int | None,
         selection: Mapping[str, Any] | None,
         view: Mapping[str, Any],
     ) -> None:
@@ -97,6 +113,8 @@ class Workspace(PanesPage, PromptedPage):
         self._layout = dict(view)
         self._corrupted = PromptSource(live)
         self._made: dict[str, HeadscopeWidget[Any]] = {}
+        #: What may be assigned to a view, as it is unless somebody did.
+        self._plain: dict[HeadscopeWidget[Any], dict[str, Any]] = {}
         self._failed: dict[str, int] = {}  # at which edit a view could not be made
         self._edits = 0
         self._in_sight: tuple[str, ...] = ()
@@ -107,6 +125,8 @@ class Workspace(PanesPage, PromptedPage):
             selection,
             corrupted="" if corrupted is None else self._corrupted.read(corrupted),
             interventions=() if interventions is None else interventions,
+            answer="" if answer is None else answer,
+            wrong="" if wrong is None else wrong,
             view=view,
             _workspace={"undo": 0, "redo": 0, "ran": None},
         )
@@ -114,7 +134,9 @@ class Workspace(PanesPage, PromptedPage):
         self._turns = Turns(self._home, self._behind, self._begin)
         self._offer()
         self._arguments = self._besides()
-        self.observe(self._edited, ["prompt", "corrupted", "interventions"])
+        self.observe(
+            self._edited, ["prompt", "interventions", *(field["name"] for field in self.fields)]
+        )
         self.observe(self._effect_chosen, "effect")
         self.observe(lambda _: self._home.bring(self._look), "view")
         self._first_until = time.monotonic() + FIRST_BUDGET_S
@@ -125,7 +147,7 @@ class Workspace(PanesPage, PromptedPage):
         """Remove the widget from the page, close every view, and let go of the model."""
         if self.comm is None:
             return
-        views, self._made = list(self._made.values()), {}
+        views, self._made, self._plain = list(self._made.values()), {}, {}
         unlink(self, *views)
         super().close()
         for view in views:
@@ -150,7 +172,9 @@ class Workspace(PanesPage, PromptedPage):
             shown.get(name, pane(name, self._title(name), self._made.get(name)))
             for name in self._offered()
         ]
-        self._fields = list(self.fields) if self.corrupted else []
+        self._fields = [
+            field for field in self.fields if field["name"] != "corrupted" or self.corrupted
+        ]
 
     def _title(self, name: str) -> str:
         """What a pane is called: it says so where its view shows something else than is chosen."""
@@ -187,11 +211,26 @@ class Workspace(PanesPage, PromptedPage):
             view = self.views[name]
             raise RequestError(f"{view.title} needs {view.needs}.", _WAYS[view.needs])
         if name not in self._made:
-            self._add(name, self._make(name))
+            self._make(name)
         self._tell(self._made[name])
         return self._made[name]
 
-    def _make(self, name: str) -> HeadscopeWidget[Any]:
+    def _make(self, name: str) -> None:
+        """Make a view; where that fails, its pane says why.
+
+        Raises:
+            Exception: Why.
+        """
+        try:
+            view = self._opened(name)
+        except Exception as error:
+            self._failed[name] = self._edits
+            self._last_error = error
+            self._put(name, error=describe(error))
+            raise
+        self._add(name, view)
+
+    def _opened(self, name: str) -> HeadscopeWidget[Any]:
         kind: Any = self.views[name].widget
         options: dict[str, Any] = {"selection": within(self.selection, self._limits())}
         if self.views[name].has("corrupted") and self.corrupted:
@@ -200,6 +239,8 @@ class Workspace(PanesPage, PromptedPage):
             options["transcoders"] = self._transcoders
         if kind.takes_interventions:
             options["interventions"] = self.interventions
+        answers = self._answers(kind)
+        options |= {name: value for name, value in answers.items() if value not in _EMPTY}
         # What is made between cells takes no longer than a chunk.
         with first_budget(max(self._first_until - time.monotonic(), CHUNK_S)):
             made: HeadscopeWidget[Any] = kind(
@@ -215,8 +256,11 @@ class Workspace(PanesPage, PromptedPage):
             view.effect = self._effect_of(view)
             traits += ["interventions", "effect"]
         self._made[name] = view
+        own = {trait: getattr(view, trait) for trait in view._assigned() - _COMMON}
+        self._plain[view] = own | self._answers(view)
         self._children = list(self._made.values())
         link(self, view)
+        view.observe(lambda _: self._lost(name, view), "comm")
         view.observe(lambda _: self._heard(name), ["_status", "_result"])
         view.observe(self._follow, traits)
         self._put(name, widget=view, error=None)
@@ -243,7 +287,19 @@ class Workspace(PanesPage, PromptedPage):
             raise ResultError("No view has a result yet.", "Call explorer.run().")
         shown = self._snapshot()
         changed = {} if shown["view"] == self._layout else shown["view"]
-        return code_of({**shown, "view": changed}, result)
+        return code_of({**shown, "view": changed}, result) + "".join(self._assignments())
+
+    def _assignments(self) -> Iterator[str]:
+        """Lines that give its views what was assigned to them alone."""
+        for name in self._offered():
+            view = self._made.get(name)
+            if view is None:
+                continue
+            fields = [field["name"] for field in view.fields]  # before what depends on them
+            for trait in sorted(self._plain[view], key=lambda of: (of not in fields, of)):
+                value, plain = getattr(view, trait), self._plain[view][trait]
+                if value != plain and not (value in _EMPTY and plain in _EMPTY):
+                    yield f"widget.{name}.{trait} = {literal(value)}\n"
 
     def _snapshot(self) -> Snapshot:
         return {**super()._snapshot(), "fields": self._fields}
@@ -295,26 +351,22 @@ class Workspace(PanesPage, PromptedPage):
             self._made[name]._refresh_soon()
             return True
         try:
-            view = self._make(name)
-        except Exception as error:
-            self._failed[name] = self._edits
-            self._last_error = error
-            self._put(name, error=describe(error))
+            self._make(name)
+        except Exception:  # its pane says why
             return False
-        self._add(name, view)
-        return view.status["state"] not in _ENDED
+        return self._made[name].status["state"] not in _ENDED
 
-    def _refused(self) -> bool:
-        """Whether a prompt cannot run: the page says so once, not in each pane."""
+    def _refused(self) -> HeadscopeError | None:
+        """Why a prompt cannot run: the page says so once, not in each pane."""
         try:
             self._prompts.tokenize(self.prompt)
             if self.corrupted:
                 self._corrupted.tokenize(self.corrupted)
         except HeadscopeError as error:
             self._last_error, self._error = error, describe(error)
-            return True
+            return error
         self._error = None
-        return False
+        return None
 
     def _look(self) -> None:
         self._turns.look()
@@ -344,8 +396,17 @@ class Workspace(PanesPage, PromptedPage):
         kinds = [one.widget for one in self.views.values() if one.has("corrupted")]
         return isinstance(view, tuple(kinds))
 
+    def _answers(self, view: Any) -> dict[str, Any]:
+        """What the fields of a view are to be of which all views are told."""
+        has = {field["name"] for field in view.fields}
+        named = ((own, name) for name, names in _ANSWERS.items() for own in names if own in has)
+        return {own: getattr(self, name) for own, name in named}
+
     def _is_told(self, view: Any) -> bool:
         """Whether a view is about what this widget is about."""
+        told = self._plain[view]
+        if any(told[name] != value for name, value in self._answers(view).items()):
+            return False
         same: bool = view._prompts.source(view.prompt) == self._prompts.source(self.prompt)
         if self._takes_corrupted(view):
             other = self._corrupted.source(self.corrupted)
@@ -364,6 +425,11 @@ class Workspace(PanesPage, PromptedPage):
                 view.corrupted = view._corrupted.read(self._corrupted.source(self.corrupted))
             if view.takes_interventions:
                 view.interventions = self.interventions
+            told = self._plain[view]
+            for name, value in self._answers(view).items():
+                if told[name] != value:
+                    told[name] = value
+                    setattr(view, name, value)
 
     @contextmanager
     def _silently(self) -> Iterator[None]:
@@ -385,6 +451,19 @@ class Workspace(PanesPage, PromptedPage):
             self.corrupted = self._corrupted.read(view._corrupted.source(view.corrupted))
         else:
             setattr(self, name, change["new"])
+
+    def _lost(self, name: str, view: HeadscopeWidget[Any]) -> None:
+        """A view was closed: so is its pane, which makes another one when it is opened."""
+        if view.comm is not None or view._is_late or self._made.get(name) is not view:
+            return
+        del self._made[name], self._plain[view]
+        self._children = list(self._made.values())
+        unlink(view)
+        self._put(name, widget=None)
+        if not self._is_collapsed(name):
+            self.view = {**self.view, "collapsed": [*(self.view.get("collapsed") or ()), name]}
+        self._turns.ended(name)
+        self._say()
 
     def _heard(self, name: str) -> None:
         """A view has come further."""

@@ -102,6 +102,45 @@ class PaneSpec(TypedDict):
     error: ErrorInfo | None
 
 
+class ViewOptions(TypedDict, total=False):
+    """Every style option there is. None computes anything, and a view checks the values it reads.
+
+    They begin with the name of the view that reads them; `heatmap_` ones are read by whatever draws
+    a grid. `columns` to `heights` are of widgets that hold others, `own_scale` is of `Compare`.
+    `scales` are least and largest values, by the name of a measure or a weighting.
+    """
+
+    heatmap_measure: Any
+    heatmap_chosen: Any
+    heatmap_zoom: Any
+    heatmap_upward: Any
+    heatmap_cell: Any
+    heatmap_group: Any
+    heatmap_table: Any
+    heatmap_track: Any
+    heatmap_tracked: Any
+    heatmap_track_log: Any
+    bars_sort: Any
+    attention_mode: Any
+    attention_weighting: Any
+    attention_sort: Any
+    attention_filter: Any
+    attention_per_head: Any
+    attention_heads: Any
+    attention_direction: Any
+    attention_mix: Any
+    attention_threshold: Any
+    graph_only_pinned: Any
+    graph_table: Any
+    graph_examples: Any
+    scales: Any
+    columns: Any
+    shares: Any
+    collapsed: Any
+    heights: Any
+    own_scale: Any
+
+
 class Common(TypedDict):
     """What several views of one prompt have in common, for the page that holds them.
 
@@ -137,7 +176,7 @@ class WidgetState(TypedDict):
     interventions: list[dict[str, Any]] | None
     effect: Effect
     selection: Selection
-    view: dict[str, Any]
+    view: ViewOptions
 
 
 class Ask(TypedDict):

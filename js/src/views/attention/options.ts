@@ -1,5 +1,5 @@
 // The view's style options, read from the synced dictionary with every value checked.
-import type { Patterns } from "../../wire/types";
+import type { Patterns, ViewOptions } from "../../wire/types";
 import { type HeadRef, isHead } from "./heads";
 import type { MixChoice } from "./mix";
 import { MIXES } from "./mix";
@@ -25,13 +25,15 @@ export interface AttentionOptions {
   threshold: number;
 }
 
-export const optionName = (key: keyof AttentionOptions): string =>
+type Key = keyof AttentionOptions;
+
+export const optionName = (key: Key): `attention_${Exclude<Key, "perHead"> | "per_head"}` =>
   key === "perHead" ? "attention_per_head" : `attention_${key}`;
 
 const DEFAULT_THRESHOLD = 0.05;
 
-export function readOptions(options: Record<string, unknown>, result: Patterns): AttentionOptions {
-  const get = (key: keyof AttentionOptions): unknown => options[optionName(key)];
+export function readOptions(options: ViewOptions, result: Patterns): AttentionOptions {
+  const get = (key: Key): unknown => options[optionName(key)];
   const sort = get("sort");
   const heads = get("heads");
   return {

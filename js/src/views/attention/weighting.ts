@@ -1,5 +1,5 @@
 // What a cell shows: the attention weight alone, or times how much the source has to give.
-import type { Patterns } from "../../wire/types";
+import type { Patterns, ViewOptions } from "../../wire/types";
 import { readScales, type Scales } from "../scales";
 import { type HeadRef, headIndex } from "./heads";
 
@@ -32,12 +32,12 @@ export const weightingIndex = (weighting: Weighting): number =>
 
 /** How a weighting is called in a result: in a difference every quantity is one. */
 export function weightingInfo(
-  { signed }: Patterns,
+  { signed, provenance }: Patterns,
   weighting: Weighting,
 ): { label: string; definition: string } {
   const { label, definition } = WEIGHTINGS[weightingIndex(weighting)] ?? WEIGHTINGS[0];
   return signed
-    ? { label: `Δ ${label}`, definition: `other less one, of each the ${definition}` }
+    ? { label: `Δ ${label}`, definition: `difference of the ${definition}. ${provenance.sign}` }
     : { label, definition };
 }
 
@@ -66,7 +66,7 @@ interface Scaled extends Patterns {
 }
 
 /** `result` on the scales that the style options give, if they give any. */
-export const scaled = (result: Patterns, options: Record<string, unknown>): Scaled => ({
+export const scaled = (result: Patterns, options: ViewOptions): Scaled => ({
   ...result,
   scales: readScales(options),
 });

@@ -1,7 +1,7 @@
 // What is drawn of a grid `[token, run]` as bars: a pair for each token, and the change beside it.
 import { formatNumber } from "../../draw/text";
 import { tokenGlyphs } from "../../state/tokens";
-import type { Grid, Measure } from "../../wire/types";
+import type { Grid, Measure, ViewOptions } from "../../wire/types";
 
 export interface Row {
   label: string;
@@ -17,7 +17,7 @@ export const SORTS = [
   { value: "change", title: "largest change", help: "Of either sign" },
 ] as const satisfies readonly { value: Sort; title: string; help: string }[];
 
-export const sortOf = (view: Record<string, unknown>): Sort =>
+export const sortOf = (view: ViewOptions): Sort =>
   view.bars_sort === "change" ? "change" : "size";
 
 const LONG = 48;
@@ -33,6 +33,13 @@ export function rowsOf({ axes }: Grid, { values }: Measure, sort: Sort): Row[] {
   });
   if (sort === "size") return rows;
   return rows.sort((p, q) => Math.abs(q.change) - Math.abs(p.change));
+}
+
+/** The measure to look at where no change of `measure` is large enough to be drawn; null: none is. */
+export function moreTelling(grid: Grid, measure: Measure): Measure | null {
+  const isSeen = (one: Measure): boolean =>
+    rowsOf(grid, one, "size").some(({ change }) => Math.abs(change) >= leastChange(one.unit));
+  return isSeen(measure) ? null : (grid.measures.find(isSeen) ?? null);
 }
 
 /** A value as it is written beside its bar; probabilities as percentages. */

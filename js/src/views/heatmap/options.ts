@@ -1,6 +1,6 @@
 // The view's style options, read from the synced dictionary with every value checked.
 import type { Cell } from "../../draw/hit";
-import type { Grid } from "../../wire/types";
+import type { Grid, ViewOptions } from "../../wire/types";
 import { readScales, type Scales } from "../scales";
 
 /** `auto`: as large as reads well, scrolling if need be. `fit`: everything in sight. A number: that
@@ -24,13 +24,15 @@ export interface HeatmapOptions {
   scales: Scales;
 }
 
-export const optionName = (key: keyof HeatmapOptions): string => `heatmap_${key}`;
+export type HeatmapOption = Exclude<keyof HeatmapOptions, "scales">;
+
+export const optionName = (key: HeatmapOption): `heatmap_${HeatmapOption}` => `heatmap_${key}`;
 
 const isIndex = (value: unknown, count: number): value is number =>
   typeof value === "number" && Number.isInteger(value) && value >= 0 && value < count;
 
-export function readOptions(options: Record<string, unknown>, grid: Grid): HeatmapOptions {
-  const get = (key: keyof HeatmapOptions): unknown => options[optionName(key)];
+export function readOptions(options: ViewOptions, grid: Grid): HeatmapOptions {
+  const get = (key: HeatmapOption): unknown => options[optionName(key)];
   const measure = grid.measures.findIndex(({ name }) => name === get("measure"));
   const chosen = get("chosen");
   const zoom = get("zoom");

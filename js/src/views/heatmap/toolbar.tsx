@@ -5,7 +5,7 @@ import { textWidth } from "../../draw/text";
 import type { Choice } from "../../wire/types";
 import { copyText } from "../parts/clipboard";
 import { Button, type Option, Segmented, Select } from "../parts/controls";
-import type { HeatmapOptions, Zoom } from "./options";
+import type { HeatmapOption, HeatmapOptions, Zoom } from "./options";
 import { type Slice, shownLabel } from "./slice";
 import { toTsv } from "./words";
 
@@ -13,7 +13,7 @@ interface ToolbarProps {
   slice: Slice;
   options: HeatmapOptions;
   zoom: Zoom;
-  set(key: keyof HeatmapOptions, value: unknown): void;
+  set(key: HeatmapOption, value: unknown): void;
   setZoom(zoom: Zoom): void;
   onZoom(factor: number): void;
   announce(text: string): void;

@@ -5,7 +5,7 @@ import type { Theme } from "../../draw/colour";
 import { palette } from "../../draw/palette";
 import type { Answer } from "../../host/contract";
 import { tokenGlyphs } from "../../state/tokens";
-import type { Axis, NdArray, Provenance } from "../../wire/types";
+import type { Axis, NdArray, Provenance, ViewOptions } from "../../wire/types";
 
 /** The request: a token (text, or id) and the positions kept besides the pinned one. */
 export interface Track {
@@ -36,7 +36,7 @@ const LOG_FLOOR = -6;
 const isNumbers = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every((v) => typeof v === "number");
 
-export function readTrack(options: Record<string, unknown>): Track | null {
+export function readTrack(options: ViewOptions): Track | null {
   const value = options.heatmap_track;
   if (typeof value !== "object" || value === null) return null;
   const { token, positions } = value as Partial<Record<keyof Track, unknown>>;
@@ -51,7 +51,7 @@ export function subjectOf({ prompts, parameters }: Provenance): string {
 }
 
 /** The last answer, if it is about this subject. */
-export function readTracked(options: Record<string, unknown>, subject: string): Tracked | null {
+export function readTracked(options: ViewOptions, subject: string): Tracked | null {
   const value = options.heatmap_tracked;
   if (typeof value !== "object" || value === null) return null;
   const tracked = value as Tracked;

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from headscope.arguments import short
 from headscope.errors import ResultError
 from headscope.results.alignment import UNMATCHED, align
+from headscope.results.difference.naming import names_of
 from headscope.results.provenance import JsonValue, Prompt, Provenance
 
 #: Analysis of a difference: no name of the registry.
@@ -81,7 +82,7 @@ def title_of(one: str, other: str) -> str:
 def definition_of(one: str, other: str) -> str:
     """What a number of the difference is."""
     each = one if one == other else f"The one: {one} The other: {other}"
-    return f"Other less one. {each}"
+    return f"Difference. {each}"
 
 
 def record_of(one: Provenance, other: Provenance) -> Provenance:
@@ -104,7 +105,7 @@ def record_of(one: Provenance, other: Provenance) -> Provenance:
         processed_weights=one.processed_weights and other.processed_weights,
         prompts=prompts_of(one, other),
         parameters=dict(one.parameters.items() & other.parameters.items()),
-        sign="Positive: more in the other than in the one that is taken away.",
+        sign=_sign(one, other),
         normalisation=both(one.normalisation, other.normalisation),
         versions={
             package: both(one.versions.get(package, "none"), other.versions.get(package, "none"))
@@ -115,6 +116,12 @@ def record_of(one: Provenance, other: Provenance) -> Provenance:
         interventions=one.interventions if one.interventions == other.interventions else (),
         sources=(one, other),
     )
+
+
+def _sign(one: Provenance, other: Provenance) -> str:
+    mine, its = names_of(one, other)
+    less = f"{its or 'the other'} less {mine or 'the one'}"
+    return f"Shown is {less}: positive where there is more in the former."
 
 
 def prompts_of(one: Provenance, other: Provenance) -> tuple[Prompt, ...]:

@@ -35,7 +35,7 @@ def _apart(one: Provenance, other: Provenance) -> Iterator[tuple[str, str]]:
         mine, its = (f"{one.model} (weights {mark})" for mark in marks)
         yield mine, its
     if one.interventions != other.interventions:
-        yield _changes(one.interventions), _changes(other.interventions)
+        yield _acting(one.interventions), _acting(other.interventions)
     if [p.token_ids for p in one.prompts] != [p.token_ids for p in other.prompts]:
         yield _apart_in(one.prompts, other.prompts)
     for name in {**one.parameters, **other.parameters}:
@@ -44,11 +44,11 @@ def _apart(one: Provenance, other: Provenance) -> Iterator[tuple[str, str]]:
             yield f"{name} {mine_}", f"{name} {its_}"
 
 
-def _changes(interventions: tuple[str, ...]) -> str:
+def _acting(interventions: tuple[str, ...]) -> str:
     if not interventions:
-        return "no intervention"
+        return "without interventions"
     kinds = [str(json.loads(one).get("kind", "intervention")) for one in interventions]
-    return " + ".join(kinds)
+    return f"with {' + '.join(kinds)}"
 
 
 def _apart_in(one: tuple[Prompt, ...], other: tuple[Prompt, ...]) -> tuple[str, str]:
