@@ -62,7 +62,7 @@ def test_one_plus_difference_is_other(
     for measure in getattr(less, "measures", ()):
         assert measure.scale.kind == "diverging"
         assert measure.definition.startswith("Difference. ")
-    told = "Shown is tuned less tiny-gpt2: positive where there is more in the former."
+    told = "Shown is tuned, less tiny-gpt2: positive where there is more in the former."
     assert less.provenance.sign == told
 
 

@@ -186,7 +186,7 @@ def test_more_than_fits_is_refused_before_anything_is_made(gpt2, monkeypatch):
 
 def test_a_model_whose_neurons_do_something_else_is_refused(gpt2):
     wiring = Wiring(gpt2, layout(gpt2), (0, 1))
-    point = gpt2.hook_dict["blocks.1.mlp.hook_pre"]
+    point = gpt2.hook_dict["blocks.1.mlp.hook_in"]
     point.add_hook(lambda x, hook: x * torch.arange(1, 1 + x.shape[1])[:, None])
     try:
         with pytest.raises(ModelError, match="in block 1 neurons do not read"):

@@ -201,7 +201,7 @@ def test_a_difference_is_computed_again_with_and_without_interventions(
     widget.close()
     again = hs.rerun(hs.load_result(less.save(tmp_path / "less")), gpt2)
     assert_equal(again, less)
-    said = "Shown is with zero less without interventions: positive where there is more in the"
+    said = "Shown is with zero L1H2, less without interventions: positive where there is more"
     assert said in again.provenance.sign
 
 

@@ -3,7 +3,7 @@
 Edges are told apart in a stream that is the sum of what heads and MLPs write. Whatever acts on what
 a component makes (queries, keys, values, patterns, z, neurons, an MLP's output) leaves it one, and
 is a part of that component then; what is steered into the stream is in every view of it, and
-nobody's. The rest is refused.
+nobody's (the embedding's, before the first block). The rest is refused.
 """
 
 from __future__ import annotations

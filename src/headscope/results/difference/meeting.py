@@ -120,7 +120,7 @@ def record_of(one: Provenance, other: Provenance) -> Provenance:
 
 def _sign(one: Provenance, other: Provenance) -> str:
     mine, its = names_of(one, other)
-    less = f"{its or 'the other'} less {mine or 'the one'}"
+    less = f"{its or 'the other'}, less {mine or 'the one'}"
     return f"Shown is {less}: positive where there is more in the former."
 
 

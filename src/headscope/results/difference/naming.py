@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from itertools import islice, zip_longest
+from typing import Any
 
 from headscope.results.provenance import Prompt, Provenance
 
@@ -47,8 +48,13 @@ def _apart(one: Provenance, other: Provenance) -> Iterator[tuple[str, str]]:
 def _acting(interventions: tuple[str, ...]) -> str:
     if not interventions:
         return "without interventions"
-    kinds = [str(json.loads(one).get("kind", "intervention")) for one in interventions]
-    return f"with {' + '.join(kinds)}"
+    return f"with {' + '.join(map(_change, map(json.loads, interventions)))}"
+
+
+def _change(one: dict[str, Any]) -> str:
+    """Such as `zero L3H1`."""
+    of = next((str(one[name]) for name in ("component", "head", "unit") if name in one), "")
+    return f"{one.get('kind', 'intervention')} {of}".rstrip()
 
 
 def _apart_in(one: tuple[Prompt, ...], other: tuple[Prompt, ...]) -> tuple[str, str]:
