@@ -63,7 +63,7 @@ def test_a_list_that_is_taken_as_it_was_sent_is_not_sent_back(gpt2: Any) -> None
 def test_widgets_that_take_none_say_which_do(gpt2: Any) -> None:
     widget = hs.InferenceStages(gpt2, PROMPT)
     assert widget.interventions is None
-    with pytest.raises(RequestError, match=r"InferenceStages takes no .*Generation and Explorer do"):
+    with pytest.raises(RequestError, match=r"InferenceStages takes no .*and Explorer do"):
         widget.interventions = [ZERO]
 
 
