@@ -94,10 +94,15 @@ def test_name_movers_are_found_ablated_undone_and_saved(
 
 
 def _repair_agrees(notebook: Notebook, head: str) -> None:
-    """What later parts restore of an ablated head is seen in the page, as Python has it."""
-    title = "Self-repair, without interventions"
+    """What later parts restore of an ablated head is seen in the page, as Python has it.
+
+    Of the plain model: where the head is ablated already, there is nothing left to restore.
+    """
+    title = "Self-repair"
     notebook.page.get_by_role("button", name=title, exact=True).click()
     repair = pane(notebook.page, title)
+    notebook.page.get_by_role("radio", name="Without", exact=True).first.check(force=True)
+    notebook.becomes("print(explorer.repair.effect)", "without")
     expect(repair.locator(".hs-title")).to_contain_text("logit(' Mary') when a head is ablated")
     repair.locator(".hs-stage").scroll_into_view_if_needed()
     row = int(notebook.python(f"print(explorer.repair.result.axes[0].labels.index({head!r}))"))
@@ -114,6 +119,8 @@ def _repair_agrees(notebook: Notebook, head: str) -> None:
     assert change < 0 < share < 1  # without it less is left of the answer, but not as much less
     expect(tip).to_contain_text(f"Change{change:.4g} logits".replace("-", "−"))
     expect(tip).to_contain_text(f"Share restored{share:.4g}")
+    notebook.page.get_by_role("radio", name="With", exact=True).first.check(force=True)
+    notebook.becomes("print(explorer.repair.effect)", "with")
 
 
 def _reopen(browser: BrowserContext, saved: Path) -> None:

@@ -89,8 +89,10 @@ def test_scores_are_those_of_transformer_lens_on_the_changed_model(gpt2: Any, na
     widget.close()
 
 
-@pytest.mark.parametrize("method", ["eap", "eap_ig_inputs", "eap_ig_activations"])
-@pytest.mark.parametrize("changes", LISTS)
+@pytest.mark.parametrize(
+    ("method", "changes"),
+    [("eap_ig_inputs", of) for of in LISTS] + [("eap", "inner"), ("eap_ig_activations", "stream")],
+)
 @pytest.mark.parametrize("name", ["gpt2", "llama"])
 def test_a_components_edges_sum_to_its_attribution_in_the_changed_model(
     request: Any, name: str, changes: str, method: Any
@@ -145,9 +147,10 @@ def test_an_edges_score_is_a_difference_quotient_in_the_changed_model(
     widget.close()
 
 
-@pytest.mark.parametrize("changes", LISTS)
+@pytest.mark.parametrize(
+    ("method", "changes"), [("eap_ig_inputs", of) for of in LISTS] + [("eap", "head")]
+)
 @pytest.mark.parametrize("name", ["gpt2", "llama"])
-@pytest.mark.parametrize("method", ["eap_ig_inputs", "eap"])
 def test_a_circuit_of_the_changed_model_equals_one_by_hand(
     request: Any, name: str, changes: str, method: Any
 ) -> None:

@@ -44,8 +44,9 @@ def paths(bridge: Any, changes: Any = None, **options: Any) -> Any:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("changes", LISTS)
-@pytest.mark.parametrize("freeze_mlps", [True, False])
+@pytest.mark.parametrize(
+    ("changes", "freeze_mlps"), [(of, True) for of in LISTS] + [("mlp", False), ("edge", False)]
+)
 @pytest.mark.parametrize("name", ["gpt2", "llama"])
 def test_paths_of_the_changed_model_equal_runs_by_hand(
     request: Any, name: str, freeze_mlps: bool, changes: str
@@ -133,9 +134,11 @@ def test_moved_layers_are_refused_and_clamped_features_are_not(gpt2: Any) -> Non
     widget.close()
 
 
-@pytest.mark.parametrize("changes", ["head", "mlp", "stream", "edge", "inputs"])
+@pytest.mark.parametrize(
+    ("changes", "corrupted"),
+    [(of, None) for of in LISTS if of != "streams"] + [("edge", PAIR.corrupted)],
+)
 @pytest.mark.parametrize("name", ["gpt2", "llama"])
-@pytest.mark.parametrize("corrupted", [None, PAIR.corrupted])
 def test_heads_are_ablated_on_top_of_interventions(
     request: Any, name: str, changes: str, corrupted: Any
 ) -> None:

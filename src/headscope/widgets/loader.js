@@ -3,15 +3,24 @@
 const BUNDLES = Symbol.for("headscope.bundles");
 const bundles = (globalThis[BUNDLES] ??= {});
 
+// A message can lie in a kernel's queue until another one comes: no answer is asked for again.
 const askForCode = (model, name) =>
   new Promise((resolve) => {
+    let patience = 2_000;
+    let again;
+    const ask = () => {
+      model.send({ type: "need_bundle", name });
+      again = setTimeout(ask, patience);
+      patience *= 2;
+    };
     const onMessage = (message) => {
       if (message?.type !== "bundle" || message.name !== name) return;
+      clearTimeout(again);
       model.off("msg:custom", onMessage);
       resolve(message.code);
     };
     model.on("msg:custom", onMessage);
-    model.send({ type: "need_bundle", name });
+    ask();
   });
 
 const load = async (code, name) => {
