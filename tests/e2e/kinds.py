@@ -160,6 +160,9 @@ def _sides_answer(root: Locator) -> None:
     tables = root.locator(".hs-heatmap-table")
     expect(tables).to_have_count(0)
     root.get_by_role("button", name="Table", exact=True).first.click()
+    for side in root.locator(".hs-pane").all():
+        side.scroll_into_view_if_needed()  # what is out of sight may wait to be drawn
+        expect(side.locator(".hs-heatmap-table")).to_be_visible()
     expect(tables).to_have_count(3)
 
 
