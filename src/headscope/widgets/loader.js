@@ -3,7 +3,7 @@
 const BUNDLES = Symbol.for("headscope.bundles");
 const bundles = (globalThis[BUNDLES] ??= {});
 
-// A message can lie in a kernel's queue until another one comes: no answer is asked for again.
+// A message can lie in a kernel's queue until another one comes: it is asked again.
 const askForCode = (model, name) =>
   new Promise((resolve) => {
     let patience = 2_000;
