@@ -85,13 +85,14 @@ def _map(model: Any, pairs: Sequence[Any], site: str) -> Any:
     from headscope.analyses import activation_patching as ap
     from headscope.analyses.prompt_pairs import Pair
     from headscope.jobs import Job
+    from headscope.jobs.steps import stepwise
     from headscope.model import LiveModel
 
     live = LiveModel.of(model)
     live.forget_runs()
     asked = tuple(Pair(clean, other, ANSWER, WRONG) for clean, other in pairs)
     request = ap.ActivationPatchingRequest(asked, site=site, estimate=False)
-    job: Job[Any] = Job(live.in_turns(ap.run(live, request)))  # as widgets run it
+    job: Job[Any] = Job(stepwise(live.at_once, ap.run(live, request)))  # as widgets run it
     job.advance()
     if job.error is not None:
         raise job.error

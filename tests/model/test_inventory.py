@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from headscope.jobs.steps import stepwise
 from headscope.model.inventory import Inventory
 from tests import models
 
@@ -111,7 +112,7 @@ def test_weights_are_looked_at_once_in_a_step_and_anew_in_the_next(bridge, inven
             yield weights(inventory), weights(inventory)
 
     found = []
-    for one, other in inventory.in_turns(steps()):
+    for one, other in stepwise(inventory.at_once, steps()):
         assert one is other
         found.append(one)
         if len(found) == 2:
@@ -134,7 +135,7 @@ def test_what_ends_within_a_step_leaves_the_weights_looked_at(bridge, inventory,
         finally:
             closed.append(end)
 
-    turns = inventory.in_turns(steps())
+    turns = stepwise(inventory.at_once, steps())
     before = next(turns)
     if end == "close":
         turns.close()

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from contextlib import closing
-from typing import TypeVar
 
 from headscope.components import Layout
 from headscope.errors import RequestError
 from headscope.interventions import Interventions
 from headscope.interventions import kinds as k
 from headscope.interventions.targets import target
-from headscope.jobs.steps import Step, Steps, T
+from headscope.jobs.steps import S, Step, Steps, T, stepwise
 from headscope.model.dictionaries import Transcoders
 from headscope.model.intervening import Plan, planning
 from headscope.model.live import LiveModel
-
-S = TypeVar("S")
 
 
 def prepared(
@@ -56,15 +52,7 @@ def under(plan: Plan, analysis: Generator[S, None, T]) -> Generator[S, None, T]:
     Raises:
         HeadscopeError: An intervention does not fit what runs.
     """
-    with closing(analysis):
-        while True:
-            with plan.acting():
-                try:
-                    step = next(analysis)
-                except StopIteration as end:
-                    found: T = end.value
-                    return found
-            yield step
+    return stepwise(plan.acting, analysis)
 
 
 def refuse(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -58,6 +59,25 @@ def drained(work: Generator[Any, None, T]) -> T:
         for _ in outer():
             pass
     return found[0]
+
+
+def stepwise(
+    each: Callable[[], AbstractContextManager[Any]], steps: Generator[S, None, T]
+) -> Generator[S, None, T]:
+    """The same steps, each taken in a context of its own.
+
+    Args:
+        each: Makes a context.
+        steps: None of which has been taken.
+    """
+    with closing(steps):
+        while True:
+            with each():
+                try:
+                    step = next(steps)
+                except StopIteration as end:
+                    return cast("T", end.value)
+            yield step
 
 
 def part(steps: Generator[float, None, T], began: float, share: float) -> Generator[float, None, T]:

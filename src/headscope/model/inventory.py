@@ -8,19 +8,16 @@ another's place makes a new list.
 from __future__ import annotations
 
 import operator
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from hashlib import sha256
 from itertools import chain, starmap
-from typing import Any, TypeVar, cast
+from typing import Any
 from weakref import WeakValueDictionary
 
 import torch
 from torch.utils.hooks import RemovableHandle
-
-S = TypeVar("S")
-T = TypeVar("T")
 
 _SAMPLES_PER_PARAMETER = 64
 #: A prime near 2**32 / golden ratio: its multiples spread evenly modulo any size.
@@ -54,7 +51,7 @@ class Inventory:
         self._interventions = range(0)  # ids of the hooks that interventions act by
         #: For each place in the stack the block that runs there, where interventions moved some.
         self.places: tuple[int, ...] | None = None
-        self._looking = True  # not within one of `in_turns`, but for the first time
+        self._looking = True  # within `at_once` the first time only
         self._sampled: Any = None
         self._printed: tuple[Any, str] | None = None
         self.refresh()
@@ -80,19 +77,9 @@ class Inventory:
             self._registered = RemovableHandle.next_id
             self._hooked = [entry for entry in self._list.modules if _hooks_of(entry[1])]
 
-    def in_turns(self, steps: Generator[S, None, T]) -> Generator[S, None, T]:
-        """The same steps; what nobody else can change within one is looked at once in each."""
-        with closing(steps):
-            while True:
-                with self._at_once():
-                    try:
-                        step = next(steps)
-                    except StopIteration as end:
-                        return cast("T", end.value)
-                yield step
-
     @contextmanager
-    def _at_once(self) -> Iterator[None]:
+    def at_once(self) -> Iterator[None]:
+        """Within, where nobody else's code runs, modules and weights are looked at once."""
         self.refresh()
         self._looking = False
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from importlib.metadata import version
@@ -20,7 +20,7 @@ from headscope.errors import ModelError, ResultError
 from headscope.interventions import Interventions
 from headscope.model.capabilities import Capabilities, capabilities, name_of
 from headscope.model.expected import Expected
-from headscope.model.inventory import Inventory, S, T
+from headscope.model.inventory import Inventory
 from headscope.model.layout import layout
 from headscope.model.memory import pass_bytes, refuse_if_too_large, site_bytes
 from headscope.model.readout import ReadOut
@@ -432,9 +432,9 @@ class LiveModel:
         """What is hooked within is Headscope's own, and gone at the end: `state` needs no walk."""
         return self._inventory.own_hooks()
 
-    def in_turns(self, steps: Generator[S, None, T]) -> Generator[S, None, T]:
-        """The same steps. In each the weights are looked at once: no one else's code runs in it."""
-        return self._inventory.in_turns(steps)
+    def at_once(self) -> AbstractContextManager[None]:
+        """Nobody else's code runs within, as in a step of a job: weights are looked at once."""
+        return self._inventory.at_once()
 
     def open_runs(self) -> RunCache:
         """The cached runs, emptied if the weights have changed since.

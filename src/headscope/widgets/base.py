@@ -16,6 +16,7 @@ from headscope.errors import Cancelled, ModelError, RequestError, ResultError
 from headscope.export.slices import Slices, slices_of
 from headscope.interventions import Interventions
 from headscope.jobs import Job, JobRunner, Step, Steps
+from headscope.jobs.steps import stepwise
 from headscope.model import LiveModel
 from headscope.model.runs import Site
 from headscope.results import CircuitGraph, Grid, Patterns, Prompt
@@ -427,7 +428,9 @@ class HeadscopeWidget(PublishedPage, PromptedPage, Generic[R]):
             self._status = _status(number, "running", paused=False if self.pausable else None)
         steps = self._steps(request, self.interventions if self.has_effects else None)
         return Job(
-            self._model.in_turns(steps), on_progress=self._send_progress, on_end=self._finish
+            stepwise(self._model.at_once, steps),
+            on_progress=self._send_progress,
+            on_end=self._finish,
         )
 
     def _steps(
